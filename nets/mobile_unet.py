@@ -1,0 +1,107 @@
+"""MobileUNet: a U-Net decoder of depthwise blocks on a MobileNet encoder."""
+
+import keras
+from keras import layers
+
+# Skip connections, deepest first: (encoder layer, stride, width at alpha 1 of the joining stage).
+SKIPS = (
+    ("conv_pw_11_relu", 16, 512),
+    ("conv_pw_5_relu", 8, 256),
+    ("conv_pw_3_relu", 4, 128),
+    ("conv_pw_1_relu", 2, 64),
+)
+STEM = ("conv1_relu", 32)
+ENCODER_END = "conv_pw_13_relu"
+UPSAMPLINGS = ("deconvolution", "bilinear")
+
+
+def MobileUNet(
+    img_size,
+    num_classes=1,
+    alpha=1.0,
+    alpha_up=0.25,
+    depth_multiplier=1,
+    upsampling="deconvolution",
+    weights=None,
+):
+    """Build MobileUNet.
+
+    Encoder: MobileNet (https://arxiv.org/abs/1704.04861) down to stride 32. Decoder: U-Net
+    (https://arxiv.org/abs/1505.04597) with a depthwise separable block per stage, back to stride 2,
+    scored there and enlarged twice.
+
+    Args:
+        img_size: `(height, width)` of the input in pixels, multiples of 32.
+        num_classes: channels of the output. 1: sigmoid; more: softmax, channel 0 the background.
+        alpha: width multiplier of the encoder and of the upsampling layers.
+        alpha_up: width multiplier of the decoder's blocks, on top of `alpha`.
+        depth_multiplier: of the encoder's depthwise convolutions.
+        upsampling: `deconvolution` (2×2 transposed convolutions) or `bilinear` (cheaper).
+        weights: None, `imagenet`, or the path of a Keras `mobilenet_*_no_top.h5`.
+
+    Returns:
+        `keras.Model`: `image` `(batch, height, width, 3)` RGB 0..255 → `mask`
+        `(batch, height, width, num_classes)` probabilities, float32. Normalisation is inside.
+
+    Raises:
+        ValueError: if `img_size` holds no multiples of 32, or `upsampling` is unknown.
+    """
+    height, width = img_size
+    if height < 32 or width < 32 or height % 32 or width % 32:
+        raise ValueError(f"img_size must hold multiples of 32, got {height}x{width}")
+    if upsampling not in UPSAMPLINGS:
+        raise ValueError(f"upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}")
+
+    image = keras.Input((height, width, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
+    encoder = keras.applications.MobileNet(
+        input_tensor=x,
+        alpha=alpha,
+        depth_multiplier=depth_multiplier,
+        include_top=False,
+        weights=weights,
+    )
+    x = encoder.get_layer(ENCODER_END).output  # stride 32
+    for skip, stride, stage_width in SKIPS:
+        filters = _width(stage_width * alpha)
+        x = _upsample(x, filters, upsampling, name=f"up_{stride}")
+        x = layers.Concatenate(name=f"up_{stride}_concat")([x, encoder.get_layer(skip).output])
+        x = _depthwise_block(x, _width(filters * alpha_up), name=f"up_{stride}")
+    skip, stem_width = STEM
+    x = layers.Concatenate(name="stem_concat")([x, encoder.get_layer(skip).output])
+    x = layers.Conv2D(
+        _width(_width(stem_width * alpha) * alpha_up),
+        3,
+        padding="same",
+        use_bias=False,
+        name="stem_conv",
+    )(x)
+    x = layers.BatchNormalization(name="stem_bn")(x)
+    x = layers.ReLU(6.0, name="stem_relu")(x)
+    x = layers.Conv2D(num_classes, 1, name="score")(x)  # stride 2
+    x = layers.UpSampling2D(2, interpolation="bilinear", name="score_up")(x)
+    activation = "sigmoid" if num_classes == 1 else "softmax"
+    # float32 whatever the policy: half precision probabilities saturate in the loss.
+    mask = layers.Activation(activation, dtype="float32", name="mask")(x)
+    return keras.Model(image, mask, name="mobile_unet")
+
+
+def _width(filters):
+    return max(1, int(filters))
+
+
+def _upsample(x, filters, upsampling, name):
+    if upsampling == "deconvolution":
+        return layers.Conv2DTranspose(filters, 2, strides=2, padding="same", name=f"{name}_deconv")(
+            x
+        )
+    return layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_bilinear")(x)
+
+
+def _depthwise_block(x, filters, name):
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_dw")(x)
+    x = layers.BatchNormalization(name=f"{name}_dw_bn")(x)
+    x = layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
+    x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_pw")(x)
+    x = layers.BatchNormalization(name=f"{name}_pw_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_pw_relu")(x)

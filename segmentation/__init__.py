@@ -1,0 +1,1 @@
+"""What the commands share: data, losses, metrics, training and export of segmentation networks."""

@@ -1,0 +1,72 @@
+"""Networks: sizes, shapes, names and what is removed for inference."""
+
+import keras
+import numpy as np
+import pytest
+
+import nets
+
+
+def test_mobile_unet_has_the_parameters_of_the_older_project():
+    assert nets.build("mobile_unet", (128, 128), 1).count_params() == 5_702_505
+
+
+@pytest.mark.parametrize("img_size", [(32, 32), (64, 96)])
+@pytest.mark.parametrize("num_classes", [1, 3])
+@pytest.mark.parametrize("upsampling", ["deconvolution", "bilinear"])
+def test_output_has_the_size_of_the_input_and_is_a_probability(img_size, num_classes, upsampling):
+    model = nets.build("mobile_unet", img_size, num_classes, alpha=0.25, upsampling=upsampling)
+    image = np.random.default_rng(0).uniform(0, 255, (2, *img_size, 3)).astype("float32")
+    mask = model.predict(image, verbose=0)
+    assert mask.shape == (2, *img_size, num_classes)
+    assert mask.min() >= 0 and mask.max() <= 1
+    if num_classes > 1:
+        np.testing.assert_allclose(mask.sum(-1), 1, atol=1e-5)
+    assert model.input.name == "image" and model.layers[-1].name == "mask"
+
+
+def test_no_width_falls_below_one():
+    model = nets.build("mobile_unet", (32, 32), 1, alpha=0.1, alpha_up=0.01)
+    assert min(layer.filters for layer in model.layers if hasattr(layer, "filters")) == 1
+
+
+@pytest.mark.parametrize("img_size", [(100, 128), (128, 0)])
+def test_sizes_that_are_no_multiple_of_32_are_refused(img_size):
+    with pytest.raises(ValueError, match="multiples of 32"):
+        nets.build("mobile_unet", img_size, 1)
+
+
+def test_unknown_network_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="mobile_unet"):
+        nets.build("unet", (64, 64), 1)
+
+
+def test_inference_model_of_a_mixed_precision_model_is_float32_with_the_same_weights():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        trained = nets.build("mobile_unet", (32, 32), 2, alpha=0.25)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    model = nets.inference_model(trained)
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    for mine, theirs in zip(model.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_inference_model_drops_training_heads():
+    trained = nets.build("mobile_unet", (32, 32), 1, alpha=0.25)
+    head = keras.layers.Conv2D(1, 1, name="aux")(trained.get_layer("up_4_pw_relu").output)
+    model = nets.inference_model(keras.Model(trained.input, [trained.output, head]))
+    assert len(model.outputs) == 1 and model.layers[-1].name == "mask"
+    assert "aux" not in {layer.name for layer in model.layers}
+
+
+def test_load_gives_back_what_was_saved(tmp_path):
+    model = nets.build("mobile_unet", (32, 32), 1, alpha=0.25)
+    image = np.full((1, 32, 32, 3), 200, "float32")
+    for name in ("model.keras", "model.h5"):
+        model.save(tmp_path / name)
+        loaded = nets.load(str(tmp_path / name))
+        np.testing.assert_allclose(
+            loaded.predict(image, verbose=0), model.predict(image, verbose=0), atol=1e-6
+        )
