@@ -1,0 +1,36 @@
+"""Writing files and folders so that whatever stands under its final name is whole."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def written_whole(path):
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends without error.
+
+    The block may write a file or a folder there. A file or folder that stood under `path` is
+    replaced; after an error it is untouched and nothing else is left behind.
+
+    Args:
+        path: where the result will stand. Missing parent folders are made.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        temporary = workspace / path.name  # the same suffix: many writers choose a format by it
+        yield temporary
+        if temporary.is_dir() and path.is_dir():  # os.replace refuses a full folder
+            os.replace(path, workspace / "replaced")
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(workspace, ignore_errors=True)
+
+
+def write_text(path, text):
+    """Write `text` to `path` as UTF-8, whole or not at all."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,42 @@
+"""The model card: the JSON beside a model that says what it is, sees and predicts."""
+
+import json
+from pathlib import Path
+
+from segmentation import files
+from segmentation.errors import InputError
+
+
+def path_beside(model_path):
+    """Return where the card of `model_path` stands: `hair.json` beside `hair.keras`."""
+    return Path(model_path).with_suffix(".json")
+
+
+def read(model_path):
+    """Return the card beside `model_path` as a dictionary.
+
+    Its keys are `network`, `arguments` (of the network), `img_size` (`[height, width]`, pixels),
+    `classes` (names in channel order: one, or the background and several) and `colors` (an
+    `[r, g, b]` 0..255 per class), and what `training.fit` adds about the run.
+
+    Raises:
+        InputError: if there is no card, or it is no JSON with these keys.
+    """
+    path = path_beside(model_path)
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{model_path}: no model card {path.name} beside it; copy the one that training wrote"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable model card ({error}); train again") from None
+    missing = [key for key in ("img_size", "classes", "colors") if key not in card]
+    if missing:
+        raise InputError(f"{path}: the model card lacks {', '.join(missing)}; train again")
+    return card
+
+
+def write(model_path, card):
+    """Write `card`, a dictionary, beside `model_path`."""
+    files.write_text(path_beside(model_path), json.dumps(card, indent=2) + "\n")
