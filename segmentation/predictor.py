@@ -1,0 +1,216 @@
+"""Any artefact of the project as one callable: RGB pictures in, probabilities out."""
+
+from pathlib import Path
+
+import numpy as np
+
+from segmentation import model_card
+from segmentation.chatter import silenced
+from segmentation.errors import InputError
+
+BATCH_SIZE = 16  # pictures that a Keras model sees at once
+
+
+class Predictor:
+    """A model that was loaded, whatever its format.
+
+    Attributes:
+        path: of the artefact.
+        img_size: `(height, width)` of its input in pixels.
+        classes: names in channel order: one, or the background and several.
+        colors: an `[r, g, b]` 0..255 per class.
+        card: the model card beside the artefact, or None: then the names are made up.
+    """
+
+    def __init__(self, path, run, img_size, num_channels):
+        self.path, self.img_size, self._run = Path(path), img_size, run
+        self.card = _card(self.path, img_size, num_channels)
+        if self.card:
+            self.classes, self.colors = self.card["classes"], self.card["colors"]
+        else:
+            from segmentation import labels
+
+            self.classes = _generic_names(num_channels)
+            self.colors = labels.colors(self.classes)
+
+    def __call__(self, images):
+        """Return probabilities.
+
+        Args:
+            images: `(N, height, width, 3)` uint8 RGB, of `img_size`.
+
+        Returns:
+            `(N, h, w, C)` float32, 0..1. h, w are those of the network's output, which may be
+            smaller than its input: `enlarge` before deciding.
+
+        Raises:
+            ValueError: if `images` has another type or size.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != (*self.img_size, 3):
+            raise ValueError(
+                f"expected (N, {self.img_size[0]}, {self.img_size[1]}, 3) uint8, "
+                f"got {images.shape} {images.dtype}"
+            )
+        return self._run(images)
+
+
+def load(path):
+    """Load a model.
+
+    Args:
+        path: `.keras`, `.h5`, `.tflite`, frozen `.pb`, `.mlpackage`, or the folder of a SavedModel.
+            The model card is looked for beside it, under the same stem.
+
+    Returns:
+        `Predictor`.
+
+    Raises:
+        InputError: if there is no such file, it is no such model, or its card is of another model.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file; name a model")
+    suffix = path.suffix.lower()
+    reader = _saved_model if (path / "saved_model.pb").is_file() else READERS.get(suffix)
+    if reader is None:
+        raise InputError(f"{path}: not a model; read are {', '.join(READERS)}, SavedModel folders")
+    try:
+        run, img_size, num_channels = reader(path)
+    except InputError:
+        raise
+    except ImportError as error:
+        raise InputError(
+            f"{path}: reading it needs {error.name}; run pip install -r requirements.txt"
+        ) from error
+    except Exception as error:  # six libraries, each with its own errors for a damaged file
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path}: not a readable {suffix} model ({reason})") from error
+    return Predictor(path, run, img_size, num_channels)
+
+
+def decide(probabilities):
+    """Turn probabilities `(…, h, w, C)` into channel ids `(…, h, w)`, uint8.
+
+    One channel: 1 where p > 0.5, else 0. Several: the most probable, the first of equals.
+    """
+    if probabilities.shape[-1] == 1:
+        return (probabilities[..., 0] > 0.5).astype(np.uint8)
+    return probabilities.argmax(-1).astype(np.uint8)
+
+
+def enlarge(probabilities, size):
+    """Resize the probabilities `(h, w, C)` of a picture bilinearly to `size`, (height, width)."""
+    import cv2
+
+    height, width = size
+    resized = cv2.resize(probabilities, (width, height), interpolation=cv2.INTER_LINEAR)
+    return resized.reshape(height, width, -1)  # OpenCV drops an axis of one channel
+
+
+def _card(path, img_size, num_channels):
+    if not model_card.path_beside(path).exists():
+        return None
+    card = model_card.read(path)
+    found = (tuple(card["img_size"]), len(card["classes"]))
+    if found != (img_size, num_channels):
+        raise InputError(
+            f"{model_card.path_beside(path)}: this card is of another model: it has "
+            f"{found[0]} px and {found[1]} channels, {path.name} has {img_size} and {num_channels}"
+        )
+    return card
+
+
+def _generic_names(num_channels):
+    if num_channels == 1:
+        return ["object"]
+    return ["background", *(f"class {channel}" for channel in range(1, num_channels))]
+
+
+# Each reader returns (run, img_size, num_channels); run takes (N, H, W, 3) uint8 of that size.
+
+
+def _keras(path):
+    import nets
+
+    model = nets.inference_model(nets.load(str(path)))
+    _, height, width, _ = model.input_shape
+
+    def run(images):
+        return model.predict(images.astype(np.float32), batch_size=BATCH_SIZE, verbose=0)
+
+    return run, (height, width), model.output_shape[-1]
+
+
+def _tflite(path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    with silenced():
+        interpreter = Interpreter(str(path), num_threads=1)
+        interpreter.allocate_tensors()
+    (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run_one(image):
+        interpreter.set_tensor(source["index"], image)
+        interpreter.invoke()
+        return interpreter.get_tensor(target["index"])
+
+    return _one_by_one(run_one, source["shape"], target["shape"])
+
+
+def _frozen_graph(path):
+    import tensorflow as tf
+
+    graph = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+    (image,) = [node.name for node in graph.node if node.op == "Placeholder"]
+    function = tf.compat.v1.wrap_function(lambda: tf.import_graph_def(graph, name=""), [])
+    function = function.prune(f"{image}:0", "output_0:0")
+    return _one_by_one(
+        lambda image: function(tf.constant(image)).numpy(),
+        function.inputs[0].shape,
+        function.outputs[0].shape,
+    )
+
+
+def _saved_model(path):
+    import tensorflow as tf
+
+    with silenced():
+        model = tf.saved_model.load(str(path))
+    function = model.signatures["serving_default"]
+    ((source, spec),) = function.structured_input_signature[1].items()
+    ((target, output),) = function.structured_outputs.items()
+
+    def run_one(image):
+        return function(**{source: tf.constant(image)})[target].numpy()
+
+    run_one.model = model  # the variables live as long as the model does
+    return _one_by_one(run_one, spec.shape, output.shape)
+
+
+def _core_ml(path):
+    from segmentation.export.mil_interpreter import Program
+
+    program = Program(path)
+    probe = program(np.zeros((1, *program.img_size, 3), np.uint8))
+    return program, tuple(program.img_size), probe.shape[-1]
+
+
+def _one_by_one(run_one, input_shape, output_shape):
+    """Wrap a float32 function of batch size 1, the one that phones use."""
+    (_, height, width, channels), (*_, num_channels) = input_shape, output_shape
+    if channels != 3 or len(output_shape) != 4:
+        raise ValueError(f"it maps {tuple(input_shape)} to {tuple(output_shape)}, no RGB picture")
+
+    def run(images):
+        return np.concatenate([run_one(image[None].astype(np.float32)) for image in images])
+
+    return run, (int(height), int(width)), int(num_channels)
+
+
+READERS = {
+    ".keras": _keras,
+    ".h5": _keras,
+    ".tflite": _tflite,
+    ".pb": _frozen_graph,
+    ".mlpackage": _core_ml,
+}

@@ -1,0 +1,84 @@
+"""The check of an export: what it measures and what it lets through."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segmentation.errors import InputError
+from segmentation.export import parity
+
+
+def one_channel(rows):
+    return np.array(rows, np.float32)[None, :, :, None]
+
+
+def test_mask_iou_of_one_channel_is_that_of_the_class_alone():
+    ours = one_channel([[0.9, 0.9, 0.1, 0.1]])
+    theirs = one_channel([[0.9, 0.1, 0.1, 0.6]])  # 1 pixel in both, 3 in either
+    found = parity.compare(ours, theirs)
+    assert found["mask_iou"] == pytest.approx(1 / 3)
+    assert found["largest_difference"] == pytest.approx(0.8)
+
+
+def test_mask_iou_is_the_mean_over_classes_and_one_that_neither_shows_counts_as_1():
+    ours = np.eye(3, dtype=np.float32)[[[[0, 0, 0, 1]]]]
+    theirs = np.eye(3, dtype=np.float32)[[[[0, 0, 1, 1]]]]
+    # background 2/3, the first class 1/2, the second in neither
+    assert parity.compare(ours, theirs)["mask_iou"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+
+
+def test_a_shape_that_differs_is_refused():
+    with pytest.raises(parity.ParityError, match=r"\(1, 2, 2, 1\)"):
+        parity.compare(np.zeros((1, 4, 4, 1)), np.zeros((1, 2, 2, 1)))
+
+
+@pytest.mark.parametrize(
+    ("precision", "difference", "iou", "passes"),
+    [
+        ("float32", 1e-5, 1.0, True),
+        ("float32", 1.1e-5, 1.0, False),
+        ("float16", 2e-2, 0.999, True),
+        ("float16", 2.1e-2, 1.0, False),
+        ("float16", 1e-3, 0.9989, False),
+    ],
+)
+def test_limits(precision, difference, iou, passes):
+    comparison = {"largest_difference": difference, "mask_iou": iou}
+    if passes:
+        parity.require(comparison, precision, "a.tflite")
+    else:
+        with pytest.raises(parity.ParityError, match="a.tflite") as failure:
+            parity.require(comparison, precision, "a.tflite")
+        assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("broken", ["reference", "candidate"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_nan_anywhere_fails(broken, channels):
+    arrays = {name: np.full((2, 4, 4, channels), 0.3) for name in ("reference", "candidate")}
+    arrays[broken][1, 2, 3, 0] = np.nan
+    for precision in parity.LIMITS:
+        with pytest.raises(parity.ParityError, match="nan"):
+            parity.require(parity.compare(**arrays), precision, "a.pb")
+
+
+def test_drawn_pictures_are_the_same_every_time_and_fill_the_range():
+    images = parity.check_pictures((64, 96), count=4)
+    assert images.shape == (4, 64, 96, 3) and images.dtype == np.uint8
+    assert images.min() == 0 and images.max() == 255
+    np.testing.assert_array_equal(images, parity.check_pictures((64, 96), count=4))
+    assert len({image.tobytes() for image in images}) == 4
+
+
+def test_pictures_from_a_folder_are_spread_over_it_and_stretched(tmp_path):
+    for level in range(5):
+        Image.new("RGB", (10, 20), (level * 50,) * 3).save(tmp_path / f"{level}.png")
+    images = parity.check_pictures((32, 64), tmp_path, count=3)
+    assert images.shape == (3, 32, 64, 3)
+    assert images[:, 0, 0, 0].tolist() == [0, 100, 200]
+    assert len(parity.check_pictures((32, 32), tmp_path, count=9)) == 5
+
+
+def test_an_empty_folder_is_a_mistake_of_the_user(tmp_path):
+    with pytest.raises(InputError, match="no pictures"):
+        parity.check_pictures((32, 32), tmp_path)
