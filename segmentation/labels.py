@@ -1,0 +1,166 @@
+"""Class names: the labels.txt file, a colour for each, and which of them a model predicts."""
+
+import difflib
+import re
+from pathlib import Path
+
+import numpy as np
+
+from segmentation import files
+from segmentation.errors import InputError
+
+HEADER = "idx\tlabel"
+IGNORED = 255  # in a mask: no class, left out of losses and metrics (PASCAL VOC's convention)
+BACKGROUND_NAMES = ("background", "none")
+# The colours of LFW's part labels; their blue background is black here, to let a picture through.
+KNOWN_COLORS = {"hair": [255, 0, 0], "face": [0, 255, 0]}
+
+
+def read(path):
+    """Read the class names of a `labels.txt`: tab-separated, header `idx<tab>label`.
+
+    Returns:
+        list of names without surrounding blanks; the index is the class id, 0 the background.
+
+    Raises:
+        InputError: if the file is missing or malformed: another header, ids that are not
+            0, 1, 2 …, an empty or repeated name, no `background` or `none` at 0, over 255 names.
+    """
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "no UTF-8 text"
+        raise InputError(f"{path}: cannot read the class names ({reason})") from None
+    if not lines or [part.strip().lower() for part in lines[0].split("\t")] != ["idx", "label"]:
+        raise InputError(
+            f"{path}: the first line must be 'idx', a tab and 'label', as data.py writes it"
+        )
+    names = []
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
+        index, _, name = line.partition("\t")
+        if index.strip() != str(len(names)) or not name.strip():
+            raise InputError(
+                f"{path}, line {number}: expected '{len(names)}', a tab and a class name, "
+                f"not {line!r}"
+            )
+        names.append(name.strip())
+    try:
+        check(names)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return names
+
+
+def check(names):
+    """Raise InputError unless `names` can be the classes of masks: background first, no repeats."""
+    if not names or names[0].lower() not in BACKGROUND_NAMES:
+        found = repr(names[0]) if names else "nothing"
+        raise InputError(f"class 0 must be called 'background' or 'none', not {found}")
+    if len(names) > IGNORED:
+        raise InputError(f"{len(names)} class names; a mask holds {IGNORED} at most")
+    for name in names:
+        if not name or name != name.strip() or re.search(r"[\t\r\n]", name):
+            raise InputError(f"{name!r} is no class name: empty, or blanks around or tabs in it")
+        if names.count(name) > 1:
+            raise InputError(f"the class name '{name}' is given twice")
+
+
+def write(path, names):
+    """Write the class names, index = class id, unless a labels.txt of the same names is there.
+
+    Raises:
+        InputError: if `path` holds other names or is no labels file, or `names` cannot be classes.
+    """
+    check(names)
+    path = Path(path)
+    if not path.exists():
+        lines = [HEADER, *(f"{index}\t{name}" for index, name in enumerate(names))]
+        files.write_text(path, "\n".join(lines) + "\n")
+        return
+    existing = read(path)
+    if existing != list(names):
+        raise InputError(
+            f"{path} already names other classes ({_listed(existing)}) than this data "
+            f"({_listed(names)}); choose another folder, or pass that file as the labels"
+        )
+
+
+def colors(names):
+    """Return an `[r, g, b]`, 0..255, for each name: distinct, and the same for the same list.
+
+    Background is black, hair red, face green; any other class has PASCAL VOC's colour of its
+    index (`VOClabelcolormap` of its development kit), which never uses the value 255.
+    """
+    return [_color(index, name.strip().lower()) for index, name in enumerate(names)]
+
+
+def _color(index, name):
+    if name in BACKGROUND_NAMES:
+        return [0, 0, 0]
+    if name in KNOWN_COLORS:
+        return list(KNOWN_COLORS[name])
+    # VOC spreads the bits of the index over the three channels, the lowest bits brightest.
+    return [
+        sum(((index >> (3 * bit + channel)) & 1) << (7 - bit) for bit in range(3))
+        for channel in range(3)
+    ]
+
+
+def channels(names, chosen, ignore_class=None):
+    """Return what a model predicts, and how a mask of class ids becomes its target.
+
+    Args:
+        names: all class names of the data, index = class id, background first.
+        chosen: names of the classes to predict, in channel order; blanks around them are stripped.
+        ignore_class: a class id whose pixels count nowhere, or None.
+
+    Returns:
+        `(channel_names, table)`. One chosen class: `[that]`, and its id maps to 1, all others
+        to 0. Several: `[names[0], *chosen]`, and their ids map to 1, 2 …, all others to 0.
+        `table` is `(256,)` uint8, for `table[mask]`; `ignore_class` and 255 map to 255.
+
+    Raises:
+        InputError: for an unknown class, the background, a repeat, or an ignored class that is
+            chosen or leaves no pixel to tell the class from.
+    """
+    names = [name.strip() for name in names]
+    chosen = [name.strip() for name in chosen]
+    if not chosen:
+        raise InputError(f"no class is chosen; the data has {_listed(names[1:])}")
+    for name in chosen:
+        if name not in names:
+            close = difflib.get_close_matches(name, names[1:], n=1)
+            hint = f"; did you mean '{close[0]}'?" if close else ""
+            raise InputError(f"no class is called '{name}': there are {_listed(names[1:])}{hint}")
+        if name == names[0]:
+            raise InputError(f"'{name}' is class 0, what is left over: choose the other classes")
+        if chosen.count(name) > 1:
+            raise InputError(f"the class '{name}' is chosen twice")
+    table = np.zeros(256, np.uint8)
+    for channel, name in enumerate(chosen, start=1):
+        table[names.index(name)] = channel
+    table[IGNORED] = IGNORED
+    if ignore_class is not None:
+        if not 0 <= ignore_class < len(names):
+            raise InputError(
+                f"the ignored class {ignore_class} is none of the ids 0 to {len(names) - 1}"
+            )
+        if names[ignore_class] in chosen:
+            raise InputError(
+                f"the class '{names[ignore_class]}' is both chosen and ignored: decide for one"
+            )
+        table[ignore_class] = IGNORED
+        if len(chosen) == 1 and not np.any(table[: len(names)] == 0):
+            raise InputError(
+                f"without class {ignore_class} there is nothing to tell '{chosen[0]}' from"
+            )
+    return chosen if len(chosen) == 1 else [names[0], *chosen], table
+
+
+def _listed(names, limit=20):
+    """Join names for a message; of many, the first ones and how many more there are."""
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
