@@ -1,0 +1,99 @@
+"""Write drawn portraits as a folder in the layout of LFW."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from segmentation import files
+from segmentation.errors import InputError
+from segmentation.portraits import BACKGROUND, FACE, HAIR, person_of, portrait
+
+MASK_COLORS = np.zeros((3, 3), np.uint8)  # RGB by class id, as in the part masks of LFW
+MASK_COLORS[BACKGROUND] = (0, 0, 255)
+MASK_COLORS[HAIR] = (255, 0, 0)
+MASK_COLORS[FACE] = (0, 255, 0)
+QUALITY_STREAM = 2  # of random numbers, beside those of portraits.py
+GROUP_PREFIX = "drawn"  # tells mapping.csv of drawn portraits from that of real ones
+
+
+def write_portraits(out_dir, count, seed, progress=None):
+    """Draw portraits into `images/NNNN.jpg`, `masks/NNNN.ppm` and `mapping.csv` of a folder.
+
+    Portraits that an earlier call wrote there are replaced. A picture depends on `seed` and its
+    number alone, so a smaller count gives the first of the same pictures, byte for byte.
+
+    Args:
+        out_dir: the folder, made if it is missing.
+        count: how many, at least 1.
+        seed: non-negative integer.
+        progress: as `command_line.progress`, (items, total, description) → iterable; None shows
+            nothing.
+
+    Returns: dictionary of `out_dir`, `pictures`, `people`, and `shares`: the share of pixels that
+        are `background`, `hair` and `face`.
+
+    Raises:
+        InputError: if count or seed is out of range, or the folder holds other files under
+            these names.
+    """
+    out_dir = Path(out_dir)
+    if count < 1 or seed < 0:
+        raise InputError(f"count {count}, seed {seed}: give a count of 1 or more, a seed from 0 on")
+    _refuse_foreign_files(out_dir)
+    numbers = range(count)
+    if progress is not None:
+        numbers = progress(numbers, count, "drawing")
+    pixels = np.zeros(len(MASK_COLORS), np.int64)
+    with (
+        files.written_whole(out_dir / "mapping.csv") as mapping,
+        files.written_whole(out_dir / "masks") as masks,
+        files.written_whole(out_dir / "images") as images,
+    ):
+        images.mkdir()
+        masks.mkdir()
+        lines = ["id,person_group"]
+        for number in numbers:
+            stem = f"{number + 1:04d}"
+            picture, mask = portrait(seed, number)
+            quality = int(np.random.default_rng([seed, QUALITY_STREAM, number]).integers(72, 97))
+            _encode(images / f"{stem}.jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            _encode(masks / f"{stem}.ppm", MASK_COLORS[mask])
+            lines.append(f"{stem},{GROUP_PREFIX}{person_of(number) + 1:04d}")
+            pixels += np.bincount(mask.ravel(), minlength=len(pixels))
+        mapping.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    shares = pixels / pixels.sum()
+    names = {"background": BACKGROUND, "hair": HAIR, "face": FACE}
+    return {
+        "out_dir": str(out_dir),
+        "pictures": count,
+        "people": len({person_of(number) for number in range(count)}),
+        "shares": {name: round(float(shares[label]), 4) for name, label in names.items()},
+    }
+
+
+def _refuse_foreign_files(out_dir):
+    """Raise InputError unless `images`, `masks` and `mapping.csv` are absent, or drawn here."""
+    mapping = out_dir / "mapping.csv"
+    rows = []
+    if mapping.is_file():
+        text = mapping.read_text(encoding="utf-8", errors="replace")
+        rows = [line.split(",") for line in text.splitlines()[1:]]
+        if not all(len(row) == 2 and row[1].startswith(GROUP_PREFIX) for row in rows):
+            raise InputError(f"{mapping}: not of drawn portraits; choose another --out_dir")
+    stems = {row[0] for row in rows}
+    for folder in (out_dir / "images", out_dir / "masks"):
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: is a file; choose another --out_dir")
+        foreign = sorted(path.name for path in folder.glob("*") if path.stem not in stems)
+        if foreign:
+            raise InputError(
+                f"{folder}: holds {len(foreign)} files that were not drawn here, "
+                f"such as {foreign[0]}; choose another --out_dir"
+            )
+
+
+def _encode(path, picture, options=()):
+    # OpenCV's own writer reports a full disk only by a return value: let Python write.
+    encoded = cv2.imencode(path.suffix, picture[..., ::-1], list(options))[1]
+    path.write_bytes(encoded.tobytes())
