@@ -8,7 +8,9 @@ picture, which Keras averages over the batch. One channel is the probability of 
 import keras
 from keras import ops
 
-IGNORED = 255
+from segmentation.labels import IGNORED
+
+
 EPSILON = 1e-7  # keeps logarithms finite
 SMOOTH = 1.0  # pixels; decides the dice of an empty mask
 FOCUS = 2.0  # gamma of https://arxiv.org/abs/1708.02002

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-IGNORED = 255
+from segmentation.labels import IGNORED
+
+
 LIMB = 2**20  # counts are kept as high · LIMB + low: int32 alone overflows at 2·10⁹ pixels
 
 
