@@ -20,11 +20,12 @@ class Parser(argparse.ArgumentParser):
     `description` is the docstring of the command: it opens `--help` as it is written.
     """
 
-    def __init__(self, description):
+    def __init__(self, description, **options):
         super().__init__(
             description=description,
             allow_abbrev=False,
             formatter_class=argparse.RawDescriptionHelpFormatter,
+            **options,
         )
 
     def parse_known_args(self, args=None, namespace=None):

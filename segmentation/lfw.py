@@ -1,0 +1,303 @@
+"""Folders of pictures and masks, LFW's among them, prepared as arrays for training.
+
+Two layouts are read, and masks are paired with pictures by file stem:
+    images/0001.jpg                            masks/0001.ppm
+    lfw_funneled/NAME/NAME_0001.jpg            parts_lfw_funneled_gt_images/NAME_0001.ppm
+"""
+
+import contextlib
+import csv
+import os
+import re
+import tempfile
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from segmentation import datasets, labels, masks, pictures
+from segmentation.errors import InputError
+
+PERSON_COLUMNS = ("person_group", "person")
+MAPPING_LEVELS = 3  # data_dir itself and two folders above: data/raw/ in a project's folder
+# Two names and a number: Abdullah_al-Attiyah_0002, and not a camera's IMG_0002.
+LFW_NAME = re.compile(r"([A-Z][^_]*(?:_[A-Za-z][^_]*)+)_\d{4}")
+IN_FLIGHT = 4  # pictures waiting per worker: enough to keep all busy, few enough for memory
+
+
+class Pair(NamedTuple):
+    """A picture and its mask: their common stem, the person (empty: unknown) and both paths."""
+
+    stem: str
+    group: str
+    picture: Path
+    mask: Path
+
+
+def find_pairs(data_dir):
+    """Pair the pictures and masks of one folder by stem.
+
+    Returns:
+        `(pairs, lone_pictures, lone_masks)`: a list of `Pair` sorted by stem, and the paths
+        that have no partner.
+
+    Raises:
+        InputError: if the folder has neither layout, a stem occurs twice, or nothing pairs.
+    """
+    data_dir = Path(data_dir)
+    people = data_dir / "lfw_funneled"
+    if (data_dir / "images").is_dir() and (data_dir / "masks").is_dir():
+        image_dir, mask_dir = data_dir / "images", data_dir / "masks"
+        by_stem = _by_stem(pictures.find(image_dir))
+        group_of = _mapped_groups(data_dir)
+    elif people.is_dir() and (data_dir / "parts_lfw_funneled_gt_images").is_dir():
+        image_dir, mask_dir = people, data_dir / "parts_lfw_funneled_gt_images"
+        folders = sorted(path for path in people.iterdir() if path.is_dir())
+        by_stem = _by_stem([path for folder in folders for path in pictures.find(folder)])
+        group_of = {stem: path.parent.name for stem, path in by_stem.items()}
+    else:
+        raise InputError(_no_layout(data_dir))
+    mask_by_stem = _by_stem(pictures.find(mask_dir))
+    stems = sorted(by_stem.keys() & mask_by_stem.keys())
+    if not stems:
+        raise InputError(
+            f"no picture in {image_dir} ({len(by_stem)}) has a mask of the same name in "
+            f"{mask_dir} ({len(mask_by_stem)})"
+        )
+    pairs = [
+        Pair(stem, group_of.get(stem) or _lfw_person(stem), by_stem[stem], mask_by_stem[stem])
+        for stem in stems
+    ]
+    lone_pictures = [path for stem, path in by_stem.items() if stem not in mask_by_stem]
+    lone_masks = [path for stem, path in mask_by_stem.items() if stem not in by_stem]
+    return pairs, lone_pictures, lone_masks
+
+
+def _by_stem(found):
+    by_stem = {}
+    for path in found:
+        if path.stem in by_stem:
+            raise InputError(
+                f"{by_stem[path.stem]} and {path} have the same name: remove one of them"
+            )
+        by_stem[path.stem] = path
+    return by_stem
+
+
+def _no_layout(data_dir):
+    if not data_dir.is_dir():
+        return f"{data_dir}: no such folder; give the one that holds images/ and masks/"
+    hint = ""
+    for inner in sorted([*data_dir.glob("*/images"), *data_dir.glob("*/*/images")]):
+        if (inner.parent / "masks").is_dir():
+            hint = f"; did you mean {inner.parent}?"
+            break
+    return (
+        f"{data_dir} holds neither images/ and masks/ nor lfw_funneled/ and "
+        f"parts_lfw_funneled_gt_images/{hint}"
+    )
+
+
+def _lfw_person(stem):
+    match = LFW_NAME.fullmatch(stem)
+    return match[1] if match else ""
+
+
+def _mapped_groups(data_dir):
+    """Return the person by stem from the nearest mapping.csv with an id and a person column."""
+    folder = Path(os.path.abspath(data_dir))
+    for place in [folder, *folder.parents][:MAPPING_LEVELS]:
+        path = place / "mapping.csv"
+        if not path.is_file():
+            continue
+        try:
+            with open(path, encoding="utf-8-sig", newline="") as file:
+                rows = list(csv.DictReader(file))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{path}: cannot be read ({error}); mend or remove it") from None
+        columns = rows[0].keys() if rows else ()
+        column = next((name for name in PERSON_COLUMNS if name in columns), None)
+        if "id" in columns and column:
+            return {row["id"]: (row[column] or "").strip() for row in rows if row["id"]}
+    return {}
+
+
+def prepare(
+    data_dirs,
+    out_dir,
+    img_size,
+    mask_format=None,
+    names=None,
+    workers=1,
+    max_bad=0.01,
+    say=lambda line: None,
+    progress=lambda items, total, description: items,
+):
+    """Write `images-X.npy`, `masks-X.npy`, `names-X.txt` and `labels.txt` into `out_dir`.
+
+    Rows are in the order of the folders and of the stems in them. The files are the same bytes
+    whatever `workers` is, and appear together at the end. Memory does not grow with the number
+    of pictures, names excepted.
+
+    Args:
+        data_dirs: folders of pictures and masks; a stem may occur in several of them. A person of
+            the same name in two of them is the same person.
+        out_dir: where the files go; made if missing.
+        img_size: `(height, width)` to which pictures and masks are stretched.
+        mask_format: one of `masks.FORMATS`, or None to recognise it.
+        names: class names, or None for those of the format.
+        workers: threads that decode and resize.
+        max_bad: share, 0..1, of pairs that may be damaged before it is an error. Damaged is a
+            file that cannot be read whole, and a mask of another size than its picture.
+        say: called with a line for the user.
+        progress: called as `progress(items, total, description)`, gives the items on.
+
+    Returns:
+        dictionary: the paths written, counts, the share of pixels of each class, the number of
+        pictures that show it, files skipped, and pictures per second.
+
+    Raises:
+        InputError: for whatever is wrong with the folders, files, names or the disk.
+    """
+    start = time.perf_counter()
+    pairs, lone_pictures, lone_masks = [], [], []
+    for data_dir in data_dirs:
+        found = find_pairs(data_dir)
+        for everything, new in zip((pairs, lone_pictures, lone_masks), found, strict=True):
+            everything.extend(new)
+    for noun, lone in (("picture", lone_pictures), ("mask", lone_masks)):
+        if lone:
+            say(f"no partner for {len(lone)} {noun}{'s' * (len(lone) > 1)}: {_first_names(lone)}")
+    targets = datasets.paths(out_dir, img_size)
+    try:
+        with _workspace(out_dir) as workspace:
+            results = _in_order(lambda pair: _load(pair, img_size), pairs, workers)
+            results = progress(results, len(pairs), "pictures")
+            written = _write(results, pairs, workspace, img_size, mask_format, names, max_bad, say)
+            labels.write(targets[-1], written["classes"])
+            for target in targets[:-1]:
+                os.replace(workspace / target.name, target)
+    except OSError as error:  # reading raises InputError, so this is the disk written to
+        raise InputError(f"{out_dir}: cannot write the arrays ({error.strerror})") from None
+    seconds = time.perf_counter() - start
+    return {
+        **dict(zip(("images", "masks", "names", "labels"), map(str, targets), strict=True)),
+        "img_size": list(img_size),
+        **written,
+        "unpaired": {"pictures": len(lone_pictures), "masks": len(lone_masks)},
+        "seconds": round(seconds, 2),
+        "pictures_per_second": round(written["pictures"] / seconds, 1),
+    }
+
+
+def _write(results, pairs, workspace, img_size, mask_format, names, max_bad, say):
+    """Write the arrays and the names into `workspace`; return what is known about them.
+
+    The masks' format shows only when all are read: until then their codes wait in a file.
+    """
+    image_path, mask_path, name_path, _ = datasets.paths(workspace, img_size)
+    code_path = workspace / "codes"
+    first_file = {}  # of each legend
+    kept, row_legends, skipped = [], [], []
+    with (
+        datasets.RowWriter(image_path, (*img_size, 3)) as image_rows,
+        open(code_path, "wb") as code_rows,
+    ):
+        for pair, result in zip(pairs, results, strict=True):
+            if isinstance(result, pictures.UnreadableError):
+                say(f"skipped: {result}")
+                skipped.append(result)
+                if len(skipped) > max_bad * len(pairs):
+                    raise InputError(_too_many_bad(skipped, len(pairs), max_bad))
+                continue
+            picture, codes, legend = result
+            image_rows.append(picture)
+            code_rows.write(codes.tobytes())
+            first_file.setdefault(legend, pair.mask)
+            row_legends.append(legend)
+            kept.append(pair)
+    if not kept:
+        raise InputError(f"none of the {len(pairs)} pairs can be read; the first: {skipped[0]}")
+    found, names = masks.recognize(first_file, mask_format, names)
+    tables = {legend: masks.table(legend, found) for legend in first_file}
+    pixels = np.zeros(256, np.int64)
+    shown = np.zeros(256, np.int64)
+    with open(code_path, "rb") as code_rows, datasets.RowWriter(mask_path, img_size) as mask_rows:
+        for legend in row_legends:
+            codes = np.frombuffer(code_rows.read(img_size[0] * img_size[1]), np.uint8)
+            mask = tables[legend][codes].reshape(img_size)
+            mask_rows.append(mask)
+            count = np.bincount(mask.reshape(-1), minlength=256)
+            pixels += count
+            shown += count > 0
+    datasets.write_names(name_path, [pair.stem for pair in kept], [pair.group for pair in kept])
+    known = pixels[: len(names)]
+    return {
+        "pictures": len(kept),
+        "persons": len({pair.group for pair in kept} - {""}),
+        "mask_format": found,
+        "classes": names,
+        "class_shares": [round(float(count / max(known.sum(), 1)), 6) for count in known],
+        "class_pictures": shown[: len(names)].tolist(),
+        "ignored_share": round(float(pixels[labels.IGNORED] / pixels.sum()), 6),
+        "skipped": [str(error) for error in skipped],
+    }
+
+
+def _load(pair, img_size):
+    """Return `(picture, codes, legend)` at `img_size`, or the error of a damaged pair."""
+    try:
+        picture = pictures.read(pair.picture)
+        codes, legend, mask_size = masks.read(pair.mask, img_size)
+        if mask_size != picture.shape[:2]:
+            raise pictures.UnreadableError(
+                f"{pair.mask} is {_size(mask_size)} pixels, and {pair.picture} "
+                f"{_size(picture.shape[:2])}: they do not belong together"
+            )
+        return pictures.resize(picture, img_size), codes, legend
+    except pictures.UnreadableError as error:
+        return error
+
+
+def _size(size):
+    height, width = size
+    return f"{width}x{height}"
+
+
+def _too_many_bad(skipped, count, max_bad):
+    return (
+        f"{len(skipped)} of {count} pairs are damaged, more than --max_bad {max_bad:g} allows: "
+        f"mend or remove them; the first: {skipped[0]}"
+    )
+
+
+def _first_names(paths, limit=10):
+    names = ", ".join(path.name for path in paths[:limit])
+    return f"{names} and {len(paths) - limit} more" if len(paths) > limit else names
+
+
+def _in_order(function, items, workers):
+    """Yield `function(item)` for each item, in order, computed by threads a few items ahead."""
+    pool = ThreadPoolExecutor(workers)
+    try:
+        waiting = deque()
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > IN_FLIGHT * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _workspace(out_dir):
+    """Yield a hidden folder inside `out_dir`, on the same disk, that is gone afterwards."""
+    out_dir = Path(out_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".preparing.", dir=out_dir) as workspace:
+        yield Path(workspace)

@@ -1,0 +1,121 @@
+"""Reading any picture file as RGB bytes, resizing it, and finding the pictures in a folder."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from segmentation.errors import InputError
+
+SUFFIXES = frozenset(
+    ".jpg .jpeg .jfif .png .ppm .pgm .pbm .pnm .bmp .gif .tif .tiff .webp .avif".split()
+)
+DEEP_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of 16-bit grey files
+DEEP_WHITE = 65535
+
+
+class UnreadableError(InputError):
+    """A damaged file or pair of files. Whoever reads a whole set may name it and leave it out."""
+
+
+def find(folder):
+    """Return the pictures of a folder (not of its subfolders), sorted by name, as paths.
+
+    Hidden files are left out: macOS puts a `._0001.jpg` beside a `0001.jpg` on foreign disks.
+
+    Raises:
+        InputError: if there is no such folder.
+    """
+    folder = Path(folder)
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: no readable folder ({error.strerror})") from None
+    return [
+        path
+        for path in entries
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+
+
+def open_upright(path):
+    """Open and decode a picture file, turned as its EXIF orientation says.
+
+    Returns:
+        `PIL.Image.Image`, in the mode of the file.
+
+    Raises:
+        UnreadableError: if the file is missing, truncated, damaged, no picture, or so large that
+            Pillow takes it for a decompression bomb.
+    """
+    try:
+        with Image.open(path) as image:
+            image.load()
+            return ImageOps.exif_transpose(image)
+    except FileNotFoundError:
+        raise UnreadableError(f"{path}: no such file") from None
+    except Image.UnidentifiedImageError:
+        raise UnreadableError(f"{path}: no picture, or damaged from its first bytes on") from None
+    except Exception as error:  # Pillow's parsers answer damage with a dozen kinds of exception
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UnreadableError(f"{path}: cannot be read ({reason.splitlines()[0]})") from None
+
+
+def read(path):
+    """Read a picture file as RGB.
+
+    EXIF orientation is applied; grey, palette and CMYK are converted, 16 bits scaled to 8; alpha
+    is dropped, not blended: what a phone's camera sees has none. Of an animation, the first frame.
+
+    Returns:
+        `(H, W, 3)` uint8, 0..255.
+
+    Raises:
+        UnreadableError: an InputError, as `open_upright`, or for pixels without a known range.
+    """
+    image = open_upright(path)
+    if image.mode in DEEP_GREY:
+        deep = np.asarray(image)
+        if deep.min() < 0 or deep.max() > DEEP_WHITE:
+            raise UnreadableError(f"{path}: holds values beyond 16 bits; save it with 8 or 16 bits")
+        grey = (deep.astype(np.uint32) * 255 + DEEP_WHITE // 2) // DEEP_WHITE
+        return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
+    if image.mode == "F":
+        raise UnreadableError(f"{path}: holds floating-point pixels; save it with 8 or 16 bits")
+    try:
+        if image.mode in ("P", "PA", "La", "RGBa"):  # keeps the colour under transparent pixels
+            image = image.convert("RGBA")
+        return np.array(image.convert("RGB"))
+    except ValueError:
+        raise UnreadableError(f"{path}: cannot be read as RGB from {image.mode}") from None
+
+
+def resize(picture, size):
+    """Stretch a picture to `size`, antialiased when it shrinks.
+
+    Args:
+        picture: `(H, W, 3)` or `(H, W)` uint8.
+        size: `(height, width)`, pixels.
+
+    Returns:
+        uint8 of that size: each pixel is a triangle-weighted mean around its centre, as in
+        Pillow's BILINEAR, torchvision's `antialias=True` and `tf.image.resize(antialias=True)`.
+    """
+    return _resize(picture, size, Image.Resampling.BILINEAR)
+
+
+def resize_mask(mask, size):
+    """Stretch a mask to `size`: each pixel takes the value at its centre, so ids never blend.
+
+    Args:
+        mask: `(H, W)` or `(H, W, 3)` uint8.
+        size: `(height, width)`, pixels.
+    """
+    return _resize(mask, size, Image.Resampling.NEAREST)
+
+
+def _resize(array, size, resampling):
+    height, width = size
+    if array.shape[:2] == (height, width):
+        return array
+    return np.asarray(Image.fromarray(array).resize((width, height), resampling))
