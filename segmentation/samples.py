@@ -7,7 +7,8 @@ import numpy as np
 
 from segmentation import files
 from segmentation.errors import InputError
-from segmentation.portraits import BACKGROUND, FACE, HAIR, person_of, portrait
+from segmentation.portraits import person_of, portrait
+from segmentation.portraits.canvas import BACKGROUND, FACE, HAIR
 
 MASK_COLORS = np.zeros((3, 3), np.uint8)  # RGB by class id, as in the part masks of LFW
 MASK_COLORS[BACKGROUND] = (0, 0, 255)

@@ -8,6 +8,7 @@ and mask come from one outline, and a mask never holds a blended id.
 import cv2
 import numpy as np
 
+BACKGROUND, HAIR, FACE = 0, 1, 2  # class ids
 SIDE = 250  # pixels, as in LFW
 FINE = 3  # sub-pixels along the side of a pixel
 SUBPIXEL_BITS = 4  # of OpenCV's fixed-point coordinates
@@ -20,7 +21,9 @@ class Canvas:
         self.image = image
         self.ids = np.zeros((SIDE, SIDE), np.uint8)
 
-    def paint(self, outlines, color, label=None, opacity=1.0, within=None, width=None, blur=0.0):
+    def paint(
+        self, outlines, color, label=None, *, gain=1, opacity=1, within=None, width=None, blur=0
+    ):
         """Fill closed outlines, or stroke open lines, and record a class id where they cover.
 
         Args:
@@ -28,6 +31,7 @@ class Canvas:
                 pixel is (0.5, 0.5). Where two overlap there is a hole (even-odd rule).
             color: RGB 0..255, (3,), or one per pixel, (SIDE, SIDE, 3).
             label: class id for the covered pixels; None leaves the ids as they are.
+            gain: factor of the colour, a number or (3,).
             opacity: 0..1, of the picture only.
             within: (SIDE, SIDE) float 0..1, a coverage to stay inside of, or None.
             width: of a stroke, in pixels; None fills.
@@ -40,14 +44,14 @@ class Canvas:
         if within is not None:
             alpha = alpha * within[box]
         color = np.asarray(color, np.float32)
-        color = color[box] if color.ndim == 3 else color
+        color = (color[box] if color.ndim == 3 else color) * np.float32(gain)
         target = self.image[box]
-        target += (opacity * alpha)[..., None] * (color - target)
+        target += cv2.merge([alpha * np.float32(opacity)] * 3) * (color - target)
         if label is not None:
             self.ids[box][alpha >= 0.5] = label
 
 
-def coverage(outlines, width=None, blur=0.0):
+def coverage(outlines, width=None, blur=0):
     """Return what part of the canvas outlines cover.
 
     Args: as those of `Canvas.paint`.
@@ -78,6 +82,12 @@ def coverage(outlines, width=None, blur=0.0):
     return (slice(low[1], high[1]), slice(low[0], high[0])), alpha
 
 
+def tinted(color, tone):
+    """Return an RGB color times a tone, (SIDE, SIDE), per pixel: (SIDE, SIDE, 3)."""
+    # Three planes, for NumPy is slow where it broadcasts along an axis of three.
+    return cv2.merge([tone * float(channel) for channel in color])
+
+
 def wave(rng, length, knots):
     """Return smooth noise of deviation about 1, (length,) float32, with `knots` bends."""
     values = rng.standard_normal((1, max(2, knots)), dtype=np.float32)
@@ -104,5 +114,5 @@ def strands(rng, center, waviness=0.0):
     noise = noise[rows, np.arange(radii)]
     flags = cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR | cv2.WARP_FILL_OUTLIERS
     center = (float(center[0]), float(center[1]))
-    spread = cv2.warpPolar(noise, (SIDE, SIDE), center, 1.2 * SIDE, flags)
+    spread = cv2.warpPolar(noise, (SIDE, SIDE), center, 1.8 * SIDE, flags)
     return spread / max(spread.std(), 1e-6)

@@ -6,7 +6,7 @@ Clothes and backdrops often take the colours of hair and skin, so that colour al
 import cv2
 import numpy as np
 
-from segmentation.canvas import SIDE, blotches, strands
+from segmentation.portraits.canvas import SIDE, blotches, strands, tinted
 
 # RGB, from light to dark; people get blends of two neighbours.
 SKIN = np.float32(
@@ -74,10 +74,10 @@ def paint(rng):
     """Return a backdrop, (SIDE, SIDE, 3) float32 RGB 0..255."""
     kinds = (_wall, _lights, _shelves, _grain, _leaves, _tiles)
     picture = kinds[rng.choice(len(kinds), p=(0.3, 0.15, 0.18, 0.14, 0.14, 0.09))](rng)
-    rows, columns = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) / SIDE - 0.5
-    slope = rng.normal(0, 0.25, 2)
-    picture = picture * (1 + slope[0] * rows + slope[1] * columns)[..., None]
-    return cv2.GaussianBlur(picture.astype(np.float32), (0, 0), rng.uniform(0.5, 3.5))
+    columns = np.arange(SIDE, dtype=np.float32) / SIDE - 0.5
+    rows, slope = columns[:, None], rng.normal(0, 0.25, 2).tolist()
+    picture = picture * cv2.merge([1 + slope[0] * rows + slope[1] * columns] * 3)
+    return cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.5, 3.5))
 
 
 def _plain(color):
@@ -85,8 +85,8 @@ def _plain(color):
 
 
 def _wall(rng):
-    picture = _plain(thing(rng))
-    picture += (rng.uniform(0, 12) * blotches(rng, rng.uniform(15, 80)))[..., None]
+    tone = 1 + rng.uniform(0, 0.08) * blotches(rng, rng.uniform(15, 80))
+    picture = tinted(thing(rng), tone)
     if rng.random() < 0.3:  # a frame or a window
         left, top = rng.integers(-60, 200, 2).tolist()
         right, bottom = left + int(rng.integers(50, 150)), top + int(rng.integers(50, 120))
@@ -117,16 +117,16 @@ def _shelves(rng):
 def _grain(rng):
     # Wood, straw, fur: as finely lined as hair.
     angle = rng.uniform(0, 2 * np.pi)
-    far = SIDE * (0.5 + rng.uniform(0.3, 1.5) * np.array([np.cos(angle), np.sin(angle)]))
-    lines = strands(rng, far, rng.uniform(0, 1))
-    return thing(rng) * (1 + rng.uniform(0.1, 0.3) * lines)[..., None]
+    far = SIDE * (0.5 + rng.uniform(0.6, 1.0) * np.array([np.cos(angle), np.sin(angle)]))
+    lines = strands(rng, far, rng.uniform(0, 0.4))
+    return tinted(thing(rng), 1 + rng.uniform(0.1, 0.3) * lines)
 
 
 def _leaves(rng):
     spots = blotches(rng, rng.uniform(8, 30)) + 0.6 * blotches(rng, rng.uniform(3, 8))
-    share = 1 / (1 + np.exp(-2 * spots))[..., None]
+    share = 1 / (1 + np.exp(-2 * spots))
     dark = thing(rng) if rng.random() < 0.5 else hue(rng, (0.3, 0.7), (0.1, 0.4))
-    return dark + share * (thing(rng) - dark)
+    return tinted(dark, 1 - share) + tinted(thing(rng), share)
 
 
 def _tiles(rng):
