@@ -165,6 +165,8 @@ def prepare(
     start = time.perf_counter()
     pairs, lone_pictures, lone_masks = [], [], []
     for data_dir in data_dirs:
+        if [Path(other).resolve() for other in data_dirs].count(Path(data_dir).resolve()) > 1:
+            raise InputError(f"{data_dir} is given twice: its pictures would count double")
         found = find_pairs(data_dir)
         for everything, new in zip((pairs, lone_pictures, lone_masks), found, strict=True):
             everything.extend(new)
@@ -200,7 +202,8 @@ def _write(results, pairs, workspace, img_size, mask_format, names, max_bad, say
     """
     image_path, mask_path, name_path, _ = datasets.paths(workspace, img_size)
     code_path = workspace / "codes"
-    first_file = {}  # of each legend
+    seen = {}  # the first file that shows each code of each legend
+    one_of_each = {}  # equal legends share memory
     kept, row_legends, skipped = [], [], []
     with (
         datasets.RowWriter(image_path, (*img_size, 3)) as image_rows,
@@ -213,16 +216,17 @@ def _write(results, pairs, workspace, img_size, mask_format, names, max_bad, say
                 if len(skipped) > max_bad * len(pairs):
                     raise InputError(_too_many_bad(skipped, len(pairs), max_bad))
                 continue
-            picture, codes, legend = result
+            picture, codes, legend, shown_codes = result
             image_rows.append(picture)
             code_rows.write(codes.tobytes())
-            first_file.setdefault(legend, pair.mask)
-            row_legends.append(legend)
+            for code in shown_codes:
+                seen.setdefault(legend, {}).setdefault(code, pair.mask)
+            row_legends.append(one_of_each.setdefault(legend, legend))
             kept.append(pair)
     if not kept:
         raise InputError(f"none of the {len(pairs)} pairs can be read; the first: {skipped[0]}")
-    found, names = masks.recognize(first_file, mask_format, names)
-    tables = {legend: masks.table(legend, found) for legend in first_file}
+    found, names = masks.recognize(seen, mask_format, names)
+    tables = {legend: masks.table(legend, codes, found) for legend, codes in seen.items()}
     pixels = np.zeros(256, np.int64)
     shown = np.zeros(256, np.int64)
     with open(code_path, "rb") as code_rows, datasets.RowWriter(mask_path, img_size) as mask_rows:
@@ -248,16 +252,16 @@ def _write(results, pairs, workspace, img_size, mask_format, names, max_bad, say
 
 
 def _load(pair, img_size):
-    """Return `(picture, codes, legend)` at `img_size`, or the error of a damaged pair."""
+    """Return `(picture, codes, legend, shown)` at `img_size`, or the error of a damaged pair."""
     try:
         picture = pictures.read(pair.picture)
-        codes, legend, mask_size = masks.read(pair.mask, img_size)
+        codes, legend, shown, mask_size = masks.read(pair.mask, img_size)
         if mask_size != picture.shape[:2]:
             raise pictures.UnreadableError(
                 f"{pair.mask} is {_size(mask_size)} pixels, and {pair.picture} "
                 f"{_size(picture.shape[:2])}: they do not belong together"
             )
-        return pictures.resize(picture, img_size), codes, legend
+        return pictures.resize(picture, img_size), codes, legend, shown
     except pictures.UnreadableError as error:
         return error
 

@@ -6,8 +6,9 @@ Three formats are known:
     index   a class id per pixel, in one channel, three equal ones, or as palette index; 255 marks
             pixels of no class, as in PASCAL VOC
 
-One file often does not tell: a mask of 0 and 1 may belong to a set of two classes or of twenty.
-So each file is read into codes with a legend, and the legends of the whole set decide.
+One file often does not tell: a mask of 0 and 1 may belong to a set of two classes or of twenty,
+and the red, green and blue of a palette may be colours for the eye. So each file is read into
+codes with a legend, and all that the set shows decides.
 """
 
 from typing import NamedTuple
@@ -20,70 +21,67 @@ from segmentation.errors import InputError
 from segmentation.labels import IGNORED
 
 FORMATS = ("rgb", "index", "binary")
-PART_IDS = {(255, 0, 0): 1, (0, 255, 0): 2, (0, 0, 255): 0}
 PART_NAMES = ["background", "hair", "face"]
+PART_COLORS = [(0, 0, 255), (255, 0, 0), (0, 255, 0)]  # by class id
 BINARY_NAMES = ["background", "object"]
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
-KNOWN = "red/green/blue parts, 0/255, 0/1 or class ids"
 MAX_COLORS = 256
+KNOWN = "known are red/green/blue parts, 0/255, 0/1 and class ids"
 
 
 class Legend(NamedTuple):
-    """What the codes of one mask stand for: `colors` is ((code, (red, green, blue)), …).
+    """What the codes of a mask stand for.
 
-    `indexed`: the codes are the file's own numbers (grey values or palette indices), which may be
-    class ids. In a colour picture they are mere ranks.
+    `palette` holds three bytes, red, green, blue, per code. `indexed`: the codes are the file's
+    own numbers, grey values or palette indices, and may be class ids.
     """
 
     indexed: bool
-    colors: tuple
+    palette: bytes
 
-    def codes(self):
-        """Return the set of codes."""
-        return {code for code, _ in self.colors}
+    def color(self, code):
+        """Return `(red, green, blue)` of a code; `()` if the palette is too short for it."""
+        return tuple(self.palette[3 * code : 3 * code + 3])
 
-    def rgb(self):
-        """Return the set of colours."""
-        return {color for _, color in self.colors}
+
+GREY = Legend(True, bytes(value for value in range(256) for _ in range(3)))
+PARTS = Legend(False, bytes(value for color in PART_COLORS for value in color))
 
 
 def read(path, size):
     """Read a mask file and stretch it to `size`, `(height, width)`, by nearest neighbour.
 
     Returns:
-        `(codes, legend, file_size)`: `(height, width)` uint8, the `Legend` of all pixels of the
-        file, and its own `(height, width)`.
+        `(codes, legend, shown, file_size)`: `(height, width)` uint8, their `Legend`, the sorted
+        codes of all pixels of the file, and the file's own `(height, width)`.
 
     Raises:
         pictures.UnreadableError: if the file is damaged.
-        InputError: if its colours cannot be those of a mask in any format.
+        InputError: if its colours cannot be those of a mask, whatever the rest of the set is.
     """
     image = _plain(pictures.open_upright(path), path)
-    height, width = size
-    small = image.resize((width, height), Image.Resampling.NEAREST)
     counted = image.getcolors(MAX_COLORS)
     if counted is None:
-        raise InputError(f"{path}: over {MAX_COLORS} colours, so no mask ({KNOWN})")
-    values = sorted(value for _, value in counted)
+        raise InputError(f"{path}: over {MAX_COLORS} colours, so no mask; save masks as PNG")
+    shown = sorted(value for _, value in counted)
+    height, width = size
+    small = image.resize((width, height), Image.Resampling.NEAREST)
     if image.mode == "P":
-        palette = image.getpalette()
-        colors = tuple((index, tuple(palette[3 * index : 3 * index + 3])) for index in values)
-        legend = Legend(True, colors)
-        codes = np.array(small)
+        codes, legend = np.array(small), Legend(True, bytes(image.getpalette()))
     elif image.mode == "L":
-        legend = Legend(True, tuple((value, (value,) * 3) for value in values))
-        codes = np.array(small)
-    elif all(red == green == blue for red, green, blue in values):
-        legend = Legend(True, tuple((value[0], value) for value in values))
-        codes = np.array(small)[:, :, 0]
+        codes, legend = np.array(small), GREY
+    elif all(red == green == blue for red, green, blue in shown):
+        codes, legend = np.array(small.getchannel(0)), GREY
+        shown = [red for red, _, _ in shown]
     else:
-        legend = Legend(False, tuple(enumerate(values)))
-        pixels = np.array(small)
-        codes = np.zeros(pixels.shape[:2], np.uint8)
-        for code, color in legend.colors:
-            codes[(pixels == color).all(axis=-1)] = code
-    _check_possible(legend, path)
-    return codes, legend, (image.height, image.width)
+        codes, legend, shown = _parts(small, shown, path), PARTS, _part_ids(shown, path)
+    lossy = str(path).lower().endswith((".jpg", ".jpeg", ".jfif"))
+    if lossy and not {legend.color(code) for code in shown} <= {BLACK, WHITE, *PART_COLORS}:
+        raise InputError(
+            f"{path}: the values {_listed(shown)} fit no mask format: JPEG blends the values of a "
+            "mask; save masks as PNG"
+        )
+    return codes, legend, shown, (image.height, image.width)
 
 
 def _plain(image, path):
@@ -98,34 +96,38 @@ def _plain(image, path):
             raise InputError(f"{path}: holds values up to {values.max()}; class ids end at 254")
         return Image.fromarray(values.astype(np.uint8))
     if image.mode == "F":
-        raise InputError(f"{path}: holds floating-point values, so no mask ({KNOWN})")
+        raise InputError(f"{path}: holds floating-point values, so no mask; {KNOWN}")
     try:
         return image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
     except ValueError:
         raise pictures.UnreadableError(f"{path}: cannot be read as a mask") from None
 
 
-def _check_possible(legend, path):
-    """Refuse at once what no other file of the set could explain."""
-    if not legend.indexed and not legend.rgb() <= PART_IDS.keys():
+def _part_ids(colors, path):
+    odd = set(colors) - set(PART_COLORS)
+    if odd:
         raise InputError(
-            f"{path}: the colours {_listed(legend.rgb() - PART_IDS.keys())} fit no mask format "
-            f"({KNOWN}); JPEG and smooth scaling blend colours: save masks as PNG"
+            f"{path}: the colours {_listed(odd)} fit no mask format; {KNOWN} "
+            "(JPEG and smooth scaling blend colours)"
         )
-    lossy = str(path).lower().endswith((".jpg", ".jpeg", ".jfif"))
-    if lossy and legend.indexed and not legend.rgb() <= {BLACK, WHITE}:
-        raise InputError(
-            f"{path}: the grey values {_listed(legend.codes())} in a JPEG fit no mask format, "
-            "JPEG blends them: save masks as PNG"
-        )
+    return sorted(PART_COLORS.index(color) for color in colors)
 
 
-def recognize(legends, wanted=None, names=None):
+def _parts(image, colors, path):
+    """Return class ids of a picture in red, green and blue."""
+    pixels = np.array(image.convert("RGBA")).view("<u4")[:, :, 0]  # one number to compare
+    ids = np.zeros(pixels.shape, np.uint8)
+    for index in _part_ids(colors, path):
+        red, green, blue = PART_COLORS[index]
+        ids[pixels == (255 << 24 | blue << 16 | green << 8 | red)] = index
+    return ids
+
+
+def recognize(seen, wanted=None, names=None):
     """Decide in which format a set of masks is.
 
     Args:
-        legends: dictionary from each different `Legend` to the first file that has it, in the
-            order of the files.
+        seen: `{legend: {code: first file that shows it}}`, all that the set shows.
         wanted: one of `FORMATS` to settle a doubtful case, or None.
         names: the class names, if the user gave them.
 
@@ -136,114 +138,128 @@ def recognize(legends, wanted=None, names=None):
     Raises:
         InputError: if no format fits every file, more than one does, or the names do not fit.
     """
-    found = wanted or _recognize(legends, names)
-    for legend, path in legends.items():
-        if not _fits(found, legend):
-            raise InputError(f"{path}: {_description(legend)} do not fit --mask_format {found}")
-    if names is None:
-        names = _default_names(found, legends)
-    if found != "index" and len(names) != len(_own_names(found)):
+    found = wanted or _recognize(seen, names)
+    for legend, files in seen.items():
+        misfits = _misfits(found, legend, files)
+        if misfits:
+            raise InputError(f"{_description(legend, misfits)} do not fit --mask_format {found}")
+    own = {"rgb": PART_NAMES, "binary": BINARY_NAMES}.get(found)
+    if own and names and len(names) != len(own):
         raise InputError(
-            f"{found} masks hold {', '.join(_own_names(found))}: give {len(_own_names(found))} "
-            f"class names, not {len(names)}"
+            f"the masks are {found}, which hold {', '.join(own)}: the labels file must name "
+            f"{len(own)} classes, not {len(names)}"
         )
-    if found == "index":
-        for legend, path in legends.items():
-            beyond = {code for code in legend.codes() - {IGNORED} if code >= len(names)}
-            if beyond:
-                raise InputError(
-                    f"{path}: class {_listed(beyond)} has no name: the labels file ends at "
-                    f"{len(names) - 1}"
-                )
-    return found, names
+    if not own and names:
+        for files in seen.values():
+            for code, path in files.items():
+                if len(names) <= code < IGNORED:
+                    raise InputError(
+                        f"{path}: holds class {code}, and the labels file ends at {len(names) - 1}"
+                    )
+    return found, names or own or _numbered_names(seen)
 
 
-def _recognize(legends, names):
-    if all(_fits("rgb", legend) for legend in legends):
+def _recognize(seen, names):
+    if not any(_misfits("rgb", legend, files) for legend, files in seen.items()):
         return "rgb"
-    if all(_fits("binary", legend) for legend in legends):
-        one = next((path for legend, path in legends.items() if _holds_one(legend)), None)
-        white = next((path for legend, path in legends.items() if _holds_255(legend)), None)
+    if not any(_misfits("binary", legend, files) for legend, files in seen.items()):
+        one, white = _file_with_1(seen), _file_with_255(seen)
         if one and white:
             raise InputError(
-                f"{one} marks pixels with 1 and {white} with 255: --mask_format binary takes both "
-                "for the object, --mask_format index takes 255 for no class"
+                f"{one} holds 1 and {white} holds 255: --mask_format binary takes both for the "
+                "object, --mask_format index takes 255 for no class"
             )
-        few_of_many = names is not None and len(names) != len(BINARY_NAMES) and not white
+        few_of_many = names and len(names) != len(BINARY_NAMES) and not white
         return "index" if few_of_many else "binary"
-    if not all(legend.indexed for legend in legends):
-        first = next(iter(legends))
-        for legend, path in legends.items():
-            if _fits("rgb", legend) != _fits("rgb", first):
+    parts = next((files for legend, files in seen.items() if not legend.indexed), None)
+    if parts:
+        for legend, files in seen.items():
+            misfits = _misfits("rgb", legend, files)
+            if misfits:
+                first = next(iter(parts.values()))
                 raise InputError(
-                    f"{path}: {_description(legend)} do not go with {_description(first)} in "
-                    f"{legends[first]}; prepare sets of different formats one by one"
+                    f"{_description(legend, misfits)} do not go with the red/green/blue of {first}; "
+                    "prepare sets of different formats one by one"
                 )
-    for legend, path in legends.items():
-        between = legend.codes() - {0, IGNORED}
-        if between and names is None and any(IGNORED in other.codes() for other in legends):
-            raise InputError(
-                f"{path}: the grey values {_listed(between)} in masks that also have 255 are "
-                "class ids (say --mask_format index) or a blended 0/255 mask (save it unblended)"
-            )
+    between = {code: path for code, path in seen.get(GREY, {}).items() if 0 < code < IGNORED}
+    if between and not names and _file_with_255(seen):
+        raise InputError(
+            f"{_description(GREY, between)}, in masks that also hold 255, are class ids (say "
+            "--mask_format index) or blends of black and white (save the masks unblended, as PNG)"
+        )
     return "index"
 
 
-def _fits(format_name, legend):
+def _misfits(format_name, legend, files):
+    """Return the part of `files`, first file by code, that a format cannot explain."""
     if format_name == "rgb":
-        return legend.rgb() <= PART_IDS.keys()
-    if format_name == "binary":
-        return _black_and_white(legend) or (legend.indexed and legend.codes() <= {0, 1, IGNORED})
-    return legend.indexed
+        good = [code for code in files if legend.color(code) in PART_COLORS]
+    elif not legend.indexed:
+        good = []
+    elif format_name == "index" or _black_and_white(legend, files):
+        good = files
+    else:
+        good = (0, 1, IGNORED)
+    return {code: path for code, path in files.items() if code not in good}
 
 
-def _black_and_white(legend):
-    return legend.rgb() <= {BLACK, WHITE}
+def _black_and_white(legend, codes):
+    return all(legend.color(code) in (BLACK, WHITE) for code in codes)
 
 
-def _holds_255(legend):
-    return WHITE in legend.rgb() or IGNORED in legend.codes()
+def _file_with_1(seen):
+    for legend, files in seen.items():
+        if 1 in files and not _black_and_white(legend, files):
+            return files[1]
+    return None
 
 
-def _holds_one(legend):
-    return 1 in legend.codes() and not _black_and_white(legend)
+def _file_with_255(seen):
+    """Return the first file with white or 255; a palette may show another index in white."""
+    for legend, files in seen.items():
+        white = _black_and_white(legend, files)
+        for code, path in files.items():
+            if code == IGNORED or (white and legend.color(code) == WHITE):
+                return path
+    return None
 
 
-def _own_names(format_name):
-    return PART_NAMES if format_name == "rgb" else BINARY_NAMES
-
-
-def _default_names(format_name, legends):
-    if format_name != "index":
-        return list(_own_names(format_name))
-    highest = max(code for legend in legends for code in legend.codes() - {IGNORED} | {0})
+def _numbered_names(seen):
+    highest = max(code for files in seen.values() for code in {0, *files} - {IGNORED})
     if highest == 0:
         raise InputError(
-            f"{next(iter(legends.values()))} and all other masks hold no class but 0 (255 means "
-            "no class): say --mask_format binary if 255 is the object"
+            "the masks hold no class but 0 (255 means no class): say --mask_format binary if 255 "
+            "is the object"
         )
     return ["background", *(f"class_{index}" for index in range(1, highest + 1))]
 
 
-def table(legend, format_name):
-    """Return the `(256,)` uint8 that turns the codes of one mask into class ids."""
+def table(legend, codes, format_name):
+    """Return the `(256,)` uint8 that turns the codes of a legend into class ids.
+
+    `codes` are those that the set shows.
+    """
     ids = np.zeros(256, np.uint8)
-    for code, color in legend.colors:
+    black_and_white = _black_and_white(legend, codes)
+    for code in codes:
         if format_name == "rgb":
-            ids[code] = PART_IDS[color]
+            ids[code] = PART_COLORS.index(legend.color(code))
         elif format_name == "index":
             ids[code] = code
-        elif _black_and_white(legend):
-            ids[code] = color == WHITE
+        elif black_and_white:
+            ids[code] = legend.color(code) == WHITE
         else:
             ids[code] = code != 0
     return ids
 
 
-def _description(legend):
+def _description(legend, files):
+    """Describe what the first of some files shows."""
+    path = next(iter(files.values()))
+    codes = [code for code, first in files.items() if first == path]
     if legend.indexed:
-        return f"the values {_listed(legend.codes())}"
-    return f"the colours {_listed(legend.rgb())}"
+        return f"{path}: the values {_listed(codes)}"
+    return f"{path}: the colours {_listed(map(legend.color, codes))}"
 
 
 def _listed(values, limit=5):
