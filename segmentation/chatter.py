@@ -5,6 +5,14 @@ import os
 import sys
 
 
+def start_keras():
+    """Import Keras and start its backend: TensorFlow announces itself, here to nobody."""
+    with silenced():
+        import keras
+
+        keras.ops.ones(1)
+
+
 @contextlib.contextmanager
 def silenced():
     """Send what is written to stdout and stderr, also by C++ code, to nowhere.

@@ -30,6 +30,14 @@ def written_whole(path):
         shutil.rmtree(workspace, ignore_errors=True)
 
 
+def size(path):
+    """Return the bytes of a file, or of all files in a folder."""
+    path = Path(path)
+    if path.is_file():
+        return path.stat().st_size
+    return sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
+
+
 def write_text(path, text):
     """Write `text` to `path` as UTF-8, whole or not at all."""
     with written_whole(path) as temporary:

@@ -40,3 +40,22 @@ def read(model_path):
 def write(model_path, card):
     """Write `card`, a dictionary, beside `model_path`."""
     files.write_text(path_beside(model_path), json.dumps(card, indent=2) + "\n")
+
+
+def to_copy(model_path, export_path):
+    """Return the card of a model if an export of it needs a copy beside it, else None.
+
+    Raises:
+        InputError: if a card of another model stands beside `export_path`.
+    """
+    source, target = path_beside(model_path), path_beside(export_path)
+    if not source.exists():
+        if target.exists():
+            raise InputError(f"{target}: belongs to another model; choose another name or folder")
+        return None
+    card = read(model_path)
+    if not target.exists():
+        return card
+    if read(export_path) != card:
+        raise InputError(f"{target}: belongs to another model; choose another name, or delete it")
+    return None

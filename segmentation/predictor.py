@@ -1,10 +1,11 @@
 """Any artefact of the project as one callable: RGB pictures in, probabilities out."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 
-from segmentation import model_card
+from segmentation import labels, model_card
 from segmentation.chatter import silenced
 from segmentation.errors import InputError
 
@@ -28,10 +29,12 @@ class Predictor:
         if self.card:
             self.classes, self.colors = self.card["classes"], self.card["colors"]
         else:
-            from segmentation import labels
-
-            self.classes = _generic_names(num_channels)
-            self.colors = labels.colors(self.classes)
+            names = [
+                "background",
+                *(f"class {number}" for number in range(1, max(num_channels, 2))),
+            ]
+            self.classes = names[-num_channels:]
+            self.colors = labels.colors(names)[-num_channels:]
 
     def __call__(self, images):
         """Return probabilities.
@@ -68,14 +71,40 @@ def load(path):
         InputError: if there is no such file, it is no such model, or its card is of another model.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file; name a model")
-    suffix = path.suffix.lower()
-    reader = _saved_model if (path / "saved_model.pb").is_file() else READERS.get(suffix)
-    if reader is None:
-        raise InputError(f"{path}: not a model; read are {', '.join(READERS)}, SavedModel folders")
-    try:
+    if (path / "saved_model.pb").is_file():
+        reader = _saved_model
+    elif path.suffix.lower() in READERS:
+        reader = READERS[path.suffix.lower()]
+    else:
+        raise InputError(f"{path}: no model; known are {', '.join(READERS)}, SavedModel folders")
+    with _reading(path):
         run, img_size, num_channels = reader(path)
+    return Predictor(path, run, img_size, num_channels)
+
+
+def load_keras(path):
+    """Load a `.keras` or `.h5` file as the `keras.Model` that it holds.
+
+    Raises:
+        InputError: if there is no such file, or it is no such model.
+    """
+    import nets
+
+    path = Path(path)
+    if path.suffix.lower() not in (".keras", ".h5"):
+        raise InputError(f"{path}: only .keras and .h5 models can be converted")
+    with _reading(path):
+        return nets.load(str(path))
+
+
+@contextlib.contextmanager
+def _reading(path):
+    """Turn what goes wrong while reading the model `path` into an InputError."""
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    try:
+        with silenced():  # TensorFlow announces itself, LiteRT its delegate
+            yield
     except InputError:
         raise
     except ImportError as error:
@@ -84,8 +113,7 @@ def load(path):
         ) from error
     except Exception as error:  # six libraries, each with its own errors for a damaged file
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a readable {suffix} model ({reason})") from error
-    return Predictor(path, run, img_size, num_channels)
+        raise InputError(f"{path}: not a readable model ({reason})") from error
 
 
 def decide(probabilities):
@@ -107,6 +135,23 @@ def enlarge(probabilities, size):
     return resized.reshape(height, width, -1)  # OpenCV drops an axis of one channel
 
 
+def decide_at(probabilities, size):
+    """Return `decide(enlarge(probabilities, size))` with the memory of one channel.
+
+    150 classes at the size of a photograph would take gigabytes.
+    """
+    if probabilities.shape[-1] == 1:
+        return decide(enlarge(probabilities, size))
+    best = enlarge(probabilities[..., :1], size)[..., 0]
+    mask = np.zeros(size, np.uint8)
+    for channel in range(1, probabilities.shape[-1]):
+        score = enlarge(probabilities[..., channel : channel + 1], size)[..., 0]
+        better = score > best
+        mask[better] = channel
+        best[better] = score[better]
+    return mask
+
+
 def _card(path, img_size, num_channels):
     if not model_card.path_beside(path).exists():
         return None
@@ -120,23 +165,23 @@ def _card(path, img_size, num_channels):
     return card
 
 
-def _generic_names(num_channels):
-    if num_channels == 1:
-        return ["object"]
-    return ["background", *(f"class {channel}" for channel in range(1, num_channels))]
-
-
 # Each reader returns (run, img_size, num_channels); run takes (N, H, W, 3) uint8 of that size.
 
 
 def _keras(path):
     import nets
 
-    model = nets.inference_model(nets.load(str(path)))
+    model = nets.inference_model(load_keras(path))
     _, height, width, _ = model.input_shape
 
     def run(images):
-        return model.predict(images.astype(np.float32), batch_size=BATCH_SIZE, verbose=0)
+        batches = range(0, len(images), BATCH_SIZE)
+        return np.concatenate(
+            [
+                model.predict_on_batch(images[start : start + BATCH_SIZE].astype(np.float32))
+                for start in batches
+            ]
+        )
 
     return run, (height, width), model.output_shape[-1]
 
@@ -144,9 +189,8 @@ def _keras(path):
 def _tflite(path):
     from ai_edge_litert.interpreter import Interpreter
 
-    with silenced():
-        interpreter = Interpreter(str(path), num_threads=1)
-        interpreter.allocate_tensors()
+    interpreter = Interpreter(str(path), num_threads=1)
+    interpreter.allocate_tensors()
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
 
     def run_one(image):
@@ -174,8 +218,7 @@ def _frozen_graph(path):
 def _saved_model(path):
     import tensorflow as tf
 
-    with silenced():
-        model = tf.saved_model.load(str(path))
+    model = tf.saved_model.load(str(path))
     function = model.signatures["serving_default"]
     ((source, spec),) = function.structured_input_signature[1].items()
     ((target, output),) = function.structured_outputs.items()

@@ -1,8 +1,11 @@
 """The proof of an export: the same pictures through both models, and how far apart they may be."""
 
+import cv2
 import numpy as np
 
+from segmentation import files, pictures, predictor
 from segmentation.errors import InputError
+from segmentation.portraits import portrait
 from segmentation.predictor import decide
 
 COUNT = 8  # pictures of a check: about a second of the slowest reader, the Core ML interpreter
@@ -21,8 +24,9 @@ def check_pictures(img_size, folder=None, count=COUNT):
 
     Args:
         img_size: `(height, width)` in pixels.
-        folder: where to take them from, evenly spread over its sorted pictures; None: smooth
-            random colours with fine noise, which reach every channel and both ends of the range.
+        folder: where to take them from, evenly spread over its sorted pictures; None: drawn
+            portraits, so that masks show something, and, in turns with them, smooth random colours
+            with fine noise, which drive every channel from 0 to 255.
         count: how many at most.
 
     Returns:
@@ -33,8 +37,6 @@ def check_pictures(img_size, folder=None, count=COUNT):
     """
     if folder is None:
         return np.stack([_drawn(img_size, index) for index in range(count)])
-    from segmentation import pictures
-
     found = pictures.find(folder)
     if not found:
         raise InputError(f"{folder}: no pictures to check with; name a folder of .jpg or .png")
@@ -43,8 +45,8 @@ def check_pictures(img_size, folder=None, count=COUNT):
 
 
 def _drawn(img_size, index):
-    import cv2
-
+    if index % 2 == 0:
+        return pictures.resize(portrait(0, index)[0], img_size)
     height, width = img_size
     generator = np.random.default_rng(index)
     coarse = generator.uniform(-64, 319, (6, 6, 3)).astype(np.float32)
@@ -100,3 +102,29 @@ def require(comparison, precision, path):
             f"{path}: differs from the model: largest difference {difference:.2g} (limit {most:g} "
             f"for {precision}), mask IoU {iou:.4f} (limit {least:g}); no file was written"
         )
+
+
+def write_checked(write, path, images, expected, precision):
+    """Write an export, run it, and give it its name if it segments as the model does.
+
+    Args:
+        write: function that writes the export to the path that it is given.
+        path: where the export will stand.
+        images: of `check_pictures`.
+        expected: probabilities that the model gives for them.
+        precision: a key of `LIMITS`.
+
+    Returns:
+        what `compare` returns.
+
+    Raises:
+        ParityError: if it cannot be run or differs. What stood under `path` is untouched.
+    """
+    with files.written_whole(path) as temporary:
+        write(temporary)
+        try:
+            comparison = compare(expected, predictor.load(temporary)(images))
+        except InputError as error:
+            raise ParityError(f"{path}: cannot be run ({error}); no file was written") from error
+        require(comparison, precision, path)
+    return comparison

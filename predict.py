@@ -1,0 +1,110 @@
+"""Segment pictures with any model that this project writes.
+
+    python predict.py artifacts/hair.keras portrait.jpg -o predictions
+    python predict.py artifacts/hair.tflite holiday/ -o predictions
+
+For each picture, at its own size: STEM_mask.png, one channel of class ids in the order of the
+model card (0 the background), and STEM_overlay.jpg, the class colours over the picture. Models:
+.keras .h5 .tflite .pb .mlpackage and SavedModel folders. Between 10 and 40 pictures a second.
+"""
+
+from pathlib import Path
+
+from segmentation import command_line
+from segmentation.errors import InputError
+
+JPEG_QUALITY = 92
+
+
+def parse_args(argv=None):
+    """Parse the command line."""
+    parser = command_line.Parser(__doc__)
+    parser.add_argument("model", type=Path, help="what training or a converter wrote")
+    parser.add_argument("inputs", type=Path, nargs="+", metavar="PICTURE|DIR")
+    parser.add_argument("-o", "--output_dir", type=Path, required=True, help="made if missing")
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Write masks and overlays, print what was done."""
+    args = parse_args(argv)
+    from segmentation import predictor
+
+    paths = find_pictures(args.inputs)
+    names = output_names(paths)
+    predict = predictor.load(args.model)
+    if predict.card is None:
+        command_line.say(f"{args.model}: no model card beside it; the classes have no names")
+
+    broken = 0
+    for path in command_line.progress(paths, len(paths), "Predicting"):
+        try:
+            segment(predict, path, args.output_dir / names[path])
+        except InputError as error:
+            command_line.say(f"skipped: {error}")
+            broken += 1
+    command_line.print_result(
+        {
+            "model": str(args.model),
+            "classes": predict.classes,
+            "pictures": len(paths) - broken,
+            "broken": broken,
+            "output_dir": str(args.output_dir),
+        }
+    )
+    if broken:
+        raise InputError(f"{broken} of {len(paths)} pictures could not be read; see above")
+
+
+def find_pictures(inputs):
+    """Return the pictures that `inputs`, files and folders, name: each once, in order."""
+    from segmentation import pictures
+
+    paths = []
+    for path in inputs:
+        if path.is_dir():
+            found = pictures.find(path)
+            if not found:
+                raise InputError(f"{path}: no pictures in this folder; name another")
+            paths += found
+        elif path.is_file():
+            paths.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
+    return list(dict.fromkeys(paths))
+
+
+def output_names(paths):
+    """Return a name for the results of each path: its stem, or more where stems repeat."""
+    names, taken = {}, set()
+    for path in paths:
+        name = path.stem
+        if name.lower() in taken:  # some file systems take A and a for the same
+            name = f"{path.resolve().parent.name}_{path.stem}"
+        number, base = 1, name
+        while name.lower() in taken:
+            number += 1
+            name = f"{base}_{number}"
+        taken.add(name.lower())
+        names[path] = name
+    return names
+
+
+def segment(predict, path, target):
+    """Write the mask and the overlay of the picture `path`, their names opening with `target`."""
+    from PIL import Image
+
+    from segmentation import files, pictures, predictor, visualization
+
+    image = pictures.read(path)
+    probabilities = predict(pictures.resize(image, predict.img_size)[None])[0]
+    mask = predictor.decide_at(probabilities, image.shape[:2])
+    with files.written_whole(f"{target}_mask.png") as temporary:
+        Image.fromarray(mask).save(temporary)
+    drawn = visualization.overlay(image, mask, predict.colors)
+    with files.written_whole(f"{target}_overlay.jpg") as temporary:
+        Image.fromarray(drawn).save(temporary, quality=JPEG_QUALITY)
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,99 @@
+"""Pictures of results: overlays and contact sheets."""
+
+import numpy as np
+
+from segmentation import files
+
+CELL = 160  # height of a picture in a contact sheet, pixels
+GAP = 6  # between cells, pixels
+CAPTION = 18  # height of a line of text, pixels
+OPACITY = 0.45  # of the class colours over the picture
+
+
+def overlay(image, mask, colors):
+    """Lay the colours of the classes over a picture; the background stays as it is.
+
+    Args:
+        image: `(height, width, 3)` uint8 RGB.
+        mask: `(height, width)` channel ids; 0 is the background.
+        colors: `[r, g, b]` 0..255 per class as in the model card: of channel 1 alone when there is
+            one class, else from channel 0 on.
+
+    Returns:
+        `(height, width, 3)` uint8 RGB.
+    """
+    from skimage.color import label2rgb
+
+    by_id = np.array(colors if len(colors) > 1 else [[0, 0, 0], *colors]) / 255
+    shown = np.unique(mask)
+    # label2rgb hands out colours to the labels that it meets: those of absent ones must not shift.
+    blended = label2rgb(
+        mask,
+        image,
+        colors=by_id[shown[shown > 0]],
+        alpha=OPACITY,
+        bg_label=0,
+        bg_color=None,
+        saturation=1,
+    )
+    return np.rint(blended * 255).astype(np.uint8)
+
+
+def contact_sheet(columns):
+    """Draw a sheet with a column per picture: picture, truth, prediction and a caption below.
+
+    Args:
+        columns: of `(caption, [image, …])`; images are uint8 RGB of any size, as many in each
+            column.
+
+    Returns:
+        uint8 RGB, rows of `CELL` pixels height on white.
+    """
+    from PIL import Image, ImageDraw
+
+    drawn = [[_cell(image) for image in images] for _, images in columns]
+    widths = [max(cell.width for cell in cells) for cells in drawn]
+    rows = len(drawn[0])
+    size = (sum(widths) + GAP * (len(widths) + 1), rows * (CELL + GAP) + GAP + CAPTION)
+    sheet = Image.new("RGB", size, "white")
+    left = GAP
+    for (caption, _), cells, width in zip(columns, drawn, widths, strict=True):
+        for row, cell in enumerate(cells):
+            sheet.paste(cell, (left, GAP + row * (CELL + GAP)))
+        below = GAP + rows * (CELL + GAP)
+        ImageDraw.Draw(sheet).text((left, below), caption, fill="black", font_size=13)
+        left += width + GAP
+    return np.asarray(sheet)
+
+
+def _cell(image):
+    from PIL import Image
+
+    height, width = image.shape[:2]
+    size = (max(1, round(width * CELL / height)), CELL)
+    return Image.fromarray(image).resize(size, Image.Resampling.LANCZOS)
+
+
+def curves(history, watched, path):
+    """Draw loss and the watched score over the epochs of a run.
+
+    Args:
+        history: a dictionary of floats per epoch, with `epoch`, `loss`, `val_loss` and `watched`.
+        watched: the name of a validation score, 0..1; `watched` without `val_` is of training.
+        path: of the PNG.
+    """
+    from matplotlib.figure import Figure
+
+    epochs = [row["epoch"] for row in history]
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axis, name in ((left, "val_loss"), (right, watched)):
+        for key, label in ((name.removeprefix("val_"), "training"), (name, "validation")):
+            axis.plot(epochs, [row[key] for row in history], label=label)
+        axis.set_xlabel("epoch")
+        axis.set_title(name.removeprefix("val_"))
+        axis.grid(alpha=0.3)
+    right.set_ylim(0, 1)
+    right.legend()
+    with files.written_whole(path) as temporary:
+        figure.savefig(temporary, dpi=100)
