@@ -178,7 +178,7 @@ def _recognize(seen, names):
             if misfits:
                 first = next(iter(parts.values()))
                 raise InputError(
-                    f"{_description(legend, misfits)} do not go with the red/green/blue of {first}; "
+                    f"{_description(legend, misfits)} do not go with the parts of {first}; "
                     "prepare sets of different formats one by one"
                 )
     between = {code: path for code, path in seen.get(GREY, {}).items() if 0 < code < IGNORED}

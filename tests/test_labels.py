@@ -1,0 +1,133 @@
+"""Class names, their file, their colours, and the table from class ids to channels."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from segmentation import labels
+from segmentation.errors import InputError
+
+NAMES = ["background", "hair", "face", "hat"]
+class_names = st.lists(
+    st.text(st.characters(exclude_categories=("C", "Z")), min_size=1), max_size=20, unique=True
+).map(lambda names: ["none", *(name for name in names if name != "none")])
+
+
+@given(class_names)
+def test_what_is_written_is_read(tmp_path_factory, names):
+    path = tmp_path_factory.mktemp("labels") / "labels.txt"
+    labels.write(path, names)
+    assert labels.read(path) == names
+
+
+def test_the_file_is_tab_separated_with_a_header(tmp_path):
+    labels.write(tmp_path / "labels.txt", ["background", "hair"])
+    assert (tmp_path / "labels.txt").read_bytes() == b"idx\tlabel\n0\tbackground\n1\thair\n"
+
+
+def test_blanks_line_ends_and_byte_order_marks_do_not_matter(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_bytes(b"\xef\xbb\xbfidx\tlabel\r\n0\tnone \r\n1\t traffic light\r\n\r\n")
+    assert labels.read(path) == ["none", "traffic light"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "first line"),
+        ("0\tbackground\n1\thair\n", "first line"),
+        ("idx\tlabel\n0\tbackground\n2\thair\n", "line 3: expected '1'"),
+        ("idx\tlabel\n0 background\n", "line 2"),
+        ("idx\tlabel\n0\tbackground\n1\t\n", "line 3"),
+        ("idx\tlabel\n0\thair\n1\tface\n", "class 0"),
+        ("idx\tlabel\n", "class 0"),
+        ("idx\tlabel\n0\tnone\n1\thair\n2\thair\n", "'hair' is given twice"),
+        ("idx\tlabel\n0\tnone\n" + "".join(f"{i}\tc{i}\n" for i in range(1, 256)), "255 at most"),
+    ],
+)
+def test_a_malformed_file_is_named(tmp_path, text, message):
+    path = tmp_path / "labels.txt"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        labels.read(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        labels.read(tmp_path / "labels.txt")
+    (tmp_path / "picture.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(InputError, match="no UTF-8"):
+        labels.read(tmp_path / "picture.jpg")
+
+
+def test_other_names_are_not_overwritten(tmp_path):
+    path = tmp_path / "labels.txt"
+    labels.write(path, ["none", "wall"])
+    before = path.stat().st_mtime_ns
+    labels.write(path, ["none", "wall"])
+    with pytest.raises(InputError, match="already names other classes"):
+        labels.write(path, ["none", "floor"])
+    assert path.stat().st_mtime_ns == before and labels.read(path) == ["none", "wall"]
+
+
+def test_colors_of_the_known_classes():
+    assert labels.colors(NAMES)[:3] == [[0, 0, 0], [255, 0, 0], [0, 255, 0]]
+    # PASCAL VOC: 3 is (128, 128, 0); 20, tv monitor, is (0, 64, 128)
+    assert labels.colors(NAMES)[3] == [128, 128, 0]
+    assert labels.colors(["none", *"abcdefghijklmnopqrst"])[20] == [0, 64, 128]
+
+
+def test_all_colors_differ():
+    names = ["background", "hair", "face", *(f"class_{index}" for index in range(3, 255))]
+    assert len({tuple(color) for color in labels.colors(names)}) == 255
+
+
+def test_one_class_is_a_yes_or_no():
+    names, table = labels.channels(NAMES, ["face"])
+    assert names == ["face"]
+    assert table[:4].tolist() == [0, 0, 1, 0] and table[255] == labels.IGNORED
+
+
+def test_several_classes_follow_the_background_in_the_order_chosen():
+    names, table = labels.channels(NAMES, [" hat", "hair"])
+    assert names == ["background", "hat", "hair"]
+    assert table[:4].tolist() == [0, 2, 0, 1] and table.dtype == np.uint8
+
+
+def test_an_ignored_class_counts_nowhere():
+    assert labels.channels(NAMES, ["hair", "hat"], ignore_class=0)[1][:4].tolist() == [255, 1, 0, 2]
+    assert labels.channels(NAMES, ["hair"], ignore_class=2)[1][:4].tolist() == [0, 1, 255, 0]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "ignored", "message"),
+    [
+        (["hiar"], None, "there are hair, face, hat; did you mean 'hair'"),
+        (["background", "hair"], None, "class 0"),
+        (["hair", "face", "hair"], None, "twice"),
+        ([], None, "no class is chosen"),
+        (["hair"], 1, "both chosen and ignored"),
+        (["hair"], 4, "none of the ids 0 to 3"),
+    ],
+)
+def test_a_wrong_choice_is_explained(chosen, ignored, message):
+    with pytest.raises(InputError, match=message):
+        labels.channels(NAMES, chosen, ignored)
+
+
+def test_one_class_needs_pixels_of_another():
+    with pytest.raises(InputError, match="nothing to tell 'hair' from"):
+        labels.channels(["background", "hair"], ["hair"], ignore_class=0)
+
+
+@given(class_names.filter(lambda names: len(names) > 1), st.data())
+def test_each_id_has_the_channel_of_its_name(names, data):
+    chosen = data.draw(st.lists(st.sampled_from(names[1:]), min_size=1, unique=True))
+    channel_names, table = labels.channels(names, chosen)
+    for index, name in enumerate(names):
+        if len(chosen) == 1:
+            assert table[index] == (name == chosen[0])
+        else:
+            assert channel_names[table[index]] == (name if name in chosen else names[0])
