@@ -81,9 +81,9 @@ STYLES = {
         behind=True,
     ),
     "long": Style(
-        share=0.11,
-        top=(0.06, 0.14),
-        side=(0.06, 0.2),
+        share=0.13,
+        top=(0.06, 0.18),
+        side=(0.06, 0.32),
         end=(1.3, 2.3),
         curl=(0, 0.7),
         hairlines=("curtain", "fringe", "part"),
@@ -108,7 +108,7 @@ STYLES = {
     "wreath": Style(  # about a bald crown
         share=0.09, side=(0.03, 0.1), end=(0, 0.25), curl=(0, 0.5), bearded=True
     ),
-    "bald": Style(share=0.045, bearded=True),
+    "bald": Style(share=0.035, bearded=True),
     "scarf": Style(  # cloth in the place of hair
         share=0.01,
         top=(0.06, 0.12),
