@@ -15,7 +15,6 @@ comes from its LFW name, or from the columns id and person_group of a mapping.cs
 The options of each command: python data.py lfw --help
 """
 
-import argparse
 import os
 import sys
 
@@ -63,14 +62,14 @@ def parse_args(argv=None):
     )
     lfw.add_argument(
         "--max_bad",
-        type=_share,
+        type=command_line.share,
         default=0.01,
         metavar="SHARE",
         help="damaged files are left out up to this share of all (default %(default)s)",
     )
     lfw.add_argument(
         "--workers",
-        type=_positive,
+        type=command_line.count,
         default=os.cpu_count() or 1,
         metavar="N",
         help="threads (default %(default)s); the files are the same for any number",
@@ -78,7 +77,9 @@ def parse_args(argv=None):
 
     sample = _add(commands, "sample", run_sample, "draw portraits and their masks")
     sample.add_argument("-o", "--out_dir", required=True, metavar="DIR")
-    sample.add_argument("--count", type=_positive, default=200, help="(default %(default)s)")
+    sample.add_argument(
+        "--count", type=command_line.count, default=200, help="(default %(default)s)"
+    )
     sample.add_argument("--seed", type=int, default=1, help="(default %(default)s)")
 
     fetch = _add(commands, "download", run_download, "fetch LFW and its part masks")
@@ -92,20 +93,6 @@ def _add(commands, name, run, text):
     parser = commands.add_parser(name, help=text, description=f"{name}: {text}")
     parser.set_defaults(run=run)
     return parser
-
-
-def _share(text):
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no share from 0 to 1")
-    return value
-
-
-def _positive(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
-    return value
 
 
 def run_lfw(args):

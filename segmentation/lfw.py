@@ -83,6 +83,8 @@ def _by_stem(found):
             raise InputError(
                 f"{by_stem[path.stem]} and {path} have the same name: remove one of them"
             )
+        if "\t" in path.stem or "\n" in path.stem:  # names-128.txt is lines of stem, tab, group
+            raise InputError(f"{str(path)!r} has a tab or line break in its name: rename it")
         by_stem[path.stem] = path
     return by_stem
 
@@ -90,11 +92,10 @@ def _by_stem(found):
 def _no_layout(data_dir):
     if not data_dir.is_dir():
         return f"{data_dir}: no such folder; give the one that holds images/ and masks/"
-    hint = ""
-    for inner in sorted([*data_dir.glob("*/images"), *data_dir.glob("*/*/images")]):
-        if (inner.parent / "masks").is_dir():
-            hint = f"; did you mean {inner.parent}?"
-            break
+    levels = ("*", "*/*", "*/*/*")
+    near = [data_dir.parent, *(path for level in levels for path in data_dir.glob(level))]
+    meant = (path for path in near if (path / "images").is_dir() and (path / "masks").is_dir())
+    hint = next((f"; did you mean {path}?" for path in meant), "")
     return (
         f"{data_dir} holds neither images/ and masks/ nor lfw_funneled/ and "
         f"parts_lfw_funneled_gt_images/{hint}"
@@ -121,7 +122,7 @@ def _mapped_groups(data_dir):
         columns = rows[0].keys() if rows else ()
         column = next((name for name in PERSON_COLUMNS if name in columns), None)
         if "id" in columns and column:
-            return {row["id"]: (row[column] or "").strip() for row in rows if row["id"]}
+            return {row["id"]: " ".join((row[column] or "").split()) for row in rows}
     return {}
 
 
@@ -183,7 +184,10 @@ def prepare(
             for target in targets[:-1]:
                 os.replace(workspace / target.name, target)
     except OSError as error:  # reading raises InputError, so this is the disk written to
-        raise InputError(f"{out_dir}: cannot write the arrays ({error.strerror})") from None
+        raise InputError(
+            f"{out_dir}: cannot write the arrays ({error.strerror}); make room there, or choose "
+            "another --out_dir"
+        ) from None
     seconds = time.perf_counter() - start
     return {
         **dict(zip(("images", "masks", "names", "labels"), map(str, targets), strict=True)),

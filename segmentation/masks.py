@@ -27,6 +27,7 @@ BINARY_NAMES = ["background", "object"]
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 MAX_COLORS = 256
 KNOWN = "known are red/green/blue parts, 0/255, 0/1 and class ids"
+BLENDED = "JPEG and smooth scaling blend masks: save them as PNG, unscaled"
 
 
 class Legend(NamedTuple):
@@ -62,7 +63,10 @@ def read(path, size):
     image = _plain(pictures.open_upright(path), path)
     counted = image.getcolors(MAX_COLORS)
     if counted is None:
-        raise InputError(f"{path}: over {MAX_COLORS} colours, so no mask; save masks as PNG")
+        colors = [color for _, color in image.getcolors(image.width * image.height)]
+        raise InputError(
+            f"{path}: the colours {_listed(colors)} fit no mask format; {KNOWN} ({BLENDED})"
+        )
     shown = sorted(value for _, value in counted)
     height, width = size
     small = image.resize((width, height), Image.Resampling.NEAREST)
@@ -78,8 +82,8 @@ def read(path, size):
     lossy = str(path).lower().endswith((".jpg", ".jpeg", ".jfif"))
     if lossy and not {legend.color(code) for code in shown} <= {BLACK, WHITE, *PART_COLORS}:
         raise InputError(
-            f"{path}: the values {_listed(shown)} fit no mask format: JPEG blends the values of a "
-            "mask; save masks as PNG"
+            f"{path}: the values {_listed(shown)} fit no mask format that a JPEG can hold "
+            f"({BLENDED})"
         )
     return codes, legend, shown, (image.height, image.width)
 
@@ -107,8 +111,7 @@ def _part_ids(colors, path):
     odd = set(colors) - set(PART_COLORS)
     if odd:
         raise InputError(
-            f"{path}: the colours {_listed(odd)} fit no mask format; {KNOWN} "
-            "(JPEG and smooth scaling blend colours)"
+            f"{path}: the colours {_listed(odd)} fit no mask format; {KNOWN} ({BLENDED})"
         )
     return sorted(PART_COLORS.index(color) for color in colors)
 

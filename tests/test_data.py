@@ -213,6 +213,7 @@ def test_pixels_of_no_class_are_counted_apart(tmp_path, capsys):
         (lambda raw: None, "no such folder"),
         (lambda raw: raw.mkdir(), "holds neither images/"),
         (lambda raw: picture_set(raw / "data/raw", ["1"]), "did you mean .*data/raw"),
+        (lambda raw: picture_set(raw.parent, ["1"]) and raw.mkdir(), "did you mean"),
         (lambda raw: (picture_set(raw, ["1"]) / "masks/1.ppm").unlink(), "no picture in"),
     ],
 )
@@ -230,6 +231,12 @@ def test_two_files_of_one_stem_and_a_folder_given_twice_are_refused(tmp_path, ca
     (tmp_path / "images/0001.jpg").write_bytes(b"")
     with pytest.raises(InputError, match=r"0001.jpg and .*0001.png have the same name"):
         run(capsys, "-d", tmp_path)
+
+
+def test_a_tab_in_a_name_is_refused(tmp_path):
+    picture_set(tmp_path, ["a\tb"])
+    with pytest.raises(InputError, match=r"a\\tb.png' has a tab"):
+        lfw.find_pairs(tmp_path)
 
 
 def test_a_mask_that_fits_no_format_stops_the_run_and_leaves_nothing(tmp_path, capsys):
@@ -265,8 +272,8 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path, capsys):
         (["lwf"], "invalid choice: 'lwf'"),
         (["--img_size", "100"], "multiples of 32"),
         (["--max_bad", "2"], "no share from 0 to 1"),
-        (["--workers", "0"], "less than 1"),
-        (["--workers", "two"], "invalid"),
+        (["--workers", "0"], "no whole number from 1 on"),
+        (["--workers", "two"], "no whole number from 1 on"),
         (["--mask_format", "grey"], "invalid choice"),
         (["--data", "x"], "unrecognized arguments"),
         (["sample"], "required: -o/--out_dir"),

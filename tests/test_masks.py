@@ -151,7 +151,9 @@ def test_jpeg_masks_are_refused(tmp_path, values):
 def test_a_photograph_is_no_mask(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
     Image.fromarray(noise).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match="a.png: over 256 colours"):
+    with pytest.raises(
+        InputError, match=r"a.png: the colours \(0, .* and \d+ more fit no mask format"
+    ):
         masks.read(tmp_path / "a.png", SIZE)
 
 
