@@ -131,8 +131,9 @@ def enlarge(probabilities, size):
     import cv2
 
     height, width = size
-    resized = cv2.resize(probabilities, (width, height), interpolation=cv2.INTER_LINEAR)
-    return resized.reshape(height, width, -1)  # OpenCV drops an axis of one channel
+    channels = np.moveaxis(probabilities, -1, 0)  # one by one: OpenCV 5 takes 128 at most
+    resized = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in channels]
+    return np.stack(resized, axis=-1)
 
 
 def decide_at(probabilities, size):
