@@ -1,0 +1,379 @@
+"""Core ML export: what the package says, and that a wrong one does not pass its own check."""
+
+import contextlib
+import io
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import coreml_converter
+import nets
+from segmentation import model_card
+from segmentation.chatter import silenced
+from segmentation.errors import InputError
+from segmentation.export import coreml, parity
+from segmentation.export.mil_interpreter import Program, UnsupportedOp
+
+with silenced():
+    import coremltools as ct
+
+SIZE = (64, 96)
+HAIR = {"classes": ["hair"], "colors": [[255, 0, 0]]}
+
+
+def decided(model, img_size):
+    """Give an untrained model batch statistics and a score that draws a clear mask.
+
+    Without the first, BatchNorm does nothing; without the second every pixel is near 0.5, where
+    float16 decides.
+    """
+    generator = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            (width,) = layer.gamma.shape
+            layer.set_weights(
+                [
+                    generator.uniform(0.8, 1.2, width),
+                    generator.normal(0.2, 0.1, width),
+                    generator.normal(0, 0.1, width),
+                    generator.uniform(0.5, 1, width),
+                ]
+            )
+    score = model.get_layer("score")
+    pictures = parity.check_pictures(img_size).astype("float32")
+    logits = keras.Model(model.input, score.output).predict(pictures, verbose=0)
+    logits = logits.reshape(-1, logits.shape[-1])
+    kernel, _ = score.get_weights()
+    gain = 3 / logits.std(0)
+    score.set_weights([kernel * gain, -np.quantile(logits, 0.1, axis=0) * gain])
+    return model
+
+
+def small_net():
+    """One of each layer that MobileUNet has; converts in a fraction of its time."""
+    layers = keras.layers
+    image = keras.Input((32, 32, 3), name="image")
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="conv")(x)
+    x = layers.BatchNormalization(name="bn")(x)
+    skip = layers.ReLU(6.0)(x)
+    x = layers.ZeroPadding2D(((0, 1), (0, 1)))(skip)
+    x = layers.DepthwiseConv2D(3, strides=2, use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.ReLU(6.0)(x)
+    x = layers.Conv2DTranspose(4, 2, strides=2, padding="same")(x)
+    x = layers.Concatenate()([x, skip])
+    x = layers.Conv2D(1, 1, name="score")(x)
+    x = layers.UpSampling2D(2, interpolation="bilinear", name="score_up")(x)
+    return keras.Model(image, layers.Activation("sigmoid", name="mask")(x))
+
+
+@pytest.fixture(scope="module")
+def hair(tmp_path_factory):
+    """MobileUNet in float16, converted by the command from a file with a model card.
+
+    Returns the folder, and what the command wrote to stdout and to stderr.
+    """
+    folder = tmp_path_factory.mktemp("hair")
+    keras.utils.set_random_seed(0)
+    model = decided(nets.build("mobile_unet", SIZE, 1, alpha=0.25), SIZE)
+    model.save(folder / "hair.keras")
+    model_card.write(folder / "hair.keras", {"img_size": list(SIZE), **HAIR})
+    results, noise = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(results), contextlib.redirect_stderr(noise):
+        assert not coreml_converter.main([str(folder / "hair.keras")])
+    return folder, results.getvalue(), noise.getvalue()
+
+
+@pytest.fixture(scope="module")
+def small():
+    keras.utils.set_random_seed(0)
+    return decided(small_net(), (32, 32))
+
+
+def outcome(capsys):
+    captured = capsys.readouterr()
+    return captured.out.splitlines(), captured.err
+
+
+def test_the_command_writes_a_package_that_segments_and_says_so(hair):
+    folder, results, noise = hair
+    lines = results.splitlines()
+    result = json.loads(lines[-1])
+    path = folder / "hair.mlpackage"
+    assert result["path"] == str(path) and result["precision"] == "float16"
+    assert 0 < result["largest_difference"] < 2e-2 and result["mask_iou"] >= 0.999
+    assert "NumPy interpreter" in result["checked_by"]
+    assert str(path) in lines[0] and "float16" in lines[0] and "mask IoU" in lines[0]
+    assert noise == ""
+    assert 0.3 < result["megabytes"] < 1  # 363,000 parameters of two bytes
+    assert sorted(p.name for p in folder.iterdir()) == ["hair.json", "hair.keras", "hair.mlpackage"]
+
+
+def test_the_package_is_float16_for_ios_15_and_described(hair):
+    folder, _, _ = hair
+    with silenced():
+        package = ct.models.MLModel(str(folder / "hair.mlpackage"), skip_model_load=True)
+    spec = package.get_spec()
+    assert spec.specificationVersion == ct.target.iOS15
+    (image,), (mask,) = spec.description.input, spec.description.output
+    kind = image.type.imageType
+    assert (image.name, kind.height, kind.width) == ("image", *SIZE)
+    assert kind.colorSpace == kind.RGB
+    assert mask.name == "mask" and list(mask.type.multiArrayType.shape) == [1, *SIZE, 1]
+    metadata = package.user_defined_metadata
+    assert json.loads(metadata["classes"]) == ["hair"]
+    assert json.loads(metadata["colors"]) == [[255, 0, 0]]
+    assert metadata["com.apple.coreml.model.preview.type"] == "imageSegmenter"
+    for key in ("params", "parameters"):
+        preview = json.loads(metadata[f"com.apple.coreml.model.preview.{key}"])
+        assert preview == {"labels": ["hair"], "colors": ["#FF0000"]}
+    assert "hair" in package.short_description and package.version
+    assert "scaleFill" in package.input_description["image"]
+    assert "hair" in package.output_description["mask"]
+    assert not package.author and not package.license
+
+
+def test_probabilities_of_a_float16_package_are_float16_and_near_the_model(hair):
+    folder, _, _ = hair
+    model = nets.load(str(folder / "hair.keras"))
+    pictures = parity.check_pictures(SIZE, count=2)
+    found = Program(folder / "hair.mlpackage")(pictures)
+    expected = model.predict(pictures.astype("float32"), verbose=0)
+    assert found.shape == expected.shape and found.dtype == np.float32
+    np.testing.assert_array_equal(found, found.astype(np.float16))
+    assert 1e-4 < np.abs(found - expected).max() < 2e-2
+
+
+def test_float32_keeps_to_the_model_in_every_variant_of_the_network(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = nets.build(
+        "mobile_unet", (32, 64), 3, alpha=0.25, depth_multiplier=2, upsampling="bilinear"
+    )
+    result = coreml.convert(
+        decided(model, (32, 64)),
+        tmp_path / "a.mlpackage",
+        ["background", "hair", "face"],
+        [[0, 0, 0], [255, 0, 0], [0, 255, 0]],
+        precision="float32",
+    )
+    assert result["largest_difference"] < 1e-5 and result["mask_iou"] > 0.999
+    found = Program(tmp_path / "a.mlpackage")(parity.check_pictures((32, 64), count=1))
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-6)
+
+
+# Mutations: the export is made from a model with one fault, and checked against the right one.
+
+
+def copy(model, replace=lambda layer: layer.__class__.from_config(layer.get_config())):
+    """Clone `model` with its weights; `replace` returns the new layer for an old one."""
+    clone = keras.models.clone_model(model, clone_function=replace)
+    for layer in model.layers:
+        if len(layer.weights) == len(clone.get_layer(layer.name).weights):
+            clone.get_layer(layer.name).set_weights(layer.get_weights())
+    return clone
+
+
+def replaced(model, name, layer):
+    return copy(
+        model,
+        lambda old: layer if old.name == name else old.__class__.from_config(old.get_config()),
+    )
+
+
+def one_weight_off(model):
+    model = copy(model)
+    kernel, bias = model.get_layer("score").get_weights()
+    index = np.unravel_index(np.abs(kernel).argmax(), kernel.shape)
+    kernel[index] *= 1.1
+    model.get_layer("score").set_weights([kernel, bias])
+    return model
+
+
+def other_normalisation(model):
+    return replaced(model, "rescale", keras.layers.Rescaling(1 / 255, name="rescale"))
+
+
+def nearest_for_bilinear(model):
+    # The same as UpSampling2D(2, "nearest") on one channel, in an op that the interpreter knows.
+    up = keras.layers.Conv2DTranspose(
+        1, 2, strides=2, use_bias=False, kernel_initializer="ones", name="score_up"
+    )
+    return replaced(model, "score_up", up)
+
+
+def statistics_of_the_batch(model):
+    """What BatchNorm in training mode computes with, here for the first check picture."""
+    model = copy(model)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    model(parity.check_pictures((32, 32), count=1).astype("float32"), training=True)
+    return model
+
+
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+def test_a_copy_without_a_fault_passes(small, tmp_path, monkeypatch, precision):
+    traced = coreml._traced
+    monkeypatch.setattr(coreml, "_traced", lambda model: traced(copy(model)))
+    result = coreml.convert(small, tmp_path / "a.mlpackage", **HAIR, precision=precision)
+    assert result["mask_iou"] >= 0.999
+    assert (tmp_path / "a.mlpackage" / "Manifest.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "fault", [one_weight_off, other_normalisation, nearest_for_bilinear, statistics_of_the_batch]
+)
+def test_a_wrong_export_fails_its_check_and_leaves_no_file(small, tmp_path, monkeypatch, fault):
+    traced = coreml._traced
+    monkeypatch.setattr(coreml, "_traced", lambda model: traced(fault(model)))
+    with pytest.raises(parity.ParityError, match="differs from the model"):
+        coreml.convert(small, tmp_path / "a.mlpackage", **HAIR)
+    assert not list(tmp_path.iterdir())
+
+
+def test_swapped_channels_fail_and_the_older_package_stays(small, tmp_path, monkeypatch):
+    old = tmp_path / "a.mlpackage"
+    old.mkdir()
+    (old / "Manifest.json").write_text("old")
+    monkeypatch.setattr(coreml, "COLOR_LAYOUT", "BGR")
+    with pytest.raises(parity.ParityError, match="differs from the model"):
+        coreml.convert(small, old, **HAIR)
+    assert (old / "Manifest.json").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [old]
+
+
+def test_one_weight_deep_in_the_network_fails_in_float32(small, tmp_path, monkeypatch):
+    def fault(model):
+        model = copy(model)
+        (kernel,) = model.get_layer("conv").get_weights()
+        kernel[0, 0, 0, 0] *= 1.1
+        model.get_layer("conv").set_weights([kernel])
+        return model
+
+    traced = coreml._traced
+    monkeypatch.setattr(coreml, "_traced", lambda model: traced(fault(model)))
+    with pytest.raises(parity.ParityError):
+        coreml.convert(small, tmp_path / "a.mlpackage", **HAIR, precision="float32")
+
+
+def test_batch_normalisation_in_training_mode_does_not_convert(small, tmp_path, monkeypatch):
+    def traced(model):
+        signature = [tf.TensorSpec((1, 32, 32, 3), name="image")]
+        function = tf.function(lambda image: model(image, training=True), signature)
+        return function.get_concrete_function()
+
+    monkeypatch.setattr(coreml, "_traced", traced)
+    with pytest.raises(ValueError, match="AssignVariableOp"):
+        coreml.convert(copy(small), tmp_path / "a.mlpackage", **HAIR)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_op_that_cannot_be_run_cannot_be_checked_and_leaves_no_file(small, tmp_path):
+    model = replaced(small, "score_up", keras.layers.UpSampling2D(2, name="score_up"))
+    with pytest.raises(UnsupportedOp, match="'expand_dims'"):
+        coreml.convert(model, tmp_path / "a.mlpackage", **HAIR)
+    assert not list(tmp_path.iterdir())
+
+
+def test_on_a_mac_core_ml_has_to_agree_too(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(coreml.sys, "platform", "darwin")
+    monkeypatch.setattr(coreml, "_core_ml", Program)
+    result = coreml.convert(small, tmp_path / "a.mlpackage", **HAIR)
+    assert result["checked_by"] == "the NumPy interpreter and Core ML"
+    monkeypatch.setattr(coreml, "_core_ml", lambda path: lambda images: 1 - Program(path)(images))
+    with pytest.raises(parity.ParityError):
+        coreml.convert(small, tmp_path / "b.mlpackage", **HAIR)
+    assert not (tmp_path / "b.mlpackage").exists()
+
+
+def test_core_ml_is_given_pictures_and_asked_for_the_mask(monkeypatch):
+    class Model:
+        def __init__(self, path):
+            assert path == "a.mlpackage"
+
+        def predict(self, inputs):
+            return {"mask": np.array(inputs["image"])[None, :, :, :1] / np.float32(255)}
+
+    monkeypatch.setattr(ct.models, "MLModel", Model)
+    images = np.random.default_rng(0).integers(0, 256, (2, 4, 6, 3), dtype=np.uint8)
+    found = coreml._core_ml("a.mlpackage")(images)
+    np.testing.assert_allclose(found, images[..., :1] / 255, rtol=1e-6)
+
+
+# The command's other outcomes.
+
+
+def test_the_command_goes_on_without_a_card_and_takes_the_longer_option_names(
+    small, tmp_path, capsys
+):
+    small.save(tmp_path / "a.h5")
+    target = tmp_path / "app" / "b.mlpackage"
+    arguments = ["--input_model_path", str(tmp_path / "a.h5"), "--output", str(target)]
+    assert not coreml_converter.main(arguments)
+    lines, noise = outcome(capsys)
+    assert json.loads(lines[-1])["path"] == str(target)
+    assert "no model card" in noise and "class 1" in noise and noise.count("\n") == 1
+    assert json.loads(Program(target).metadata["classes"]) == ["class 1"]
+
+
+def test_the_command_exits_with_1_and_one_line_when_the_check_fails(
+    small, tmp_path, monkeypatch, capsys
+):
+    small.save(tmp_path / "a.keras")
+    monkeypatch.setattr(coreml, "COLOR_LAYOUT", "BGR")
+    assert coreml_converter.main([str(tmp_path / "a.keras")]) == 1
+    lines, noise = outcome(capsys)
+    assert not lines
+    assert [line for line in noise.splitlines() if line.startswith("error: ")] == [
+        noise.splitlines()[-1]
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.keras"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["missing.keras"], "missing.keras: no such file"),
+        (["text.keras"], "text.keras: not a readable model"),
+        (["text.txt"], "only .keras and .h5"),
+        (["text.keras", "a.mlmodel"], "a.mlmodel: .* NAME.mlpackage"),
+        (["text.keras", "folder.mlpackage"], "folder.mlpackage: in the way"),
+        (["text.keras", "-o", "file.mlpackage"], "file.mlpackage: in the way"),
+    ],
+)
+def test_mistakes_get_a_line_each(tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    for name in ("text.keras", "text.txt", "file.mlpackage"):
+        (tmp_path / name).write_text("text")
+    (tmp_path / "folder.mlpackage").mkdir()
+    with pytest.raises(InputError, match=message) as failure:
+        coreml_converter.main(arguments)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["a.keras", "b.mlpackage", "-o", "c.mlpackage"], ["a.keras", "b.mlpackage", "-i", "c.h5"]],
+)
+def test_what_is_named_twice_or_not_at_all_is_an_argument_error(arguments):
+    with pytest.raises(SystemExit) as failure:
+        coreml_converter.parse_args(arguments)
+    assert failure.value.code == 2
+
+
+def test_input_and_output_can_be_given_either_way():
+    expected = ("a.h5", "b.mlpackage")
+    for arguments in (
+        ["a.h5", "b.mlpackage"],
+        ["-i", "a.h5", "-o", "b.mlpackage"],
+        ["-i", "a.h5", "b.mlpackage"],
+        ["a.h5", "--output", "b.mlpackage"],
+        ["--input-model-path=a.h5", "b.mlpackage"],
+    ):
+        args = coreml_converter.parse_args(arguments)
+        assert (str(args.model), str(args.output)) == expected
+    assert str(coreml_converter.parse_args(["runs/a.keras"]).output) == "runs/a.mlpackage"
