@@ -43,6 +43,8 @@ def parse_args(argv=None):
         parser.error("--mask_file and --split go with --img_file")
     if args.img_file and args.mask_format:
         parser.error("--mask_format goes with --data_dir")
+    if args.contact_sheet and args.contact_sheet.suffix.lower() not in (".png", ".jpg"):
+        parser.error("--contact_sheet names a .png or a .jpg")
     return args
 
 

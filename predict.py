@@ -13,6 +13,7 @@ from pathlib import Path
 from segmentation import command_line
 from segmentation.errors import InputError
 
+MASK_ENDING, OVERLAY_ENDING = "_mask.png", "_overlay.jpg"
 JPEG_QUALITY = 92
 
 
@@ -28,10 +29,18 @@ def parse_args(argv=None):
 def main(argv=None):
     """Write masks and overlays, print what was done."""
     args = parse_args(argv)
-    from segmentation import predictor
+    from segmentation import pictures, predictor
 
     paths = find_pictures(args.inputs)
     names = output_names(paths)
+    results = {
+        (args.output_dir / f"{name}{ending}").resolve()
+        for name in names.values()
+        for ending in (MASK_ENDING, OVERLAY_ENDING)
+    }
+    for path in paths:
+        if path.resolve() in results:
+            raise InputError(f"{path}: a result would replace it; name another --output_dir")
     predict = predictor.load(args.model)
     if predict.card is None:
         command_line.say(f"{args.model}: no model card beside it; the classes have no names")
@@ -40,7 +49,7 @@ def main(argv=None):
     for path in command_line.progress(paths, len(paths), "Predicting"):
         try:
             segment(predict, path, args.output_dir / names[path])
-        except InputError as error:
+        except pictures.UnreadableError as error:
             command_line.say(f"skipped: {error}")
             broken += 1
     command_line.print_result(
@@ -99,10 +108,10 @@ def segment(predict, path, target):
     image = pictures.read(path)
     probabilities = predict(pictures.resize(image, predict.img_size)[None])[0]
     mask = predictor.decide_at(probabilities, image.shape[:2])
-    with files.written_whole(f"{target}_mask.png") as temporary:
+    with files.written_whole(f"{target}{MASK_ENDING}") as temporary:
         Image.fromarray(mask).save(temporary)
     drawn = visualization.overlay(image, mask, predict.colors)
-    with files.written_whole(f"{target}_overlay.jpg") as temporary:
+    with files.written_whole(f"{target}{OVERLAY_ENDING}") as temporary:
         Image.fromarray(drawn).save(temporary, quality=JPEG_QUALITY)
 
 

@@ -91,7 +91,8 @@ def target_of(predict, pairs):
         InputError: if the data lacks a class of the model.
     """
     chosen = predict.classes if len(predict.classes) == 1 else predict.classes[1:]
-    channels, table = labels.channels(pairs.labels, chosen, predict.card.get("ignore_class"))
+    ignore_class = predict.card.get("settings", {}).get("ignore_class")
+    channels, table = labels.channels(pairs.labels, chosen, ignore_class)
     return [pairs.labels[0], *chosen] if len(channels) == 1 else channels, table
 
 

@@ -6,6 +6,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from segmentation.errors import InputError
+
 
 @contextlib.contextmanager
 def written_whole(path):
@@ -16,9 +18,15 @@ def written_whole(path):
 
     Args:
         path: where the result will stand. Missing parent folders are made.
+
+    Raises:
+        InputError: if its folder cannot be made.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
     workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         temporary = workspace / path.name  # the same suffix: many writers choose a format by it
