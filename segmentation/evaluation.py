@@ -92,7 +92,10 @@ def target_of(predict, pairs):
     """
     chosen = predict.classes if len(predict.classes) == 1 else predict.classes[1:]
     ignore_class = predict.card.get("settings", {}).get("ignore_class")
-    channels, table = labels.channels(pairs.labels, chosen, ignore_class)
+    try:
+        channels, table = labels.channels(pairs.labels, chosen, ignore_class)
+    except InputError as error:
+        raise InputError(f"{predict.path} does not fit this data: {error}") from None
     return [pairs.labels[0], *chosen] if len(channels) == 1 else channels, table
 
 

@@ -81,7 +81,7 @@ def test_several_classes_are_matched_by_name_and_one_that_nobody_shows_is_none(t
 
 def test_a_class_that_the_data_lacks_is_named(tmp_path):
     predict = fake_predictor(tmp_path, np.zeros((1, 1, 4, 1), np.float32), ["hare"])
-    with pytest.raises(InputError, match="hare.*did you mean 'hair'"):
+    with pytest.raises(InputError, match="fake.keras does not fit.*hare.*did you mean 'hair'"):
         evaluation.target_of(predict, pairs_of(np.zeros((1, 1, 4), np.uint8)))
 
 

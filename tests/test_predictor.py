@@ -132,11 +132,14 @@ def test_half_a_file_is_damaged(artefacts, tmp_path, suffix):
         predictor.load(tmp_path / f"a.{suffix}")
 
 
-def test_a_damaged_folder_is_named(tmp_path):
-    (tmp_path / "a.saved_model").mkdir()
-    (tmp_path / "a.saved_model" / "saved_model.pb").write_bytes(b"damaged")
-    with pytest.raises(InputError, match="a.saved_model: not a readable model"):
-        predictor.load(tmp_path / "a.saved_model")
+@pytest.mark.parametrize(
+    ("folder", "file"), [("a.saved_model", "saved_model.pb"), ("a.mlpackage", "Manifest.json")]
+)
+def test_a_damaged_folder_is_named(tmp_path, folder, file):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / file).write_bytes(b"damaged")
+    with pytest.raises(InputError, match=f"{folder}: not a readable"):
+        predictor.load(tmp_path / folder)
 
 
 def test_loading_and_predicting_say_nothing(artefacts, images, capfd):
