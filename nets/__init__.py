@@ -1,10 +1,14 @@
-"""The networks, by name, and how to build, load and strip them for inference."""
+"""The networks, by name, and how to build, load and strip them for inference.
 
-import keras
+Keras is imported when it is needed: commands list the networks in `--help`, at once.
+"""
 
-from nets.mobile_unet import MobileUNet
+import importlib
+import inspect
+import math
 
-NETWORKS = {"mobile_unet": MobileUNet}
+NETWORKS = {"mobile_unet": "MobileUNet"}  # module in this folder: function in it
+UPSAMPLINGS = ("deconvolution", "bilinear")
 OUTPUT = "mask"  # name of the layer whose output leaves the training model for the phone
 
 
@@ -21,11 +25,15 @@ def build(name, img_size, num_classes, **arguments):
         `keras.Model` from RGB 0..255 to probabilities.
 
     Raises:
-        ValueError: for an unknown name or arguments that the network refuses.
+        ValueError: for an unknown name, or an argument that the network lacks or refuses.
     """
     if name not in NETWORKS:
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
-    return NETWORKS[name](img_size, num_classes, **arguments)
+    function = getattr(importlib.import_module(f"nets.{name}"), NETWORKS[name])
+    for argument in arguments:
+        if argument not in inspect.signature(function).parameters:
+            raise ValueError(f"{name} has no {argument}")
+    return function(img_size, num_classes, **arguments)
 
 
 def load(path):
@@ -34,6 +42,8 @@ def load(path):
     Raises:
         ValueError, OSError: if the file is missing, damaged or no model.
     """
+    import keras
+
     return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
@@ -42,6 +52,8 @@ def inference_model(model):
 
     Weights are copied when the precision changes and shared otherwise.
     """
+    import keras
+
     if any(layer.compute_dtype != "float32" for layer in model.layers):
         clone = keras.Model.from_config(_float32(model.get_config()))
         clone.set_weights(model.get_weights())
@@ -49,6 +61,19 @@ def inference_model(model):
     if len(model.outputs) == 1:
         return model
     return keras.Model(model.input, model.get_layer(OUTPUT).output, name=model.name)
+
+
+def macs(model):
+    """Count the multiply-accumulates of the convolutions for one picture."""
+    from keras import layers
+
+    total = 0
+    for layer in model.layers:
+        if isinstance(layer, layers.Conv2DTranspose):  # each input pixel meets the whole kernel
+            total += math.prod(layer.input.shape[1:3]) * math.prod(layer.kernel.shape)
+        elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
+            total += math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
+    return total
 
 
 def _float32(config):

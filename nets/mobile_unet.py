@@ -3,6 +3,8 @@
 import keras
 from keras import layers
 
+from nets import UPSAMPLINGS
+
 # Skip connections, deepest first: (encoder layer, stride, width at alpha 1 of the joining stage).
 SKIPS = (
     ("conv_pw_11_relu", 16, 512),
@@ -11,8 +13,9 @@ SKIPS = (
     ("conv_pw_1_relu", 2, 64),
 )
 STEM = ("conv1_relu", 32)
+# Keras' 0.99 remembers hundreds of steps: in a run of few, validation would lag behind training.
+MOMENTUM = 0.9
 ENCODER_END = "conv_pw_13_relu"
-UPSAMPLINGS = ("deconvolution", "bilinear")
 
 
 def MobileUNet(
@@ -61,6 +64,9 @@ def MobileUNet(
         include_top=False,
         weights=weights,
     )
+    for layer in encoder.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = MOMENTUM
     x = encoder.get_layer(ENCODER_END).output  # stride 32
     for skip, stride, stage_width in SKIPS:
         filters = _width(stage_width * alpha)
@@ -76,7 +82,7 @@ def MobileUNet(
         use_bias=False,
         name="stem_conv",
     )(x)
-    x = layers.BatchNormalization(name="stem_bn")(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM, name="stem_bn")(x)
     x = layers.ReLU(6.0, name="stem_relu")(x)
     x = layers.Conv2D(num_classes, 1, name="score")(x)  # stride 2
     x = layers.UpSampling2D(2, interpolation="bilinear", name="score_up")(x)
@@ -100,8 +106,8 @@ def _upsample(x, filters, upsampling, name):
 
 def _depthwise_block(x, filters, name):
     x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_dw")(x)
-    x = layers.BatchNormalization(name=f"{name}_dw_bn")(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_dw_bn")(x)
     x = layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
     x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_pw")(x)
-    x = layers.BatchNormalization(name=f"{name}_pw_bn")(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_pw_bn")(x)
     return layers.ReLU(6.0, name=f"{name}_pw_relu")(x)

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import re
 import sys
@@ -56,6 +57,33 @@ def img_size(text):
     return height, width
 
 
+def count(text):
+    """Parse a whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1 on")
+    return int(text)
+
+
+def positive(text):
+    """Parse a number above 0."""
+    return _number(text, lambda value: value > 0, "number above 0")
+
+
+def share(text):
+    """Parse a number from 0 to 1."""
+    return _number(text, lambda value: 0 <= value <= 1, "share from 0 to 1")
+
+
+def _number(text, is_right, wanted):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not is_right(value) or math.isinf(value):
+        raise argparse.ArgumentTypeError(f"'{text}' is no {wanted}")
+    return value
+
+
 def progress(items, total, description):
     """Yield from `items`, drawing a bar on stderr when that is a terminal."""
     from rich.console import Console
@@ -75,6 +103,35 @@ def progress(items, total, description):
 def say(text):
     """Print a line for the person at the terminal (stderr: stdout carries results only)."""
     print(text, file=sys.stderr, flush=True)
+
+
+class TrainingReport:
+    """Lines for the person at the terminal, and a bar for each epoch where stderr is a terminal."""
+
+    def __init__(self):
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        self._bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("")
+
+    def start(self, total, text):
+        """Begin a bar of `total` steps."""
+        self._bar.reset(self._task, total=total, description=text)
+        self._bar.start()
+
+    def advance(self):
+        """Move the bar by a step."""
+        self._bar.advance(self._task)
+
+    def stop(self):
+        """Take the bar away."""
+        self._bar.stop()
+
+    def say(self, text):
+        """Print a line; a bar stays below it."""
+        say(text)
 
 
 def print_result(result):

@@ -1,12 +1,15 @@
 """Writing files and folders so that whatever stands under its final name is whole."""
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
 from segmentation.errors import InputError
+
+UNFINISHED = ".unfinished"  # ends the name of a workspace
 
 
 @contextlib.contextmanager
@@ -27,7 +30,9 @@ def written_whole(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+        shutil.rmtree(leftover, ignore_errors=True)  # of a process that was killed
+    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent))
     try:
         temporary = workspace / path.name  # the same suffix: many writers choose a format by it
         yield temporary

@@ -1,13 +1,104 @@
 """From prepared files to batches of (image, mask), the same ones in every run of one seed."""
 
+from dataclasses import dataclass
+
 import keras
 import numpy as np
 
-from segmentation import augmentation
+from segmentation import augmentation, datasets, labels
 from segmentation.errors import InputError
 
 WORKERS = 2  # threads that augment: OpenCV and NumPy let go of the interpreter lock
 QUEUE = 8  # batches prepared ahead
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a network is trained and validated on.
+
+    `classes` are those of the model's channels, `class_names` the same with the background first;
+    `pixels` and `pictures` count each of `class_names` in the training pictures; `card` is what
+    the model card says of them.
+    """
+
+    train: "TrainingBatches"
+    validation: "ArrayBatches"
+    img_size: tuple[int, int]
+    classes: list[str]
+    class_names: list[str]
+    pixels: np.ndarray
+    pictures: np.ndarray
+    card: dict
+
+
+def open_dataset(
+    arrays, chosen, *, validation, validation_split, ignore_class, batch_size, seed, augment
+):
+    """Choose the classes, hold out pictures, and make batches of the others.
+
+    Args:
+        arrays: `datasets.Arrays` to train on.
+        chosen: names of the classes to learn.
+        validation: `datasets.Arrays` to validate on, or None: a share of `arrays` is held out.
+        validation_split: that share, 0..1.
+        ignore_class: a class id whose pixels count nowhere, or None.
+        batch_size: pictures in a batch.
+        seed: of the split, the order and the augmentation.
+        augment: whether to augment the training pictures.
+
+    Returns:
+        `Dataset`.
+
+    Raises:
+        InputError: if the classes are unknown, the two sets don't fit together, there are too few
+            pictures, or a part of them shows none of the classes.
+    """
+    classes, table = labels.channels(arrays.labels, chosen, ignore_class)
+    class_names = classes if len(classes) > 1 else [arrays.labels[0], *classes]
+    rows = np.arange(len(arrays.images))
+    if validation is None:
+        validation = arrays
+        rows, validation_rows = split(arrays.groups, validation_split, seed)
+    else:
+        validation_rows = np.arange(len(validation.images))
+        if validation.labels != arrays.labels or (
+            validation.images.shape[1:] != arrays.images.shape[1:]
+        ):
+            raise InputError(
+                "training and validation arrays have other classes or sizes: "
+                f"{arrays.labels} at {arrays.images.shape[1:3]}, "
+                f"{validation.labels} at {validation.images.shape[1:3]}"
+            )
+    if len(rows) < batch_size:
+        raise InputError(f"{len(rows)} training pictures fill no batch: lower --batch_size")
+    pixels, pictures = class_counts(arrays.masks, rows, table, len(class_names))
+    _, shown = class_counts(validation.masks, validation_rows, table, len(class_names))
+    for part, counts in (("training", pictures), ("validation", shown)):
+        if not counts[1:].any():
+            raise InputError(
+                f"no {part} picture shows {' or '.join(chosen)}: nothing to learn from"
+            )
+    card = {
+        "data": {
+            "fingerprint": datasets.fingerprint(validation),
+            "training_fingerprint": datasets.fingerprint(arrays),
+            "training_pictures": len(rows),
+            "validation_pictures": len(validation_rows),
+        },
+        "validation_rows": validation_rows.tolist(),
+    }
+    return Dataset(
+        TrainingBatches(
+            arrays.images, arrays.masks, rows, table, batch_size, seed, augment=augment
+        ),
+        ArrayBatches(validation.images, validation.masks, validation_rows, table, batch_size),
+        arrays.images.shape[1:3],
+        classes,
+        class_names,
+        pixels,
+        pictures,
+        card,
+    )
 
 
 class ArrayBatches(keras.utils.PyDataset):

@@ -11,6 +11,7 @@ from segmentation.errors import InputError
 
 HEADER = "idx\tlabel"
 IGNORED = 255  # in a mask: no class, left out of losses and metrics (PASCAL VOC's convention)
+DEFAULT_CLASS = "hair"
 BACKGROUND_NAMES = ("background", "none")
 # The colours of LFW's part labels; their blue background is black here, to let a picture through.
 KNOWN_COLORS = {"hair": [255, 0, 0], "face": [0, 255, 0]}
@@ -107,6 +108,20 @@ def _color(index, name):
         sum(((index >> (3 * bit + channel)) & 1) << (7 - bit) for bit in range(3))
         for channel in range(3)
     ]
+
+
+def choose(names, text=None):
+    """Return the classes that an option names: `hair,face`, or `a|b` where names hold commas.
+
+    Args:
+        names: all class names of the data, background first.
+        text: of the option, or None: hair where the data has it, else all but the background.
+    """
+    if text is None:
+        return [DEFAULT_CLASS] if DEFAULT_CLASS in names else list(names[1:])
+    if text.strip() in names:
+        return [text.strip()]
+    return [name.strip() for name in text.split("|" if "|" in text else ",")]
 
 
 def channels(names, chosen, ignore_class=None):

@@ -8,8 +8,8 @@ picture, which Keras averages over the batch. One channel is the probability of 
 import keras
 from keras import ops
 
+from segmentation.choices import LOSSES, OTHER_LOSS_NAMES
 from segmentation.labels import IGNORED
-
 
 EPSILON = 1e-7  # keeps logarithms finite
 SMOOTH = 1.0  # pixels; decides the dice of an empty mask
@@ -98,18 +98,14 @@ def _targets(y_true, y_pred):
     return target, ops.cast(valid, "float32")[..., None]
 
 
-LOSSES = ("dice", "crossentropy", "dice+crossentropy", "focal")
-OTHER_NAMES = {"categorical": "crossentropy", "binary": "crossentropy"}
-
-
 def build(name, class_weights=None):
-    """Return the loss called `name`, one of `LOSSES` or `OTHER_NAMES`.
+    """Return the loss called `name`, one of `choices.LOSSES`, or another name of one.
 
     Args:
         name: of the loss.
         class_weights: floats, background first, or None for equal weights.
     """
-    name = OTHER_NAMES.get(name, name)
+    name = OTHER_LOSS_NAMES.get(name, name)
     if name == "dice":
         return Dice(class_weights)
     if name == "focal":

@@ -6,7 +6,6 @@ from keras import ops
 
 from segmentation.labels import IGNORED
 
-
 LIMB = 2**20  # counts are kept as high · LIMB + low: int32 alone overflows at 2·10⁹ pixels
 
 

@@ -25,3 +25,10 @@ def test_a_folder_that_is_in_the_way_is_replaced(tmp_path):
         (temporary / "new").touch()
     assert [p.name for p in path.iterdir()] == ["new"]
     assert [p.name for p in tmp_path.iterdir()] == ["a.mlpackage"]
+
+
+def test_what_a_killed_process_left_is_cleared_by_the_next_write(tmp_path):
+    (tmp_path / ".a.txt.1234.unfinished").mkdir()
+    (tmp_path / ".a.txt.1234.unfinished" / "a.txt").touch()
+    files.write_text(tmp_path / "a.txt", "new")
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from segmentation import losses
+from segmentation.choices import LOSSES
 
 TRUE = np.array([[[1, 0], [0, 0]]], np.uint8)  # one pixel of four
 HALF = np.full((1, 2, 2, 1), 0.5, np.float32)
@@ -55,7 +56,7 @@ def test_focal_agrees_with_keras():
     assert value(losses.build("focal"), TRUE, pred) == pytest.approx(float(expected), 1e-5)
 
 
-@pytest.mark.parametrize("name", losses.LOSSES)
+@pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("channels", [1, 3])
 def test_ignored_pixels_change_nothing(name, channels):
     rng = np.random.default_rng(1)
@@ -82,7 +83,7 @@ def test_the_sum_is_the_sum():
     assert value(losses.build("dice+crossentropy"), TRUE, HALF) == pytest.approx(parts)
 
 
-@pytest.mark.parametrize("name", losses.LOSSES)
+@pytest.mark.parametrize("name", LOSSES)
 def test_half_precision_predictions_are_reduced_in_float32(name):
     # 65,536 pixels: their sum overflows float16, and their mean is lost in bfloat16.
     true = np.zeros((1, 256, 256), np.uint8)

@@ -70,3 +70,16 @@ def test_load_gives_back_what_was_saved(tmp_path):
         np.testing.assert_allclose(
             loaded.predict(image, verbose=0), model.predict(image, verbose=0), atol=1e-6
         )
+
+
+def test_an_argument_that_the_network_lacks_is_named():
+    with pytest.raises(ValueError, match="mobile_unet has no beta"):
+        nets.build("mobile_unet", (32, 32), 1, beta=2)
+
+
+def test_macs_by_hand():
+    image = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(image)  # 4·4 · 3·3·3·4
+    x = keras.layers.DepthwiseConv2D(3, padding="same")(x)  # 4·4 · 3·3·4
+    x = keras.layers.Conv2DTranspose(2, 2, strides=2)(x)  # 4·4 · 2·2·2·4
+    assert nets.macs(keras.Model(image, x)) == 16 * 108 + 16 * 36 + 16 * 32

@@ -1,0 +1,67 @@
+"""The state of an unfinished run, in one file, from which it goes on as if nothing had happened."""
+
+import json
+import zipfile
+
+import numpy as np
+
+from segmentation import files
+from segmentation.errors import InputError
+
+
+def save(path, model, run):
+    """Write every variable of the model and its optimizer, and `run`, whole or not at all.
+
+    Args:
+        path: `.npz` file.
+        model: compiled `keras.Model`.
+        run: dictionary of JSON values.
+    """
+    arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
+    arrays["run"] = np.frombuffer(json.dumps(run).encode(), np.uint8)
+    with files.written_whole(path) as temporary:
+        np.savez(temporary, **arrays)
+
+
+def read(path):
+    """Return the `run` that `save` wrote, or None where there is no such file.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    if not path.exists():
+        return None
+    return json.loads(_load(path)["run"].tobytes())
+
+
+def restore(path, model):
+    """Give the model and its optimizer the variables that `save` wrote.
+
+    Raises:
+        InputError: if the file is damaged, or of another network or optimizer.
+    """
+    arrays = _load(path)
+    variables = _variables(model)
+    values = [arrays[name] for name in arrays if name != "run"]
+    if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+        raise InputError(
+            f"{path}: a checkpoint of another network or optimizer; "
+            "resume with the options of that run, or start over without --resume"
+        )
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _load(path):
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"{path}: the checkpoint is damaged ({error}); start over without --resume"
+        ) from None
+
+
+def _variables(model):
+    model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]

@@ -1,0 +1,333 @@
+"""The training loop: learning rate, optimizer, and the files that a run keeps up to date."""
+
+import csv
+import io
+import math
+import platform
+import shutil
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import keras
+
+import nets
+from segmentation import checkpoint, files, labels, model_card, visualization
+from segmentation.choices import OPTIMIZERS
+from segmentation.errors import InputError
+
+WARM_UP = 0.05  # of all steps, of the cosine schedule
+# The older hair project: tenfold drops after these parts of all steps.
+DROPS = (0.5, 0.75, 0.9)
+WEIGHT_DECAY = 4e-3
+TIMED_STEPS = 20  # after so many steps the remaining time is told
+SUFFIXES = (".keras", ".h5")
+# Options that say where things are; where a run may be carried on from another folder.
+NO_SETTINGS = {"img_file", "mask_file", "val_img_file", "val_mask_file", "output", "resume"}
+MAY_CHANGE = {"epochs", "num_steps", "patience"}  # settings, from a run to the one that resumes it
+
+
+def learning_rate(schedule, rate, total_steps):
+    """Return a rate or a schedule over optimizer steps.
+
+    Args:
+        schedule: `cosine` (linear warm-up, then half a cosine to 0,
+            https://arxiv.org/abs/1608.03983), `progressive` (tenfold drops after 50, 75 and 90 %,
+            the older hair project's) or `constant`.
+        rate: the highest rate.
+        total_steps: of the run.
+    """
+    if schedule == "constant":
+        return rate
+    if schedule == "progressive":
+        drops = [round(part * total_steps) for part in DROPS]
+        rates = [rate * 10.0**-i for i in range(len(DROPS) + 1)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(drops, rates)
+    warm_up = round(WARM_UP * total_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, total_steps - warm_up),
+        warmup_target=rate,
+        warmup_steps=warm_up,
+    )
+
+
+def optimizer(name, schedule, rate, total_steps):
+    """Return the Keras optimizer called `name`: `adamw`, or `sgd` with momentum 0.9.
+
+    Args:
+        name: a key of `choices.OPTIMIZERS`.
+        schedule: one of `choices.SCHEDULES`.
+        rate: the highest learning rate, or None for the optimizer's own.
+        total_steps: of the run.
+    """
+    schedule = learning_rate(schedule, rate or OPTIMIZERS[name], total_steps)
+    if name == "sgd":
+        return keras.optimizers.SGD(schedule, momentum=0.9)
+    adamw = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
+    # Decaying scales and shifts towards 0 only takes from what normalisation has to set.
+    adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return adamw
+
+
+def check_output(output):
+    """Return `output` as a path.
+
+    Raises:
+        InputError: if no model can be written under that name.
+    """
+    output = Path(output)
+    if output.suffix not in SUFFIXES or output.is_dir():
+        raise InputError(f"{output}: name a file that ends in {' or '.join(SUFFIXES)}")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+    return output
+
+
+def card(network, arguments, model, data, options):
+    """Return what is known of a model before it is trained, for its card.
+
+    Args:
+        network: a key of `nets.NETWORKS`.
+        arguments: those that the network was built with.
+        model: the built network.
+        data: `input_pipeline.Dataset`.
+        options: of the command, as a dictionary.
+    """
+    settings = {name: value for name, value in options.items() if name not in NO_SETTINGS}
+    return {
+        "network": network,
+        "arguments": arguments,
+        "img_size": list(data.img_size),
+        "classes": data.classes,
+        "colors": labels.colors(data.classes),
+        "parameters": model.count_params(),
+        "macs": nets.macs(model),
+        "settings": settings | {"data": data.card["data"]["training_fingerprint"]},
+        **data.card,
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+        },
+    }
+
+
+def fit(model, train, validation, card, output, *, epochs, total_steps, patience, resume, report):
+    """Train a compiled model, keep the best epoch, and return the model card.
+
+    Beside `output` stand, up to date after every epoch: the card (`.json`), the history (`.csv`),
+    the curves (`.png`) and the state to resume from (`.ckpt/`); `logs/STEM/` is for TensorBoard.
+
+    Args:
+        model: compiled with `metrics.ConfusionScores`.
+        train: `input_pipeline.TrainingBatches`; when a run is resumed, its epoch is set.
+        validation: batches for `evaluate`.
+        card: what is known of the model before training (`model_card`). Its `settings` must be
+            those of the run that is resumed, but for `MAY_CHANGE`.
+        output: `.keras` or `.h5` path for the model of the best epoch.
+        epochs: of the whole run.
+        total_steps: optimizer steps of the whole run; the last epoch may be cut short.
+        patience: epochs without a better one after which to stop; 0 for never.
+        resume: go on from the state beside `output`, if there is one.
+        report: object with `say(text)`, and `start(total, text)`, `advance()` and `stop()` of a
+            progress bar.
+
+    Returns:
+        the card with `best_epoch`, `epochs_trained`, and `metrics`, those of the best epoch.
+
+    Raises:
+        InputError: if the loss is no number any more, or the state cannot be resumed.
+        KeyboardInterrupt: when interrupted, with all files in order.
+    """
+    run = Run(card, Path(output), train, epochs, total_steps, patience, report)
+    if resume:
+        run.restore(model)
+    else:
+        run.clear()
+    if run.is_over():
+        report.say(f"{output}: this run is finished; more --epochs would carry it on")
+        return run.card
+    callbacks = [run]
+    if find_spec("tensorflow"):  # Keras' TensorBoard callback writes with it on any backend
+        callbacks.append(keras.callbacks.TensorBoard(run.log_dir, write_graph=False))
+    try:
+        model.fit(
+            train,
+            validation_data=validation,
+            epochs=epochs,
+            initial_epoch=len(run.history),
+            shuffle=False,  # the batches come in an order of their own
+            verbose=0,
+            callbacks=callbacks,
+        )
+    except KeyboardInterrupt:
+        run.keep_what_there_is()
+        raise
+    finally:
+        report.stop()
+    if run.diverged:
+        best = run.card.get("best_epoch")
+        kept = f"the model of epoch {best} is kept" if best else "no model was kept"
+        raise InputError(
+            f"{output}: the loss became {run.diverged} in epoch {len(run.history) + 1} ({kept}); "
+            "lower --lr, or look for broken pictures"
+        )
+    return run.card
+
+
+class Run(keras.callbacks.Callback):
+    """Keeps the files of a run up to date, and ends it when it is over or has diverged."""
+
+    def __init__(self, card, output, train, epochs, total_steps, patience, report):
+        super().__init__()
+        self.card, self.output, self.train, self.report = dict(card), output, train, report
+        self.epochs, self.total_steps, self.patience = epochs, total_steps, patience
+        self.state_path = output.with_suffix(".ckpt") / "state.npz"
+        self.log_dir = Path("logs") / output.stem
+        classes = card["classes"]
+        self.watched = f"val_iou_{classes[0]}" if len(classes) == 1 else "val_mean_iou"
+        self.history = []  # a dictionary of floats for each finished epoch
+        self.diverged = None  # or the loss that was no number
+        self.timed = False
+
+    def clear(self):
+        """Remove what an earlier run of this name left behind, but for its model."""
+        for folder in (self.state_path.parent, self.log_dir):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def restore(self, model):
+        """Take up the state beside the output, if there is one."""
+        state = checkpoint.read(self.state_path)
+        if state is None:
+            self.report.say(f"{self.state_path}: no such file; starting from the beginning")
+            return
+        now, before = self.card["settings"], state["card"]["settings"]
+        changed = sorted(key for key in now | before if now.get(key) != before.get(key))
+        if set(changed) - MAY_CHANGE:
+            listed = ", ".join(
+                f"{key} {before.get(key)} then, {now.get(key)} now" for key in changed
+            )
+            raise InputError(
+                f"{self.state_path}: another run ({listed}); "
+                "resume with its options, or start over without --resume"
+            )
+        checkpoint.restore(self.state_path, model)
+        self.history = state["history"]
+        self.card = state["card"] | {"settings": now}
+        self.train.epoch = len(self.history)
+        self.report.say(f"resuming after epoch {len(self.history)}")
+
+    def is_over(self):
+        """Tell whether nothing is left to do: all epochs done, or none was better for too long."""
+        done = len(self.history)
+        waited = done - self.card.get("best_epoch", 0)
+        return done >= self.epochs or (self.patience and waited >= self.patience)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Start the clock and the bar."""
+        self.step = epoch * len(self.train)
+        self.steps_in_epoch = min(len(self.train), self.total_steps - self.step)
+        self.report.start(self.steps_in_epoch, f"epoch {epoch + 1}/{self.epochs}")
+        self.started = time.perf_counter()
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Stop on a loss that is no number, or after the last step; tell the expected time."""
+        self.step += 1
+        self.report.advance()
+        if not math.isfinite(logs["loss"]):
+            self.diverged = logs["loss"]
+        if self.diverged is not None or self.step >= self.total_steps:
+            self.model.stop_training = True
+        self._tell_expected_time(batch)
+
+    def _tell_expected_time(self, batch):
+        if self.timed:
+            return
+        if batch == 0:
+            self.first_step_ended = time.perf_counter()  # it compiles the graph: not to be counted
+        elif batch + 1 == min(TIMED_STEPS, self.steps_in_epoch):
+            seconds = (time.perf_counter() - self.first_step_ended) / batch
+            minutes = (self.total_steps - self.step) * seconds / 60
+            self.report.say(f"about {math.ceil(minutes)} min to go, without validation")
+            self.timed = True
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write the files of the run, the state to resume from last."""
+        if self.diverged is not None:
+            return
+        if not math.isfinite(logs["val_loss"]):
+            self.diverged = logs["val_loss"]
+            self.model.stop_training = True
+            return
+        seconds = time.perf_counter() - self.started
+        row = {"epoch": epoch + 1} | {name: _number(value) for name, value in logs.items()}
+        row |= {"learning_rate": float(self.model.optimizer.learning_rate), "seconds": seconds}
+        self.history.append(row)
+        self.card |= {"epochs_trained": epoch + 1}
+        best = self.card.get("metrics", {}).get(self.watched, -1.0)
+        if row[self.watched] > best:
+            self.card |= {"best_epoch": epoch + 1, "metrics": row}
+            save_model(self.model, self.output)
+        self._write_files()
+        self._tell_epoch(row)
+        if self.is_over():
+            self.model.stop_training = True
+
+    def _write_files(self):
+        model_card.write(self.output, self.card)
+        table = io.StringIO()
+        writer = csv.DictWriter(table, self.history[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.history)
+        files.write_text(self.output.with_suffix(".csv"), table.getvalue())
+        visualization.curves(self.history, self.watched, self.output.with_suffix(".png"))
+        checkpoint.save(self.state_path, self.model, {"card": self.card, "history": self.history})
+
+    def _tell_epoch(self, row):
+        pictures = self.steps_in_epoch * self.train.batch_size
+        best = self.card["best_epoch"]
+        self.report.say(
+            f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.4f}  "
+            f"val_loss {row['val_loss']:.4f}  {self.watched} {row[self.watched]:.4f}  "
+            f"({'best' if best == row['epoch'] else f'best: epoch {best}'})  "
+            f"{row['seconds']:.0f} s, {pictures / row['seconds']:.0f} pictures/s"
+        )
+        only = predicted_everywhere(row)
+        if only:
+            self.report.say(f"  it predicts {only} everywhere in the validation pictures")
+
+    def keep_what_there_is(self):
+        """After an interruption: save the model if no epoch has; say how to go on."""
+        if self.history:
+            self.report.say(f"{self.output}: the model of epoch {self.card['best_epoch']} is kept")
+        else:
+            save_model(self.model, self.output)
+            model_card.write(self.output, self.card)
+            self.report.say(f"{self.output}: saved before the first epoch ended")
+        self.report.say(f"--resume goes on after epoch {len(self.history)}")
+
+
+def save_model(model, path):
+    """Save a model without its optimizer and loss, whole or not at all."""
+    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    with files.written_whole(path) as temporary:
+        bare.save(temporary)
+
+
+def _number(value):
+    """Return a float for JSON, or None for nan: a score with no pixel to judge it by."""
+    return None if math.isnan(value) else float(value)
+
+
+def predicted_everywhere(row):
+    """Return the one class that every pixel was predicted as, or None.
+
+    Args:
+        row: of a history, with `val_recall_CLASS`; a class is found where its recall is not 0.
+    """
+    recalls = {k: v for k, v in row.items() if k.startswith("val_recall_")}
+    found = [k.removeprefix("val_recall_") for k, v in recalls.items() if v]
+    return found[0] if len(found) == 1 and recalls["val_recall_" + found[0]] == 1 else None
