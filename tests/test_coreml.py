@@ -13,7 +13,6 @@ import coreml_converter
 import nets
 from segmentation import model_card
 from segmentation.chatter import silenced
-from segmentation.errors import InputError
 from segmentation.export import coreml, parity
 from segmentation.export.mil_interpreter import Program, UnsupportedOp
 
@@ -193,6 +192,14 @@ def one_weight_off(model):
     return model
 
 
+def one_weight_off_deep_in_the_network(model):
+    model = copy(model)
+    (kernel,) = model.get_layer("conv").get_weights()
+    kernel[0, 0, 0, 0] *= 1.1
+    model.get_layer("conv").set_weights([kernel])
+    return model
+
+
 def other_normalisation(model):
     return replaced(model, "rescale", keras.layers.Rescaling(1 / 255, name="rescale"))
 
@@ -215,23 +222,37 @@ def statistics_of_the_batch(model):
     return model
 
 
-@pytest.mark.parametrize("precision", ["float16", "float32"])
-def test_a_copy_without_a_fault_passes(small, tmp_path, monkeypatch, precision):
+@pytest.fixture
+def export_of(monkeypatch):
+    """Make `coreml.convert` write `fault(model)` for the model that it checks against."""
     traced = coreml._traced
-    monkeypatch.setattr(coreml, "_traced", lambda model: traced(copy(model)))
+    return lambda fault: monkeypatch.setattr(coreml, "_traced", lambda model: traced(fault(model)))
+
+
+@pytest.mark.parametrize("precision", ["float16", "float32"])
+def test_a_copy_without_a_fault_passes(small, tmp_path, export_of, precision):
+    export_of(copy)
     result = coreml.convert(small, tmp_path / "a.mlpackage", **HAIR, precision=precision)
     assert result["mask_iou"] >= 0.999
     assert (tmp_path / "a.mlpackage" / "Manifest.json").is_file()
 
 
 @pytest.mark.parametrize(
-    "fault", [one_weight_off, other_normalisation, nearest_for_bilinear, statistics_of_the_batch]
+    ("fault", "precision"),
+    [
+        (one_weight_off, "float16"),
+        (one_weight_off_deep_in_the_network, "float32"),
+        (other_normalisation, "float16"),
+        (nearest_for_bilinear, "float16"),
+        (statistics_of_the_batch, "float16"),
+    ],
 )
-def test_a_wrong_export_fails_its_check_and_leaves_no_file(small, tmp_path, monkeypatch, fault):
-    traced = coreml._traced
-    monkeypatch.setattr(coreml, "_traced", lambda model: traced(fault(model)))
+def test_a_wrong_export_fails_its_check_and_leaves_no_file(
+    small, tmp_path, export_of, fault, precision
+):
+    export_of(fault)
     with pytest.raises(parity.ParityError, match="differs from the model"):
-        coreml.convert(small, tmp_path / "a.mlpackage", **HAIR)
+        coreml.convert(small, tmp_path / "a.mlpackage", **HAIR, precision=precision)
     assert not list(tmp_path.iterdir())
 
 
@@ -244,20 +265,6 @@ def test_swapped_channels_fail_and_the_older_package_stays(small, tmp_path, monk
         coreml.convert(small, old, **HAIR)
     assert (old / "Manifest.json").read_text() == "old"
     assert list(tmp_path.iterdir()) == [old]
-
-
-def test_one_weight_deep_in_the_network_fails_in_float32(small, tmp_path, monkeypatch):
-    def fault(model):
-        model = copy(model)
-        (kernel,) = model.get_layer("conv").get_weights()
-        kernel[0, 0, 0, 0] *= 1.1
-        model.get_layer("conv").set_weights([kernel])
-        return model
-
-    traced = coreml._traced
-    monkeypatch.setattr(coreml, "_traced", lambda model: traced(fault(model)))
-    with pytest.raises(parity.ParityError):
-        coreml.convert(small, tmp_path / "a.mlpackage", **HAIR, precision="float32")
 
 
 def test_batch_normalisation_in_training_mode_does_not_convert(small, tmp_path, monkeypatch):
@@ -279,15 +286,18 @@ def test_an_op_that_cannot_be_run_cannot_be_checked_and_leaves_no_file(small, tm
     assert not list(tmp_path.iterdir())
 
 
-def test_on_a_mac_core_ml_has_to_agree_too(small, tmp_path, monkeypatch):
+def test_on_a_mac_core_ml_has_to_agree_too(hair, monkeypatch):
+    package = hair[0] / "hair.mlpackage"
+    pictures = parity.check_pictures(SIZE, count=1)
+    expected = Program(package)(pictures)
     monkeypatch.setattr(coreml.sys, "platform", "darwin")
-    monkeypatch.setattr(coreml, "_core_ml", Program)
-    result = coreml.convert(small, tmp_path / "a.mlpackage", **HAIR)
+    monkeypatch.setattr(coreml, "_core_ml", lambda path: lambda images: expected - 1e-4)
+    result = coreml._check(package, package, pictures, expected, "float16")
     assert result["checked_by"] == "the NumPy interpreter and Core ML"
-    monkeypatch.setattr(coreml, "_core_ml", lambda path: lambda images: 1 - Program(path)(images))
-    with pytest.raises(parity.ParityError):
-        coreml.convert(small, tmp_path / "b.mlpackage", **HAIR)
-    assert not (tmp_path / "b.mlpackage").exists()
+    assert result["largest_difference"] == pytest.approx(1e-4, rel=1e-2)
+    monkeypatch.setattr(coreml, "_core_ml", lambda path: lambda images: 1 - expected)
+    with pytest.raises(parity.ParityError, match="hair.mlpackage: differs"):
+        coreml._check(package, package, pictures, expected, "float16")
 
 
 def test_core_ml_is_given_pictures_and_asked_for_the_mask(monkeypatch):
@@ -304,7 +314,7 @@ def test_core_ml_is_given_pictures_and_asked_for_the_mask(monkeypatch):
     np.testing.assert_allclose(found, images[..., :1] / 255, rtol=1e-6)
 
 
-# The command's other outcomes.
+# The command's other outcomes; mistakes are in test_coreml_converter.py.
 
 
 def test_the_command_goes_on_without_a_card_and_takes_the_longer_option_names(
@@ -332,48 +342,3 @@ def test_the_command_exits_with_1_and_one_line_when_the_check_fails(
         noise.splitlines()[-1]
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["a.keras"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["missing.keras"], "missing.keras: no such file"),
-        (["text.keras"], "text.keras: not a readable model"),
-        (["text.txt"], "only .keras and .h5"),
-        (["text.keras", "a.mlmodel"], "a.mlmodel: .* NAME.mlpackage"),
-        (["text.keras", "folder.mlpackage"], "folder.mlpackage: in the way"),
-        (["text.keras", "-o", "file.mlpackage"], "file.mlpackage: in the way"),
-    ],
-)
-def test_mistakes_get_a_line_each(tmp_path, monkeypatch, arguments, message):
-    monkeypatch.chdir(tmp_path)
-    for name in ("text.keras", "text.txt", "file.mlpackage"):
-        (tmp_path / name).write_text("text")
-    (tmp_path / "folder.mlpackage").mkdir()
-    with pytest.raises(InputError, match=message) as failure:
-        coreml_converter.main(arguments)
-    assert "\n" not in str(failure.value)
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [[], ["a.keras", "b.mlpackage", "-o", "c.mlpackage"], ["a.keras", "b.mlpackage", "-i", "c.h5"]],
-)
-def test_what_is_named_twice_or_not_at_all_is_an_argument_error(arguments):
-    with pytest.raises(SystemExit) as failure:
-        coreml_converter.parse_args(arguments)
-    assert failure.value.code == 2
-
-
-def test_input_and_output_can_be_given_either_way():
-    expected = ("a.h5", "b.mlpackage")
-    for arguments in (
-        ["a.h5", "b.mlpackage"],
-        ["-i", "a.h5", "-o", "b.mlpackage"],
-        ["-i", "a.h5", "b.mlpackage"],
-        ["a.h5", "--output", "b.mlpackage"],
-        ["--input-model-path=a.h5", "b.mlpackage"],
-    ):
-        args = coreml_converter.parse_args(arguments)
-        assert (str(args.model), str(args.output)) == expected
-    assert str(coreml_converter.parse_args(["runs/a.keras"]).output) == "runs/a.mlpackage"
