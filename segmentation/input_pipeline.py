@@ -16,7 +16,8 @@ QUEUE = 8  # batches prepared ahead
 class Dataset:
     """What a network is trained and validated on.
 
-    `classes` are those of the model's channels, `class_names` the same with the background first;
+    `classes` are those of the model's channels, with `colors` (`[r, g, b]` 0..255 each), and
+    `class_names` the same with the background first;
     `pixels` and `pictures` count each of `class_names` in the training pictures; `card` is what
     the model card says of them.
     """
@@ -25,6 +26,7 @@ class Dataset:
     validation: "ArrayBatches"
     img_size: tuple[int, int]
     classes: list[str]
+    colors: list[list[int]]
     class_names: list[str]
     pixels: np.ndarray
     pictures: np.ndarray
@@ -94,6 +96,7 @@ def open_dataset(
         ArrayBatches(validation.images, validation.masks, validation_rows, table, batch_size),
         arrays.images.shape[1:3],
         classes,
+        [labels.colors(arrays.labels)[arrays.labels.index(name)] for name in classes],
         class_names,
         pixels,
         pictures,

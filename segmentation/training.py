@@ -12,7 +12,7 @@ from pathlib import Path
 import keras
 
 import nets
-from segmentation import checkpoint, files, labels, model_card, visualization
+from segmentation import checkpoint, files, model_card, visualization
 from segmentation.choices import OPTIMIZERS
 from segmentation.errors import InputError
 
@@ -102,7 +102,7 @@ def card(network, arguments, model, data, options):
         "arguments": arguments,
         "img_size": list(data.img_size),
         "classes": data.classes,
-        "colors": labels.colors(data.classes),
+        "colors": data.colors,
         "parameters": model.count_params(),
         "macs": nets.macs(model),
         "settings": settings | {"data": data.card["data"]["training_fingerprint"]},
@@ -130,7 +130,7 @@ def fit(model, train, validation, card, output, *, epochs, total_steps, patience
         output: `.keras` or `.h5` path for the model of the best epoch.
         epochs: of the whole run.
         total_steps: optimizer steps of the whole run; the last epoch may be cut short.
-        patience: epochs without a better one after which to stop; 0 for never.
+        patience: epochs without a better one after which to stop, or None.
         resume: go on from the state beside `output`, if there is one.
         report: object with `say(text)`, and `start(total, text)`, `advance()` and `stop()` of a
             progress bar.
@@ -224,7 +224,7 @@ class Run(keras.callbacks.Callback):
         """Tell whether nothing is left to do: all epochs done, or none was better for too long."""
         done = len(self.history)
         waited = done - self.card.get("best_epoch", 0)
-        return done >= self.epochs or (self.patience and waited >= self.patience)
+        return done >= self.epochs or bool(self.patience and waited >= self.patience)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock and the bar."""

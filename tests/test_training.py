@@ -1,0 +1,266 @@
+"""Runs: what they write, that they resume to the same weights, and how they end."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_network
+
+import nets
+import train_full
+from segmentation import checkpoint, datasets, labels, training
+from segmentation.choices import OPTIMIZERS
+from segmentation.errors import InputError
+
+TINY_TRAIN_FULL = str(Path(__file__).with_name("tiny_network.py"))
+SMALL = ["--model", "tiny", "--batch_size", "4", "--seed", "3"]
+COMMAND = [sys.executable, TINY_TRAIN_FULL, "--img_file", "data/images-32.npy", *SMALL]
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A folder, made the current one, with arrays of 20 pictures whose bright disc is hair."""
+    monkeypatch.chdir(tmp_path)
+    tiny_network.register(monkeypatch.setitem)
+    write_arrays(tmp_path / "data")
+    return tmp_path
+
+
+def write_arrays(folder, count=20, size=32, shown=1):
+    rng = np.random.default_rng(0)
+    masks = np.zeros((count, size, size), np.uint8)
+    y, x = np.mgrid[:size, :size]
+    for mask, (cx, cy, radius) in zip(masks, rng.integers(8, 20, (count, 3)), strict=True):
+        mask[(x - cx) ** 2 + (y - cy) ** 2 < radius**2] = shown
+    images = (60 + 120 * masks[..., None] + rng.integers(0, 60, (count, size, size, 3))).astype(
+        "u1"
+    )
+    folder.mkdir(exist_ok=True)
+    img_file, mask_file, names_file, label_file = datasets.paths(folder, (size, size))
+    np.save(img_file, images)
+    np.save(mask_file, masks)
+    datasets.write_names(
+        names_file, [str(i) for i in range(count)], [f"p{i // 2}" for i in range(count)]
+    )
+    labels.write(label_file, ["background", "hair", "face"])
+    return str(img_file)
+
+
+def train(*options, size=32):
+    train_full.main(["--img_file", f"data/images-{size}.npy", *SMALL, *options])
+
+
+def weights(path):
+    return nets.load(str(path)).get_weights()
+
+
+def history(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_writes_its_files_and_its_card(data, capsys):
+    train("--epochs", "2", "--alpha", "0.5", "-o", "out/hair.keras")
+    out = data / "out"
+    assert {p.name for p in out.iterdir()} == {
+        *("hair.keras", "hair.json", "hair.csv", "hair.png", "hair.ckpt")
+    }
+    assert any((data / "logs" / "hair").rglob("events.*"))
+    card = json.loads((out / "hair.json").read_text())
+    printed = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert printed == {"model": "out/hair.keras"} | card
+    assert card["classes"] == ["hair"] and card["img_size"] == [32, 32]
+    assert card["arguments"] == {"alpha": 0.5}
+    assert card["parameters"] == nets.load(str(out / "hair.keras")).count_params()
+    rows = history(out / "hair.csv")
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    best = max(rows, key=lambda row: float(row["val_iou_hair"]))
+    assert card["best_epoch"] == int(best["epoch"])
+    assert card["metrics"]["val_iou_hair"] == float(best["val_iou_hair"])
+    held_out = set(card["validation_rows"])
+    assert len(held_out) == 4 and {row ^ 1 for row in held_out} == held_out  # pairs of one person
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data):
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        train("--epochs", "1", "--seed", seed, "-o", f"out/{name}.keras")
+    a, b, c = (weights(data / "out" / f"{name}.keras") for name in "abc")
+    for one, two in zip(a, b, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert any(not np.array_equal(one, two) for one, two in zip(a, c, strict=True))
+
+
+def test_a_run_that_was_killed_resumes_to_the_weights_of_an_uninterrupted_one(data):
+    options = ["--epochs", "4", "--optimizer", "adamw"]
+    train(*options, "-o", "out/whole.keras")
+    command = [*COMMAND, *options, "-o", "out/killed.keras"]
+    process = subprocess.Popen(command, cwd=data, stderr=subprocess.PIPE, text=True)
+    while not process.stderr.readline().startswith("epoch 2/4"):
+        assert process.poll() is None, "it ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(history(data / "out/killed.csv")) in (2, 3)
+    # As if it had been killed while it wrote a checkpoint as well.
+    half = data / "out/killed.ckpt/.state.npz.1.unfinished"
+    half.mkdir()
+    (half / "state.npz").write_bytes(b"PK half")
+    train(*options, "-o", "out/killed.keras", "--resume")
+    assert not half.exists()
+    rows = [history(data / "out" / f"{name}.csv") for name in ("whole", "killed")]
+    for one, two in zip(*rows, strict=True):
+        assert {k: v for k, v in one.items() if k != "seconds"} == {
+            k: v for k, v in two.items() if k != "seconds"
+        }
+    states = [np.load(data / "out" / f"{name}.ckpt/state.npz") for name in ("whole", "killed")]
+    for key in states[0]:
+        if key != "run":
+            np.testing.assert_array_equal(states[0][key], states[1][key], err_msg=key)
+
+
+def test_a_resumed_run_may_go_on_for_more_epochs_but_not_with_other_options(data, capsys):
+    train("--epochs", "1", "--schedule", "constant")
+    with pytest.raises(InputError, match="batch_size 4 then, 8 now"):
+        train("--epochs", "1", "--schedule", "constant", "--batch_size", "8", "--resume")
+    train("--epochs", "2", "--schedule", "constant", "--resume")
+    assert len(history(data / "artifacts/hair.csv")) == 2
+    train("--epochs", "2", "--schedule", "constant", "--resume")
+    assert "this run is finished" in capsys.readouterr().err
+
+
+def test_num_steps_overrides_epochs_and_may_end_within_one(data):
+    train("-n", "6", "--epochs", "9")  # 16 pictures in batches of 4
+    with np.load(data / "artifacts/hair.ckpt/state.npz") as state:
+        assert len(json.loads(state["run"].tobytes())["history"]) == 2
+    model = nets.load("artifacts/hair.keras")
+    model.compile(optimizer=training.optimizer("adamw", "cosine", None, 6))
+    checkpoint.restore(Path("artifacts/hair.ckpt/state.npz"), model)
+    assert int(model.optimizer.iterations) == 6
+
+
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_model(data, monkeypatch):
+    train("--epochs", "1", "--schedule", "constant")
+    before = (data / "artifacts/hair.keras").read_bytes()
+
+    def broken(self, batch):
+        images, masks = whole(self, batch)
+        return images.astype("float32") * np.nan, masks
+
+    whole = training_batches().__getitem__
+    monkeypatch.setattr(training_batches(), "__getitem__", broken)
+    with pytest.raises(
+        InputError, match="became nan in epoch 2 .the model of epoch 1 is kept.*--lr"
+    ):
+        train("--epochs", "2", "--schedule", "constant", "--resume")
+    assert (data / "artifacts/hair.keras").read_bytes() == before
+    assert len(history(data / "artifacts/hair.csv")) == 1
+
+
+def test_an_interruption_keeps_the_files_in_order(data, monkeypatch, capsys):
+    def interrupt(self, batch, logs=None):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training.Run, "on_train_batch_end", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train("--epochs", "2")
+    assert nets.load("artifacts/hair.keras").name == "tiny"
+    assert "--resume" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trained,over", [(4, False), (5, True), (9, True)])
+def test_patience_ends_a_run_after_so_many_epochs_without_a_better_one(trained, over):
+    card = {"classes": ["hair"], "best_epoch": 3}
+    run = training.Run(card, Path("hair.keras"), None, 9, 90, 2, None)
+    run.history = [{}] * trained
+    assert run.is_over() == over
+
+
+def test_several_classes_get_a_background_channel_and_h5_is_a_format(data):
+    write_arrays(data / "data", shown=2)
+    train("--epochs", "1", "--classes", "hair,face", "-o", "out/both.h5")
+    assert nets.load("out/both.h5").output_shape == (None, 32, 32, 3)
+    card = json.loads((data / "out/both.json").read_text())
+    assert card["classes"] == ["background", "hair", "face"]
+    assert {"val_iou_background", "val_iou_face", "val_mean_iou"} <= card["metrics"].keys()
+
+
+def test_mixed_precision_runs_and_its_model_is_rebuilt_in_float32(data):
+    train("--epochs", "1", "--precision", "mixed_bfloat16")
+    try:
+        model = nets.inference_model(nets.load("artifacts/hair.keras"))
+    finally:
+        import keras
+
+        keras.config.set_dtype_policy("float32")
+    assert {layer.compute_dtype for layer in model.layers if layer.weights} == {"float32"}
+
+
+def test_mobile_unet_learns_at_all(data):
+    train("--model", "mobile_unet", "--alpha", "0.25", "-n", "30", "--no_augment")
+    rows = history(data / "artifacts/hair.csv")
+    assert float(rows[-1]["loss"]) < 0.8 * float(rows[0]["loss"])
+
+
+@pytest.mark.parametrize(
+    "options,message",
+    [
+        (["--classes", "hiar"], "did you mean 'hair'"),
+        (["--classes", "face"], "no training picture shows face"),
+        (["--batch_size", "100"], "lower --batch_size"),
+        (["-o", "out/hair.tflite"], "ends in .keras or .h5"),
+        (["--validation_split", "0"], "cannot be split"),
+        (["--val_img_file", "data/images-64.npy"], "other classes or sizes"),
+        (["--mask_file", "nowhere.npy"], "nowhere.npy"),
+    ],
+)
+def test_mistakes_get_one_line_and_write_nothing(data, options, message):
+    write_arrays(data / "data", size=64)
+    with pytest.raises(InputError, match=message) as error:
+        train("--epochs", "1", *options)
+    assert "\n" not in str(error.value)
+    assert not list(data.rglob("*.keras"))
+
+
+def test_a_model_that_predicts_one_class_everywhere_is_called_out():
+    row = {"val_recall_background": 1.0, "val_recall_hair": 0.0, "val_recall_face": None}
+    assert training.predicted_everywhere(row) == "background"
+    assert training.predicted_everywhere(row | {"val_recall_hair": 0.1}) is None
+
+
+def test_schedules_by_hand():
+    progressive = training.learning_rate("progressive", 0.1, 100)
+    assert [float(progressive(step)) for step in (0, 49, 51, 76, 91)] == pytest.approx(
+        [0.1, 0.1, 0.01, 0.001, 0.0001]
+    )
+    cosine = training.learning_rate("cosine", 0.2, 100)
+    assert float(cosine(0)) == 0 and float(cosine(100)) == pytest.approx(0, abs=1e-8)
+    assert float(cosine(5)) == pytest.approx(0.2)  # after a warm-up of 5 %
+    assert training.learning_rate("constant", 0.3, 100) == 0.3
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimizers_begin_with_their_own_rate(name):
+    optimizer = training.optimizer(name, "constant", None, 10)
+    assert float(optimizer.learning_rate) == pytest.approx(OPTIMIZERS[name])
+
+
+def training_batches():
+    from segmentation import input_pipeline
+
+    return input_pipeline.TrainingBatches
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_training_without_tensorflow_on_another_backend(data, backend):
+    pytest.importorskip(backend)
+    block = data / "site" / "tensorflow"  # a package that cannot be imported stands for none
+    block.mkdir(parents=True)
+    (block / "__init__.py").write_text("raise ImportError('TensorFlow was imported')")
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(block.parent)}
+    subprocess.run([*COMMAND, "--epochs", "1"], cwd=data, env=environment, check=True)
+    assert nets.load("artifacts/hair.keras").output_shape == (None, 32, 32, 1)
