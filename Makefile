@@ -1,0 +1,41 @@
+# make demo: drawn portraits to a phone's files, in minutes
+# make test: everything that is checked; make lint: style alone
+
+PYTHON ?= python3
+BIN := .venv/bin
+RUN := $(BIN)/python
+
+.PHONY: demo test lint clean
+
+demo: .venv/runtime
+	$(RUN) data.py sample --out_dir demo/raw --count 400 --seed 1
+	$(RUN) data.py lfw --data_dir demo/raw --out_dir demo --img_size 96
+	$(RUN) train_full.py --img_file demo/images-96.npy --alpha 0.25 --epochs 12 -b 8 -o demo/hair.keras
+	$(RUN) evaluate.py demo/hair.keras --img_file demo/images-96.npy --split validation \
+		--contact_sheet demo/contact_sheet.png
+	$(RUN) predict.py demo/hair.keras demo/raw/images/0002.jpg -o demo/pictures
+	$(RUN) tf_converter.py demo/hair.keras
+	$(RUN) coreml_converter.py demo/hair.keras
+	@echo "Done. Look at demo/pictures/0002_overlay.jpg and demo/contact_sheet.png;" \
+		"for the phone: demo/hair.mlpackage (iOS), demo/hair.tflite and demo/hair.pb (Android)."
+
+test: lint
+	$(RUN) -m pytest
+
+lint: .venv/development
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+.venv/runtime: requirements.txt
+	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" || \
+		{ echo "Python 3.11 to 3.13 is needed: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+.venv/development: .venv/runtime requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean:
+	rm -rf .venv demo
