@@ -119,7 +119,11 @@ def _shown(value):
 
 
 def draw_sheet(path, predict, pairs, table, matrices):
-    """Write a sheet of the best, middle and worst pictures: picture, truth, prediction."""
+    """Write a sheet of the best, middle and worst pictures.
+
+    Rows: picture, truth, prediction, and where the two agree (green), a class was missed (orange)
+    or wrongly found (blue).
+    """
     from PIL import Image
 
     from segmentation import evaluation, files, labels, predictor, visualization
@@ -127,10 +131,10 @@ def draw_sheet(path, predict, pairs, table, matrices):
     columns = []
     for kind, index, iou in evaluation.extremes(matrices):
         ((truth, probabilities, picture),) = evaluation.run(predict, pairs, table, [index])
-        shown = truth * (truth != labels.IGNORED)
+        shown, predicted = truth * (truth != labels.IGNORED), predictor.decide(probabilities)
         drawn = [
-            visualization.overlay(picture, mask, predict.colors)
-            for mask in (shown, predictor.decide(probabilities))
+            *(visualization.overlay(picture, mask, predict.colors) for mask in (shown, predicted)),
+            visualization.agreement(truth, predicted),
         ]
         columns.append((f"{kind} {iou:.2f}  {pairs.titles[index]}", [picture, *drawn]))
     if not columns:

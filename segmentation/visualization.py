@@ -3,11 +3,14 @@
 import numpy as np
 
 from segmentation import files
+from segmentation.labels import IGNORED
 
 CELL = 160  # height of a picture in a contact sheet, pixels
 GAP = 6  # between cells, pixels
 CAPTION = 18  # height of a line of text, pixels
 OPACITY = 0.45  # of the class colours over the picture
+# Colours of `agreement`, RGB, told apart by the colour-blind as well (Okabe and Ito).
+HIT, MISSED, FALSE, REST = (0, 158, 115), (213, 94, 0), (86, 180, 233), (235, 235, 235)
 
 
 def overlay(image, mask, colors):
@@ -37,6 +40,25 @@ def overlay(image, mask, colors):
         saturation=1,
     )
     return np.rint(blended * 255).astype(np.uint8)
+
+
+def agreement(truth, prediction):
+    """Colour where a prediction agrees with the truth.
+
+    Args:
+        truth: `(height, width)` uint8 channel ids, 0 the background, 255 ignored.
+        prediction: the same, without 255.
+
+    Returns:
+        `(height, width, 3)` uint8 RGB: `HIT` where a class was found, `MISSED` where it was taken
+        for another or the background, `FALSE` where the background was taken for a class, `REST`.
+    """
+    drawn = np.full((*truth.shape, 3), REST, np.uint8)
+    drawn[(truth == 0) & (prediction != 0)] = FALSE
+    drawn[(truth != 0) & (truth != prediction)] = MISSED
+    drawn[(truth != 0) & (truth == prediction)] = HIT
+    drawn[truth == IGNORED] = REST
+    return drawn
 
 
 def contact_sheet(columns):

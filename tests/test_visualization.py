@@ -1,6 +1,7 @@
 """Overlays and contact sheets."""
 
 import numpy as np
+from PIL import Image
 
 from segmentation import visualization
 from segmentation.visualization import CELL, OPACITY, contact_sheet, overlay
@@ -45,3 +46,20 @@ def test_contact_sheet_has_a_column_per_picture_and_room_for_the_caption():
     assert (sheet[gap : gap + CELL, gap : gap + 2 * CELL] == 0).all()
     below = sheet[-caption - gap :]
     assert (below[:, : 2 * CELL] < 128).any() and (sheet[:, -gap:] == 255).all()
+
+
+def test_agreement_by_hand():
+    truth = np.array([[0, 0, 1, 1, 2, 255]], np.uint8)
+    prediction = np.array([[0, 1, 1, 0, 1, 1]], np.uint8)
+    rest, false, hit, missed = (
+        getattr(visualization, name) for name in ("REST", "FALSE", "HIT", "MISSED")
+    )
+    expected = [[rest, false, hit, missed, missed, rest]]
+    np.testing.assert_array_equal(visualization.agreement(truth, prediction), expected)
+
+
+def test_curves_are_drawn_for_a_single_epoch(tmp_path):
+    row = {"epoch": 1, "loss": 1.0, "val_loss": 2.0, "iou_hair": 0.1, "val_iou_hair": 0.2}
+    visualization.curves([row], "val_iou_hair", tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert picture.size == (900, 350)
