@@ -34,6 +34,10 @@ class Parser(argparse.ArgumentParser):
         args = sys.argv[1:] if args is None else args
         return super().parse_known_args([_underscored(arg) for arg in args], namespace)
 
+    def error(self, message):
+        """Say what is wrong in one line, as for every other mistake, and exit with status 2."""
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
 
 def _underscored(arg):
     if not re.match(r"--[a-zA-Z]", arg):

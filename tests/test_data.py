@@ -284,7 +284,9 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path, capsys):
 def test_wrong_arguments_exit_with_2(capsys, argv, message):
     with pytest.raises(SystemExit) as stopped:
         data.main(argv)
-    assert stopped.value.code == 2 and message in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2 and message in error
+    assert error.startswith("error: ") and error.endswith("--help)\n") and error.count("\n") == 1
 
 
 def test_samples_go_the_same_road(tmp_path, capsys):
