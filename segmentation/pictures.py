@@ -101,21 +101,7 @@ def resize(picture, size):
         uint8 of that size: each pixel is a triangle-weighted mean around its centre, as in
         Pillow's BILINEAR, torchvision's `antialias=True` and `tf.image.resize(antialias=True)`.
     """
-    return _resize(picture, size, Image.Resampling.BILINEAR)
-
-
-def resize_mask(mask, size):
-    """Stretch a mask to `size`: each pixel takes the value at its centre, so ids never blend.
-
-    Args:
-        mask: `(H, W)` or `(H, W, 3)` uint8.
-        size: `(height, width)`, pixels.
-    """
-    return _resize(mask, size, Image.Resampling.NEAREST)
-
-
-def _resize(array, size, resampling):
     height, width = size
-    if array.shape[:2] == (height, width):
-        return array
-    return np.asarray(Image.fromarray(array).resize((width, height), resampling))
+    if picture.shape[:2] == (height, width):
+        return picture
+    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from segmentation import pictures
+from segmentation import masks, pictures
 from segmentation.errors import InputError
 
 RED_LEFT = np.zeros((8, 16, 3), np.uint8)  # left half red, right half blue
@@ -146,33 +146,35 @@ def test_shrinking_is_antialiased():
 def test_size_is_height_then_width_and_the_picture_is_stretched():
     assert pictures.resize(RED_LEFT, (32, 4)).shape == (32, 4, 3)
     assert (pictures.resize(RED_LEFT, (32, 4))[:, 0] == (255, 0, 0)).all()
-    assert pictures.resize_mask(RED_LEFT[..., 0], (3, 5)).tolist() == [[255, 255, 0, 0, 0]] * 3
     assert (pictures.resize(RED_LEFT, (8, 16)) == RED_LEFT).all()
 
 
+def resized_both_ways(shape, size, folder):
+    """Return a grey picture resized as a mask file and as a picture, both as booleans."""
+    Image.fromarray(shape).save(folder / "mask.png")
+    return masks.read(folder / "mask.png", size)[0] > 127, pictures.resize(shape, size) > 127
+
+
 @given(st.integers(20, 90), st.integers(20, 90), st.floats(0.3, 0.7), st.floats(0.3, 0.7))
-def test_mask_and_picture_stay_aligned(height, width, y, x):
+def test_mask_and_picture_stay_aligned(tmp_path_factory, height, width, y, x):
     # A box, resized as a mask and as a picture: where the centre of mass moves, a border moved.
     shape = np.zeros((height, width), np.uint8)
     shape[int(height * (y - 0.25)) : int(height * y), int(width * (x - 0.25)) : int(width * x)] = (
         255
     )
-    size = (32, 32)
-    mask = pictures.resize_mask(shape, size) > 127
-    picture = pictures.resize(shape, size) > 127
+    mask, picture = resized_both_ways(shape, (32, 32), tmp_path_factory.getbasetemp())
     if mask.any() and picture.any():
         for axis in (0, 1):
             places = [np.nonzero(each)[axis].mean() for each in (mask, picture)]
             assert abs(places[0] - places[1]) <= 0.75
 
 
-def test_mask_and_picture_are_aligned_without_bias():
+def test_mask_and_picture_are_aligned_without_bias(tmp_path):
     # Over many places the half-pixel rounding of each border averages out; a shift would stay.
     shifts = []
     for left in range(10, 140):
         shape = np.zeros((16, 250), np.uint8)
         shape[:, left : left + 90] = 255
-        mask = pictures.resize_mask(shape, (16, 128)) > 127
-        picture = pictures.resize(shape, (16, 128)) > 127
+        mask, picture = resized_both_ways(shape, (16, 128), tmp_path)
         shifts.append(np.nonzero(mask)[1].mean() - np.nonzero(picture)[1].mean())
     assert abs(np.mean(shifts)) < 0.05
