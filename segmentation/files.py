@@ -1,6 +1,7 @@
 """Writing files and folders so that whatever stands under its final name is whole."""
 
 import contextlib
+import errno
 import glob
 import os
 import shutil
@@ -10,6 +11,43 @@ from pathlib import Path
 from segmentation.errors import InputError
 
 UNFINISHED = ".unfinished"  # ends the name of a workspace
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextlib.contextmanager
+def workspace_beside(path):
+    """Yield a hidden folder beside `path`, for work that ends in a renaming to `path`.
+
+    It is removed afterwards, as are those for the same `path` that a killed process left. Missing
+    parent folders are made; those that are still empty in the end are removed.
+
+    Args:
+        path: what is to be written.
+
+    Raises:
+        InputError: if its folder cannot be made or written to, or the disk is full.
+    """
+    path = Path(path)
+    missing = [folder for folder in path.parents if not folder.exists()]
+    workspace = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        workspace = Path(tempfile.mkdtemp(UNFINISHED, f".{path.name}.", path.parent))
+        yield workspace
+    except OSError as error:
+        if workspace and error.errno not in DISK_FULL:
+            raise
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror}); make room there, or name another place"
+        ) from None
+    finally:
+        if workspace:
+            shutil.rmtree(workspace, ignore_errors=True)
+        for folder in missing:
+            with contextlib.suppress(OSError):  # not empty, as it should be
+                folder.rmdir()
 
 
 @contextlib.contextmanager
@@ -23,24 +61,19 @@ def written_whole(path):
         path: where the result will stand. Missing parent folders are made.
 
     Raises:
-        InputError: if its folder cannot be made.
+        InputError: if its folder cannot be made or written to, the disk is full, or a folder
+            stands where a file is to be written, or the other way round.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
-        shutil.rmtree(leftover, ignore_errors=True)  # of a process that was killed
-    workspace = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=UNFINISHED, dir=path.parent))
-    try:
+    with workspace_beside(path) as workspace:
         temporary = workspace / path.name  # the same suffix: many writers choose a format by it
         yield temporary
-        if temporary.is_dir() and path.is_dir():  # os.replace refuses a full folder
+        if path.exists() and temporary.is_dir() != path.is_dir():
+            kind = "folder" if path.is_dir() else "file"
+            raise InputError(f"{path}: a {kind} of this name is in the way; move it")
+        if path.is_dir():  # os.replace refuses a full folder
             os.replace(path, workspace / "replaced")
         os.replace(temporary, path)
-    finally:
-        shutil.rmtree(workspace, ignore_errors=True)
 
 
 def size(path):

@@ -5,11 +5,9 @@ Two layouts are read, and masks are paired with pictures by file stem:
     lfw_funneled/NAME/NAME_0001.jpg            parts_lfw_funneled_gt_images/NAME_0001.ppm
 """
 
-import contextlib
 import csv
 import os
 import re
-import tempfile
 import time
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segmentation import datasets, labels, masks, pictures
+from segmentation import datasets, files, labels, masks, pictures
 from segmentation.errors import InputError
 
 PERSON_COLUMNS = ("person_group", "person")
@@ -175,19 +173,16 @@ def prepare(
         if lone:
             say(f"no partner for {len(lone)} {noun}{'s' * (len(lone) > 1)}: {_first_names(lone)}")
     targets = datasets.paths(out_dir, img_size)
-    try:
-        with _workspace(out_dir) as workspace:
-            results = _in_order(lambda pair: _load(pair, img_size), pairs, workers)
-            results = progress(results, len(pairs), "pictures")
-            written = _write(results, pairs, workspace, img_size, mask_format, names, max_bad, say)
-            labels.write(targets[-1], written["classes"])
-            for target in targets[:-1]:
-                os.replace(workspace / target.name, target)
-    except OSError as error:  # reading raises InputError, so this is the disk written to
-        raise InputError(
-            f"{out_dir}: cannot write the arrays ({error.strerror}); make room there, or choose "
-            "another --out_dir"
-        ) from None
+    with files.workspace_beside(targets[0]) as workspace:
+        results = _in_order(lambda pair: _load(pair, img_size), pairs, workers)
+        results = progress(results, len(pairs), "pictures")
+        written = _write(results, pairs, workspace, img_size, mask_format, names, max_bad, say)
+        labels.write(targets[-1], written["classes"])
+        # A kill in between must not leave old pictures beside new masks: without pictures,
+        # nothing opens.
+        targets[0].unlink(missing_ok=True)
+        for target in reversed(targets[:-1]):
+            os.replace(workspace / target.name, target)
     seconds = time.perf_counter() - start
     return {
         **dict(zip(("images", "masks", "names", "labels"), map(str, targets), strict=True)),
@@ -300,12 +295,3 @@ def _in_order(function, items, workers):
             yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def _workspace(out_dir):
-    """Yield a hidden folder inside `out_dir`, on the same disk, that is gone afterwards."""
-    out_dir = Path(out_dir)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".preparing.", dir=out_dir) as workspace:
-        yield Path(workspace)

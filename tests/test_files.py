@@ -1,8 +1,11 @@
 """Files are whole or absent."""
 
+import errno
+
 import pytest
 
 from segmentation import files
+from segmentation.errors import InputError
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -32,3 +35,40 @@ def test_what_a_killed_process_left_is_cleared_by_the_next_write(tmp_path):
     (tmp_path / ".a.txt.1234.unfinished" / "a.txt").touch()
     files.write_text(tmp_path / "a.txt", "new")
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_folders_made_for_nothing_are_removed_and_others_stay(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(RuntimeError):
+        with files.written_whole(tmp_path / "a" / "b" / "c" / "d.txt"):
+            raise RuntimeError
+    assert [p.name for p in tmp_path.rglob("*")] == ["a"]
+
+
+@pytest.mark.parametrize("folder", [True, False])
+def test_what_is_of_the_other_kind_is_not_replaced(tmp_path, folder):
+    path = tmp_path / "a.tflite"
+    path.touch() if folder else path.mkdir()
+    with pytest.raises(InputError, match="a.tflite: a .* of this name is in the way"):
+        with files.written_whole(path) as temporary:
+            temporary.mkdir() if folder else temporary.touch()
+    assert path.is_file() == folder and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_full_disk_is_a_line_and_other_errors_of_the_block_are_its_own(tmp_path):
+    with pytest.raises(InputError, match="a.txt: cannot be written .No space"):
+        with files.written_whole(tmp_path / "a.txt"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+    with pytest.raises(FileNotFoundError):
+        with files.written_whole(tmp_path / "a.txt"):
+            (tmp_path / "missing").read_text()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_may_not_be_written_to_is_a_line(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):  # the superuser, as whom tests may run, is refused nothing
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(files.tempfile, "mkdtemp", refuse)
+    with pytest.raises(InputError, match="a.txt: cannot be written .Permission denied"):
+        files.write_text(tmp_path / "a.txt", "new")
