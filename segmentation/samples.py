@@ -5,15 +5,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segmentation import files
+from segmentation import files, masks
 from segmentation.errors import InputError
 from segmentation.portraits import person_of, portrait
-from segmentation.portraits.canvas import BACKGROUND, FACE, HAIR
 
-MASK_COLORS = np.zeros((3, 3), np.uint8)  # RGB by class id, as in the part masks of LFW
-MASK_COLORS[BACKGROUND] = (0, 0, 255)
-MASK_COLORS[HAIR] = (255, 0, 0)
-MASK_COLORS[FACE] = (0, 255, 0)
+MASK_COLORS = np.uint8(masks.PART_COLORS)  # RGB by class id, as in the part masks of LFW
 QUALITY_STREAM = 2  # of random numbers, beside those of portraits.py
 GROUP_PREFIX = "drawn"  # tells mapping.csv of drawn portraits from that of real ones
 
@@ -48,28 +44,30 @@ def write_portraits(out_dir, count, seed, progress=None):
     pixels = np.zeros(len(MASK_COLORS), np.int64)
     with (
         files.written_whole(out_dir / "mapping.csv") as mapping,
-        files.written_whole(out_dir / "masks") as masks,
-        files.written_whole(out_dir / "images") as images,
+        files.written_whole(out_dir / "masks") as mask_dir,
+        files.written_whole(out_dir / "images") as image_dir,
     ):
-        images.mkdir()
-        masks.mkdir()
+        image_dir.mkdir()
+        mask_dir.mkdir()
         lines = ["id,person_group"]
         for number in numbers:
             stem = f"{number + 1:04d}"
             picture, mask = portrait(seed, number)
             quality = int(np.random.default_rng([seed, QUALITY_STREAM, number]).integers(72, 97))
-            _encode(images / f"{stem}.jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-            _encode(masks / f"{stem}.ppm", MASK_COLORS[mask])
+            _encode(image_dir / f"{stem}.jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            _encode(mask_dir / f"{stem}.ppm", MASK_COLORS[mask])
             lines.append(f"{stem},{GROUP_PREFIX}{person_of(number) + 1:04d}")
             pixels += np.bincount(mask.ravel(), minlength=len(pixels))
         mapping.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
     shares = pixels / pixels.sum()
-    names = {"background": BACKGROUND, "hair": HAIR, "face": FACE}
     return {
         "out_dir": str(out_dir),
         "pictures": count,
         "people": len({person_of(number) for number in range(count)}),
-        "shares": {name: round(float(shares[label]), 4) for name, label in names.items()},
+        "shares": {
+            name: round(float(share), 4)
+            for name, share in zip(masks.PART_NAMES, shares, strict=True)
+        },
     }
 
 

@@ -179,7 +179,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         samples.write_portraits(tmp_path / "out", 5, 1, interrupted)
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("count, seed", [(0, 1), (-3, 1), (1, -1)])

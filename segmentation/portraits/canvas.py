@@ -8,7 +8,7 @@ and mask come from one outline, and a mask never holds a blended id.
 import cv2
 import numpy as np
 
-BACKGROUND, HAIR, FACE = 0, 1, 2  # class ids
+BACKGROUND, HAIR, FACE = 0, 1, 2  # class ids, as in masks.PART_NAMES
 SIDE = 250  # pixels, as in LFW
 FINE = 3  # sub-pixels along the side of a pixel
 SUBPIXEL_BITS = 4  # of OpenCV's fixed-point coordinates
