@@ -55,9 +55,14 @@ def read(path):
     return names
 
 
+def is_background(name):
+    """Return whether a class name stands for what belongs to no other class."""
+    return name.strip().lower() in BACKGROUND_NAMES
+
+
 def check(names):
     """Raise InputError unless `names` can be the classes of masks: background first, no repeats."""
-    if not names or names[0].lower() not in BACKGROUND_NAMES:
+    if not names or not is_background(names[0]):
         found = repr(names[0]) if names else "nothing"
         raise InputError(f"class 0 must be called 'background' or 'none', not {found}")
     if len(names) > IGNORED:
@@ -95,14 +100,14 @@ def colors(names):
     Background is black, hair red, face green; any other class has PASCAL VOC's colour of its
     index (`VOClabelcolormap` of its development kit), which never uses the value 255.
     """
-    return [_color(index, name.strip().lower()) for index, name in enumerate(names)]
+    return [_color(index, name) for index, name in enumerate(names)]
 
 
 def _color(index, name):
-    if name in BACKGROUND_NAMES:
+    if is_background(name):
         return [0, 0, 0]
-    if name in KNOWN_COLORS:
-        return list(KNOWN_COLORS[name])
+    if name.strip().lower() in KNOWN_COLORS:
+        return list(KNOWN_COLORS[name.strip().lower()])
     # VOC spreads the bits of the index over the three channels, the lowest bits brightest.
     return [
         sum(((index >> (3 * bit + channel)) & 1) << (7 - bit) for bit in range(3))
@@ -133,9 +138,11 @@ def channels(names, chosen, ignore_class=None):
         ignore_class: a class id whose pixels count nowhere, or None.
 
     Returns:
-        `(channel_names, table)`. One chosen class: `[that]`, and its id maps to 1, all others
-        to 0. Several: `[names[0], *chosen]`, and their ids map to 1, 2 …, all others to 0.
-        `table` is `(256,)` uint8, for `table[mask]`; `ignore_class` and 255 map to 255.
+        `(channel_names, table)`. `table` is `(256,)` uint8, for `table[mask]`; `ignore_class` and
+        255 map to 255. One chosen class: `[that]`, and its id maps to 1, all others to 0. Several:
+        `[names[0], *chosen]`, and their ids map to 1, 2 …, all others to 0. Several while class 0
+        is ignored: there is no channel for what is left over, so `chosen`, whose ids map to
+        0, 1 …, all others to 255.
 
     Raises:
         InputError: for an unknown class, the background, a repeat, or an ignored class that is
@@ -154,25 +161,36 @@ def channels(names, chosen, ignore_class=None):
             raise InputError(f"'{name}' is class 0, what is left over: choose the other classes")
         if chosen.count(name) > 1:
             raise InputError(f"the class '{name}' is chosen twice")
-    table = np.zeros(256, np.uint8)
-    for channel, name in enumerate(chosen, start=1):
+    if ignore_class is not None:
+        _check_ignored(ignore_class, names, chosen)
+    if len(chosen) == 1:
+        channel_names, first, rest = chosen, 1, 0
+    elif ignore_class == 0:
+        channel_names, first, rest = chosen, 0, IGNORED
+    else:
+        channel_names, first, rest = [names[0], *chosen], 1, 0
+    table = np.full(256, rest, np.uint8)
+    for channel, name in enumerate(chosen, start=first):
         table[names.index(name)] = channel
     table[IGNORED] = IGNORED
     if ignore_class is not None:
-        if not 0 <= ignore_class < len(names):
-            raise InputError(
-                f"the ignored class {ignore_class} is none of the ids 0 to {len(names) - 1}"
-            )
-        if names[ignore_class] in chosen:
-            raise InputError(
-                f"the class '{names[ignore_class]}' is both chosen and ignored: decide for one"
-            )
         table[ignore_class] = IGNORED
-        if len(chosen) == 1 and not np.any(table[: len(names)] == 0):
-            raise InputError(
-                f"without class {ignore_class} there is nothing to tell '{chosen[0]}' from"
-            )
-    return chosen if len(chosen) == 1 else [names[0], *chosen], table
+    return channel_names, table
+
+
+def _check_ignored(ignore_class, names, chosen):
+    if not 0 <= ignore_class < len(names):
+        raise InputError(
+            f"the ignored class {ignore_class} is none of the ids 0 to {len(names) - 1}"
+        )
+    if names[ignore_class] in chosen:
+        raise InputError(
+            f"the class '{names[ignore_class]}' is both chosen and ignored: decide for one"
+        )
+    if len(chosen) == 1 and len(names) == 2:
+        raise InputError(
+            f"without class {ignore_class} there is nothing to tell '{chosen[0]}' from"
+        )
 
 
 def _listed(names, limit=20):

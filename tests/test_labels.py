@@ -97,8 +97,15 @@ def test_several_classes_follow_the_background_in_the_order_chosen():
 
 
 def test_an_ignored_class_counts_nowhere():
-    assert labels.channels(NAMES, ["hair", "hat"], ignore_class=0)[1][:4].tolist() == [255, 1, 0, 2]
+    assert labels.channels(NAMES, ["hair", "hat"], ignore_class=2)[1][:4].tolist() == [0, 1, 255, 2]
     assert labels.channels(NAMES, ["hair"], ignore_class=2)[1][:4].tolist() == [0, 1, 255, 0]
+    assert labels.channels(NAMES, ["hair"], ignore_class=0)[1][:4].tolist() == [255, 1, 0, 0]
+
+
+def test_without_background_there_is_no_channel_for_what_is_left_over():
+    names, table = labels.channels(NAMES, ["hat", "hair"], ignore_class=0)
+    assert names == ["hat", "hair"]
+    assert table[:4].tolist() == [255, 1, 255, 0] and (table[4:] == 255).all()
 
 
 @pytest.mark.parametrize(
