@@ -1,0 +1,78 @@
+"""The whole road as a person types it, and the command lines of the older projects."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import data
+import evaluate
+import predict
+import tf_converter
+import train_full
+from segmentation import predictor, samples
+from tiny_models import save, tiny_model
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+
+
+def last_line(capsys):
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_from_drawn_portraits_to_files_for_a_phone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    data.main(["sample", "--out_dir", "raw", "--count", "24", "--seed", "1"])
+    data.main(["lfw", "--data_dir", "raw", "--out_dir", "data", "--img_size", "32"])
+    assert last_line(capsys)["pictures"] == 24
+    options = ["--img_file", "data/images-32.npy", "--alpha", "0.25", "-b", "4", "-n", "6"]
+    train_full.main([*options, "-o", "out/hair.keras"])
+    card = last_line(capsys)
+    evaluate.main(["out/hair.keras", "--img_file", "data/images-32.npy", "--split", "validation"])
+    scores = last_line(capsys)
+    # What training reported of its best epoch is what evaluation measures on the same pictures.
+    assert scores["pictures"] == len(card["validation_rows"])
+    assert scores["iou"]["hair"] == pytest.approx(card["metrics"]["val_iou_hair"], abs=1e-4)
+    predict.main(["out/hair.keras", "raw/images/0001.jpg", "-o", "pictures"])
+    with Image.open("pictures/0001_mask.png") as mask:
+        assert mask.size == (250, 250) and set(np.unique(mask)) <= {0, 1}
+    tf_converter.main(["out/hair.keras"])
+    pictures = np.stack([samples.portrait(1, index)[0][:32, :32] for index in range(2)])
+    expected = predictor.load("out/hair.keras")(pictures)
+    for name in ("hair.tflite", "hair.pb"):
+        exported = predictor.load(f"out/{name}")
+        assert exported.classes == ["hair"]
+        np.testing.assert_allclose(exported(pictures), expected, atol=1e-5)
+
+
+def older_command_lines():
+    section = README.read_text(encoding="utf-8").split("## Coming from the older projects")[1]
+    return re.search(r"```\n(.*?)```", section, re.S)[1].replace("\\\n", " ").splitlines()
+
+
+def test_the_command_lines_of_the_older_projects_work_as_the_readme_prints_them(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    data.main(["sample", "--out_dir", "data/raw", "--count", "30", "--seed", "2"])
+    # A model of an older name, so sure of itself that rounding to half precision flips no pixel.
+    model = tiny_model(1)
+    model.get_layer("score").bias.assign([20.0])
+    (tmp_path / "artifacts").mkdir()
+    save(model, tmp_path / "artifacts" / "model.h5")
+    ran = []
+    for line in older_command_lines():
+        python, script, *options = shlex.split(line)
+        assert python == "python"
+        command = __import__(script.removesuffix(".py"))
+        if command is train_full:  # as printed, but for the time that it takes
+            options += ["-n", "1", "--alpha", "0.25"]
+        assert not command.main(options), line
+        ran.append(script)
+    assert ran == ["data.py", "train_full.py", "coreml_converter.py", "tf_converter.py"]
+    made = {path.name for path in (tmp_path / "artifacts").iterdir()}
+    assert {"hair.keras", "model.mlpackage", "model.pb"} <= made
