@@ -75,8 +75,9 @@ def open_dataset(
         raise InputError(f"{len(rows)} training pictures fill no batch: lower --batch_size")
     pixels, pictures = class_counts(arrays.masks, rows, table, len(class_names))
     _, shown = class_counts(validation.masks, validation_rows, table, len(class_names))
+    first = int(labels.is_background(class_names[0]))
     for part, counts in (("training", pictures), ("validation", shown)):
-        if not counts[1:].any():
+        if not counts[first:].any():
             raise InputError(
                 f"no {part} picture shows {' or '.join(chosen)}: nothing to learn from"
             )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segmentation import input_pipeline
+from segmentation import datasets, input_pipeline
 from segmentation.errors import InputError
 
 TABLE = np.arange(256, dtype=np.uint8)
@@ -106,6 +106,47 @@ def test_fit_sees_each_epoch_in_its_own_order():
     wanted = [(epoch, batch) for epoch in range(3) for batch in range(2)]
     assert [seen.count(pair) for pair in wanted[2:]] == [1] * 4
     assert set(wanted) <= set(seen)
+
+
+def open_dataset(masks, chosen, ignore_class=None):
+    names = ["background", "hair", "face"]
+    images, _ = arrays(len(masks))
+    stems = [str(row) for row in range(len(masks))]
+    return input_pipeline.open_dataset(
+        datasets.Arrays(images, masks, stems, stems, names),
+        chosen,
+        validation=None,
+        validation_split=0.5,
+        ignore_class=ignore_class,
+        batch_size=2,
+        seed=0,
+        augment=False,
+    )
+
+
+def test_a_dataset_knows_its_classes_their_colours_and_counts():
+    masks = np.zeros((4, 32, 32), np.uint8)
+    masks[:, :8], masks[:, 8:24] = 1, 2
+    data = open_dataset(masks, ["face"])
+    assert (data.classes, data.class_names) == (["face"], ["background", "face"])
+    assert data.colors == [[0, 255, 0]]
+    np.testing.assert_array_equal(data.pixels, [2 * 16 * 32, 2 * 16 * 32])
+    assert set(np.unique(data.train[0][1])) == {0, 1}
+    np.testing.assert_array_equal(data.validation[0][1][0], masks[0] == 2)
+
+
+def test_an_ignored_background_has_no_channel_and_its_pixels_count_nowhere():
+    masks = np.zeros((4, 32, 32), np.uint8)
+    masks[:, :8], masks[:, 8:24] = 1, 2
+    data = open_dataset(masks, ["hair", "face"], ignore_class=0)
+    assert data.classes == data.class_names == ["hair", "face"]
+    np.testing.assert_array_equal(data.pixels, [2 * 8 * 32, 2 * 16 * 32])
+    assert set(np.unique(data.train[0][1])) == {0, 1, 255}
+
+
+def test_data_that_show_none_of_the_classes_are_refused():
+    with pytest.raises(InputError, match="no training picture shows hair"):
+        open_dataset(np.zeros((4, 32, 32), np.uint8), ["hair"])
 
 
 def test_class_counts_by_hand():
