@@ -14,26 +14,29 @@ HIT, MISSED, FALSE, REST = (0, 158, 115), (213, 94, 0), (86, 180, 233), (235, 23
 
 
 def overlay(image, mask, colors):
-    """Lay the colours of the classes over a picture; the background stays as it is.
+    """Lay the colours of the classes over a picture; what is black or ignored stays as it is.
 
     Args:
         image: `(height, width, 3)` uint8 RGB.
-        mask: `(height, width)` channel ids; 0 is the background.
-        colors: `[r, g, b]` 0..255 per class as in the model card: of channel 1 alone when there is
-            one class, else from channel 0 on.
+        mask: `(height, width)` uint8 channel ids, 255 ignored.
+        colors: `[r, g, b]` 0..255 per class as in the model card, the background black: of id 1
+            alone when there is one class, else from id 0 on.
 
     Returns:
         `(height, width, 3)` uint8 RGB.
     """
     from skimage.color import label2rgb
 
-    by_id = np.array(colors if len(colors) > 1 else [[0, 0, 0], *colors]) / 255
-    shown = np.unique(mask)
+    by_id = np.zeros((256, 3))
+    first = 1 if len(colors) == 1 else 0
+    by_id[first : first + len(colors)] = np.array(colors) / 255
+    painted = by_id.any(1)
     # label2rgb hands out colours to the labels that it meets: those of absent ones must not shift.
+    shown = np.unique(mask[painted[mask]])
     blended = label2rgb(
-        mask,
+        np.where(painted[mask], mask.astype(int) + 1, 0),
         image,
-        colors=by_id[shown[shown > 0]],
+        colors=by_id[shown],
         alpha=OPACITY,
         bg_label=0,
         bg_color=None,
@@ -42,21 +45,22 @@ def overlay(image, mask, colors):
     return np.rint(blended * 255).astype(np.uint8)
 
 
-def agreement(truth, prediction):
+def agreement(truth, prediction, background=0):
     """Colour where a prediction agrees with the truth.
 
     Args:
-        truth: `(height, width)` uint8 channel ids, 0 the background, 255 ignored.
+        truth: `(height, width)` uint8 channel ids, 255 ignored.
         prediction: the same, without 255.
+        background: the id of the background, or 255 if the model has none.
 
     Returns:
         `(height, width, 3)` uint8 RGB: `HIT` where a class was found, `MISSED` where it was taken
         for another or the background, `FALSE` where the background was taken for a class, `REST`.
     """
     drawn = np.full((*truth.shape, 3), REST, np.uint8)
-    drawn[(truth == 0) & (prediction != 0)] = FALSE
-    drawn[(truth != 0) & (truth != prediction)] = MISSED
-    drawn[(truth != 0) & (truth == prediction)] = HIT
+    drawn[(truth == background) & (prediction != background)] = FALSE
+    drawn[(truth != background) & (truth != prediction)] = MISSED
+    drawn[(truth != background) & (truth == prediction)] = HIT
     drawn[truth == IGNORED] = REST
     return drawn
 

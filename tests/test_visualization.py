@@ -15,7 +15,7 @@ def blended(color):
 
 def test_overlay_colours_classes_and_leaves_the_background_alone():
     mask = np.array([[0, 1, 2], [0, 0, 2]], np.uint8)
-    found = overlay(GREY, mask, [[9, 9, 9], [255, 0, 0], [0, 255, 0]])
+    found = overlay(GREY, mask, [[0, 0, 0], [255, 0, 0], [0, 255, 0]])
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found[0, 0], [100, 100, 100])
     np.testing.assert_allclose(found[0, 1], blended([255, 0, 0]), atol=1)
@@ -26,6 +26,14 @@ def test_a_class_that_is_absent_does_not_shift_the_colours_of_others():
     mask = np.array([[0, 0, 2], [0, 0, 0]], np.uint8)
     found = overlay(GREY, mask, [[0, 0, 0], [255, 0, 0], [0, 0, 255]])
     np.testing.assert_allclose(found[0, 2], blended([0, 0, 255]), atol=1)
+
+
+def test_without_background_id_0_has_a_colour_and_what_is_ignored_none():
+    mask = np.array([[0, 1, 255], [255, 255, 0]], np.uint8)
+    found = overlay(GREY, mask, [[255, 0, 0], [0, 0, 255]])
+    np.testing.assert_allclose(found[[0, 1], [0, 2]], [blended([255, 0, 0])] * 2, atol=1)
+    np.testing.assert_allclose(found[0, 1], blended([0, 0, 255]), atol=1)
+    np.testing.assert_array_equal(found[0, 2], [100, 100, 100])
 
 
 def test_the_only_colour_is_that_of_channel_one():
@@ -56,6 +64,8 @@ def test_agreement_by_hand():
     )
     expected = [[rest, false, hit, missed, missed, rest]]
     np.testing.assert_array_equal(visualization.agreement(truth, prediction), expected)
+    expected = [[hit, missed, hit, missed, missed, rest]]
+    np.testing.assert_array_equal(visualization.agreement(truth, prediction, 255), expected)
 
 
 def test_curves_are_drawn_for_a_single_epoch(tmp_path):
