@@ -59,21 +59,26 @@ def main(argv=None):
         model_card.read(args.model)  # says what is missing: without names nothing can be matched
     pairs = open_pairs(args, predict.card)
     names, table = evaluation.target_of(predict, pairs)
-    matrices, crossentropy = evaluation.measure(predict, pairs, table, command_line.progress)
+    matrices, crossentropy, broken = evaluation.measure(
+        predict, pairs, table, command_line.progress, command_line.say
+    )
     summary = evaluation.summarize(matrices, names)
     print_table(summary, names)
     if args.contact_sheet:
-        draw_sheet(args.contact_sheet, predict, pairs, table, matrices)
+        draw_sheet(args.contact_sheet, predict, pairs, table, matrices, names)
     loss = "binary_crossentropy" if len(predict.classes) == 1 else "crossentropy"
     command_line.print_result(
         {
             "model": str(args.model),
-            "pictures": len(pairs.titles),
+            "pictures": len(pairs.titles) - broken,
+            "broken": broken,
             "split": args.split,
             **summary,
             loss: round(crossentropy, 6),
         }
     )
+    if broken:
+        raise InputError(f"{broken} of {len(pairs.titles)} pairs could not be read; see above")
 
 
 def open_pairs(args, card):
@@ -82,7 +87,7 @@ def open_pairs(args, card):
 
     if args.data_dir:
         names = labels.read(args.labels) if args.labels else None
-        return evaluation.from_folders(args.data_dir, args.mask_format, names)
+        return evaluation.from_folders(args.data_dir, args.mask_format, names, command_line.say)
     arrays = datasets.open_arrays(args.img_file, args.mask_file, args.labels)
     if args.split == "all":
         return evaluation.from_arrays(arrays)
@@ -118,7 +123,7 @@ def _shown(value):
     return "—" if value is None else f"{value:.4f}"
 
 
-def draw_sheet(path, predict, pairs, table, matrices):
+def draw_sheet(path, predict, pairs, table, matrices, names):
     """Write a sheet of the best, middle and worst pictures.
 
     Rows: picture, truth, prediction, and where the two agree (green), a class was missed (orange)
@@ -128,13 +133,15 @@ def draw_sheet(path, predict, pairs, table, matrices):
 
     from segmentation import evaluation, files, labels, predictor, visualization
 
+    background = 0 if labels.is_background(names[0]) else labels.IGNORED
     columns = []
-    for kind, index, iou in evaluation.extremes(matrices):
-        ((truth, probabilities, picture),) = evaluation.run(predict, pairs, table, [index])
-        shown, predicted = truth * (truth != labels.IGNORED), predictor.decide(probabilities)
+    for kind, index, iou in evaluation.extremes(matrices, names):
+        picture, ids = pairs.read(index)
+        ((truth, probabilities),) = evaluation.run(predict, table, [(picture, ids)])
+        predicted = predictor.decide(probabilities)
         drawn = [
-            *(visualization.overlay(picture, mask, predict.colors) for mask in (shown, predicted)),
-            visualization.agreement(truth, predicted),
+            *(visualization.overlay(picture, mask, predict.colors) for mask in (truth, predicted)),
+            visualization.agreement(truth, predicted, background),
         ]
         columns.append((f"{kind} {iou:.2f}  {pairs.titles[index]}", [picture, *drawn]))
     if not columns:

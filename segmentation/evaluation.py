@@ -17,8 +17,8 @@ SHOWN = 3  # pictures of each kind in a contact sheet
 class Pairs:
     """Pictures with masks, read when they are asked for.
 
-    `read(index)` gives `(H, W, 3)` uint8 RGB and `(H, W)` uint8 class ids (255: no class);
-    `titles` name the pictures and `labels` the classes by id.
+    `read(index)` gives `(H, W, 3)` uint8 RGB and `(H, W)` uint8 class ids (255: no class), or
+    raises `pictures.UnreadableError`; `titles` name the pictures and `labels` the classes by id.
     """
 
     titles: list[str]
@@ -46,31 +46,35 @@ def from_arrays(arrays, rows=None):
     return Pairs([arrays.stems[row] for row in rows], arrays.labels, read)
 
 
-def from_folders(data_dirs, mask_format=None, names=None):
+def from_folders(data_dirs, mask_format=None, names=None, say=lambda line: None):
     """Return the `Pairs` of folders as `data.py lfw` reads them, at their own size.
 
     Args:
         data_dirs: folders.
         mask_format: one of `masks.FORMATS`, None to recognise it.
         names: class names by id, None for those of the format.
+        say: called with a line for the user about what has no partner.
 
     Raises:
-        InputError: if nothing pairs, or the masks are in no known format or in several.
+        InputError: if nothing pairs, no mask can be read, or the masks are in no known format or
+            in several.
     """
-    pairs = [pair for folder in data_dirs for pair in lfw.find_pairs(folder)[0]]
-    seen = {}  # all that the masks show together tells their format
+    pairs, _, _ = lfw.find_all_pairs(data_dirs, say)
+    seen, damage = {}, None  # all that the masks show together tells their format
     for pair in pairs:
-        _, legend, codes, _ = masks.read(pair.mask, (1, 1))
+        try:
+            _, legend, codes, _ = masks.read(pair.mask, (1, 1))
+        except pictures.UnreadableError as error:  # comes again when the pair is to be measured
+            damage = error
+            continue
         for code in codes:
             seen.setdefault(legend, {}).setdefault(code, pair.mask)
+    if not seen:
+        raise InputError(f"none of the {len(pairs)} masks can be read; the last: {damage}")
     mask_format, names = masks.recognize(seen, mask_format, names)
 
     def read(index):
-        pair = pairs[index]
-        picture = pictures.read(pair.picture)
-        codes, legend, _, size = masks.read(pair.mask, picture.shape[:2])
-        if size != picture.shape[:2]:
-            raise InputError(f"{pair.mask}: has not the size of {pair.picture}; remove the pair")
+        picture, codes, legend, _ = lfw.read_pair(pairs[index])
         return picture, masks.table(legend, seen[legend], mask_format)[codes]
 
     return Pairs([pair.stem for pair in pairs], names, read)
@@ -84,22 +88,25 @@ def target_of(predict, pairs):
         pairs: `Pairs`.
 
     Returns:
-        `(names, table)`: the model's classes with the background first, and the `(256,)` uint8
-        from class id to their index, 255 for pixels that do not count.
+        `(names, table)`: the model's classes, of a single one the background before it, and the
+        `(256,)` uint8 from class id to their index, 255 for pixels that do not count.
 
     Raises:
         InputError: if the data lacks a class of the model.
     """
-    chosen = predict.classes if len(predict.classes) == 1 else predict.classes[1:]
     ignore_class = predict.card.get("settings", {}).get("ignore_class")
+    has_background = len(predict.classes) > 1 and ignore_class != 0
+    chosen = predict.classes[1:] if has_background else predict.classes
     try:
         channels, table = labels.channels(pairs.labels, chosen, ignore_class)
     except InputError as error:
-        raise InputError(f"{predict.path} does not fit this data: {error}") from None
+        raise InputError(
+            f"{predict.path} does not fit this data: {error}; --labels names the classes of masks"
+        ) from None
     return [pairs.labels[0], *chosen] if len(channels) == 1 else channels, table
 
 
-def measure(predict, pairs, table, progress):
+def measure(predict, pairs, table, progress, say=lambda line: None):
     """Run the model on all pairs and count.
 
     Probabilities are enlarged bilinearly to the size of the mask before they are decided.
@@ -109,32 +116,47 @@ def measure(predict, pairs, table, progress):
         pairs: `Pairs`.
         table: of `target_of`.
         progress: as `command_line.progress`.
+        say: called with a line for the user about each damaged pair.
 
     Returns:
-        `(matrices, crossentropy)`: `(N, C, C)` int64, a confusion matrix per picture, background
-        included; and the mean of -ln of the probability of the true class, over all
-        pixels that count: the binary cross-entropy when there is one class.
+        `(matrices, crossentropy, broken)`: `(N, C, C)` int64, a confusion matrix per pair, the
+        background of a single class included, zeros for a damaged pair; the mean of -ln of the
+        probability of the true class, over all pixels that count: the binary cross-entropy when
+        there is one class; and how many pairs are damaged.
+
+    Raises:
+        InputError: if all are.
     """
     from segmentation import metrics
 
-    matrices, loss = [], 0.0
     num_classes = max(len(predict.classes), 2)
+    matrices = np.zeros((len(pairs.titles), num_classes, num_classes), np.int64)
+    loss, broken = 0.0, 0
     starts = range(0, len(pairs.titles), BATCH_SIZE)
     for start in progress(starts, len(starts), "Evaluating"):
-        indexes = range(start, min(start + BATCH_SIZE, len(pairs.titles)))
-        for truth, probabilities, _ in run(predict, pairs, table, indexes):
-            matrices.append(metrics.confusion_matrix(truth, decide(probabilities), num_classes))
+        read = {}
+        for index in range(start, min(start + BATCH_SIZE, len(pairs.titles))):
+            try:
+                read[index] = pairs.read(index)
+            except pictures.UnreadableError as error:
+                say(f"skipped: {error}")
+                broken += 1
+        results = run(predict, table, list(read.values()))
+        for index, (truth, probabilities) in zip(read, results, strict=True):
+            matrices[index] = metrics.confusion_matrix(truth, decide(probabilities), num_classes)
             loss += _total_crossentropy(truth, probabilities)
-    matrices = np.stack(matrices)
-    return matrices, loss / max(int(matrices.sum()), 1)
+    if broken == len(pairs.titles):
+        raise InputError(f"none of the {broken} pairs can be read; see above")
+    return matrices, loss / max(int(matrices.sum()), 1), broken
 
 
-def run(predict, pairs, table, indexes):
-    """Yield `(truth, probabilities, picture)` of the pairs at `indexes`, at the masks' size."""
-    read = [pairs.read(index) for index in indexes]
+def run(predict, table, read):
+    """Yield `(truth, probabilities)` of what `Pairs.read` gave, at the size of the masks."""
+    if not read:
+        return
     batch = np.stack([pictures.resize(picture, predict.img_size) for picture, _ in read])
-    for (picture, ids), probabilities in zip(read, predict(batch), strict=True):
-        yield table[ids], enlarge(probabilities, ids.shape), picture
+    for (_, ids), probabilities in zip(read, predict(batch), strict=True):
+        yield table[ids], enlarge(probabilities, ids.shape)
 
 
 def _total_crossentropy(truth, probabilities):
@@ -194,7 +216,7 @@ def _known(value):
     return None if np.isnan(value) else round(float(value), 6)
 
 
-def extremes(matrices):
+def extremes(matrices, names):
     """Choose pictures that show what a model can do and cannot.
 
     Of the pictures whose mask shows more than background, those with the best, the middle and the
@@ -202,12 +224,14 @@ def extremes(matrices):
 
     Args:
         matrices: `(N, C, C)`, of `measure`.
+        names: of the C classes.
 
     Returns:
         list of (`best`, `middle` or `worst`, index, IoU).
     """
-    scores = picture_ious(matrices)[:, 1:]
-    showing = np.flatnonzero(matrices.sum(2)[:, 1:].any(1))
+    objects = [index for index, name in enumerate(names) if not labels.is_background(name)]
+    scores = picture_ious(matrices)[:, objects]
+    showing = np.flatnonzero(matrices.sum(2)[:, objects].any(1))
     ranked = sorted(showing, key=lambda index: -np.nanmean(scores[index]))
     middle = max((len(ranked) - SHOWN) // 2, 0)
     kinds = {"best": ranked[:SHOWN], "middle": ranked[middle:][:SHOWN], "worst": ranked[-SHOWN:]}

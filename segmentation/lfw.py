@@ -74,6 +74,32 @@ def find_pairs(data_dir):
     return pairs, lone_pictures, lone_masks
 
 
+def find_all_pairs(data_dirs, say):
+    """Pair the pictures and masks of several folders; say what has no partner.
+
+    Args:
+        data_dirs: folders; a stem may occur in several of them.
+        say: called with a line for the user.
+
+    Returns:
+        as `find_pairs`, in the order of the folders.
+
+    Raises:
+        InputError: as `find_pairs`, or if a folder is given twice.
+    """
+    pairs, lone_pictures, lone_masks = [], [], []
+    for data_dir in data_dirs:
+        if [Path(other).resolve() for other in data_dirs].count(Path(data_dir).resolve()) > 1:
+            raise InputError(f"{data_dir} is given twice: its pictures would count double")
+        found = find_pairs(data_dir)
+        for everything, new in zip((pairs, lone_pictures, lone_masks), found, strict=True):
+            everything.extend(new)
+    for noun, lone in (("picture", lone_pictures), ("mask", lone_masks)):
+        if lone:
+            say(f"no partner for {len(lone)} {noun}{'s' * (len(lone) > 1)}: {_first_names(lone)}")
+    return pairs, lone_pictures, lone_masks
+
+
 def _by_stem(found):
     by_stem = {}
     for path in found:
@@ -162,16 +188,7 @@ def prepare(
         InputError: for whatever is wrong with the folders, files, names or the disk.
     """
     start = time.perf_counter()
-    pairs, lone_pictures, lone_masks = [], [], []
-    for data_dir in data_dirs:
-        if [Path(other).resolve() for other in data_dirs].count(Path(data_dir).resolve()) > 1:
-            raise InputError(f"{data_dir} is given twice: its pictures would count double")
-        found = find_pairs(data_dir)
-        for everything, new in zip((pairs, lone_pictures, lone_masks), found, strict=True):
-            everything.extend(new)
-    for noun, lone in (("picture", lone_pictures), ("mask", lone_masks)):
-        if lone:
-            say(f"no partner for {len(lone)} {noun}{'s' * (len(lone) > 1)}: {_first_names(lone)}")
+    pairs, lone_pictures, lone_masks = find_all_pairs(data_dirs, say)
     targets = datasets.paths(out_dir, img_size)
     with files.workspace_beside(targets[0]) as workspace:
         results = _in_order(lambda pair: _load(pair, img_size), pairs, workers)
@@ -253,16 +270,35 @@ def _write(results, pairs, workspace, img_size, mask_format, names, max_bad, say
 def _load(pair, img_size):
     """Return `(picture, codes, legend, shown)` at `img_size`, or the error of a damaged pair."""
     try:
-        picture = pictures.read(pair.picture)
-        codes, legend, shown, mask_size = masks.read(pair.mask, img_size)
-        if mask_size != picture.shape[:2]:
-            raise pictures.UnreadableError(
-                f"{pair.mask} is {_size(mask_size)} pixels, and {pair.picture} "
-                f"{_size(picture.shape[:2])}: they do not belong together"
-            )
-        return pictures.resize(picture, img_size), codes, legend, shown
+        picture, *mask = read_pair(pair, img_size)
     except pictures.UnreadableError as error:
         return error
+    return pictures.resize(picture, img_size), *mask
+
+
+def read_pair(pair, mask_size=None):
+    """Read the files of a pair.
+
+    Args:
+        pair: `Pair`.
+        mask_size: `(height, width)` to which the mask is stretched, None for its own.
+
+    Returns:
+        `(picture, codes, legend, shown)`: `(H, W, 3)` uint8 RGB, and what `masks.read` returns.
+
+    Raises:
+        pictures.UnreadableError: if one is damaged, or they differ in size.
+        InputError: if the mask can be none.
+    """
+    picture = pictures.read(pair.picture)
+    size = picture.shape[:2]
+    codes, legend, shown, found = masks.read(pair.mask, mask_size or size)
+    if found != size:
+        raise pictures.UnreadableError(
+            f"{pair.mask} is {_size(found)} pixels, and {pair.picture} {_size(size)}: "
+            "they do not belong together"
+        )
+    return picture, codes, legend, shown
 
 
 def _size(size):

@@ -2,6 +2,9 @@
 
 import json
 import math
+import re
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -47,7 +50,7 @@ def test_one_class_counts_the_background_and_leaves_out_what_is_no_class(tmp_pat
     p = np.array([[[0.9, 0.4, 0.8, 0.1]], [[0.2, 0.3, 0.4, 0.9]]], np.float32)[..., None]
     predict, pairs = fake_predictor(tmp_path, p, ["hair"]), pairs_of(ids)
     names, table = evaluation.target_of(predict, pairs)
-    matrices, crossentropy = evaluation.measure(predict, pairs, table, silent)
+    matrices, crossentropy, _ = evaluation.measure(predict, pairs, table, silent)
     assert names == ["background", "hair"]
     assert matrices.tolist() == [[[1, 1], [1, 1]], [[3, 0], [0, 0]]]
     of_truth = [0.9, 0.4, 0.2, 0.9, 0.8, 0.7, 0.6]
@@ -71,7 +74,7 @@ def test_several_classes_are_matched_by_name_and_one_that_nobody_shows_is_none(t
     pairs = evaluation.Pairs(pairs.titles, [*NAMES, "hat"], pairs.read)
     names, table = evaluation.target_of(predict, pairs)
     assert names == classes and table[[0, 1, 2, 3, 255]].tolist() == [0, 0, 1, 2, 255]
-    matrices, crossentropy = evaluation.measure(predict, pairs, table, silent)
+    matrices, crossentropy, _ = evaluation.measure(predict, pairs, table, silent)
     assert matrices[0].tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert crossentropy == pytest.approx(-(3 * math.log(0.9) + math.log(0.1)) / 4, rel=1e-5)
     found = evaluation.summarize(matrices, names)
@@ -92,12 +95,25 @@ def test_the_ignored_class_of_the_training_counts_nowhere(tmp_path):
     assert table[[0, 1, 2]].tolist() == [0, 1, 255]
 
 
+def test_a_model_that_ignores_the_background_has_no_channel_for_it(tmp_path):
+    ids = np.array([[[1, 2, 1, 0]]], np.uint8)
+    p = np.array([[[[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.5, 0.5]]]], np.float32)
+    predict, pairs = fake_predictor(tmp_path, p, ["face", "hair"]), pairs_of(ids)
+    predict.card["settings"] = {"ignore_class": 0}
+    names, table = evaluation.target_of(predict, pairs)
+    assert names == ["face", "hair"]
+    matrices, crossentropy, _ = evaluation.measure(predict, pairs, table, silent)
+    assert matrices.tolist() == [[[1, 0], [1, 1]]]  # hair taken for face, face found, hair found
+    assert crossentropy == pytest.approx(-sum(map(math.log, [0.1, 0.8, 0.7])) / 3, rel=1e-5)
+    assert evaluation.extremes(matrices, names) == [("best", 0, 0.5)]
+
+
 def test_probabilities_are_enlarged_to_the_mask_before_they_are_decided(tmp_path):
     # Enlarged twice, 0.1 and 0.7 become 0.1, 0.25, 0.55, 0.7: the decided mask begins at the third.
     p = np.array([[[0.1, 0.7]]], np.float32)[..., None]
     pairs = pairs_of(np.array([[[0, 0, 1, 1], [0, 0, 1, 1]]], np.uint8))
     predict = fake_predictor(tmp_path, p, ["hair"])
-    matrices, _ = evaluation.measure(
+    matrices, _, _ = evaluation.measure(
         predict, pairs, evaluation.target_of(predict, pairs)[1], silent
     )
     assert matrices[0].tolist() == [[4, 0], [0, 4]]
@@ -107,7 +123,7 @@ def test_extremes_are_those_whose_mask_shows_a_class():
     ious = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
     matrices = [[[0, 10 - round(10 * iou)], [0, round(10 * iou)]] for iou in ious]
     matrices = np.array([*matrices, [[10, 0], [0, 0]]])  # the last shows nothing
-    found = evaluation.extremes(matrices)
+    found = evaluation.extremes(matrices, NAMES[:2])
     assert [kind for kind, _, _ in found] == ["best"] * 3 + ["middle"] * 3 + ["worst"] * 3
     assert [index for _, index, _ in found] == [8, 7, 6, 5, 4, 3, 2, 1, 0]
     assert found[0][2] == pytest.approx(0.9)
@@ -115,7 +131,7 @@ def test_extremes_are_those_whose_mask_shows_a_class():
 
 def test_of_few_pictures_none_is_shown_twice():
     matrices = np.array([[[0, 1], [0, 3]], [[0, 2], [0, 2]]])
-    assert [index for _, index, _ in evaluation.extremes(matrices)] == [0, 1]
+    assert [index for _, index, _ in evaluation.extremes(matrices, NAMES[:2])] == [0, 1]
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +194,39 @@ def test_the_held_out_rows_of_the_card_are_those_measured(prepared, tmp_path, ca
             [str(prepared / "hair.keras"), "--img_file", str(tmp_path / "images-32x64.npy"),
              "--split", "validation"]
         )  # fmt: skip
+
+
+@pytest.fixture
+def folder(prepared, tmp_path):
+    """Return a copy of the folder of pictures and masks."""
+    return Path(shutil.copytree(prepared / "raw", tmp_path / "raw"))
+
+
+def test_damaged_pairs_are_named_and_the_others_measured(prepared, folder, capsys):
+    model = str(prepared / "hair.keras")
+    for name in ("images/0.png", "masks/1.ppm"):
+        (folder / name).write_bytes(b"damaged")
+    Image.new("RGB", (8, 8), (255, 0, 0)).save(folder / "masks/2.ppm")  # of another size
+    (folder / "masks/3.ppm").unlink()
+    with pytest.raises(InputError, match="3 of 5 pairs could not be read"):
+        evaluate.main([model, "--data_dir", str(folder)])
+    out, err = capsys.readouterr()
+    for line in ("0.png: no picture", "1.ppm: no picture", "2.ppm is 8x8", "no partner.*: 3.png"):
+        assert re.search(line, err)
+    result = json.loads(out.splitlines()[-1])
+    assert result["pictures"] == 2 and result["broken"] == 3
+    for name in ("0", "1", "2"):
+        (folder / f"images/{name}.png").unlink()
+    whole, _ = result_of(capsys, model, "--data_dir", folder)
+    assert whole | {"broken": 3} == result
+
+
+@pytest.mark.parametrize("name", ["images/{}.png", "masks/{}.ppm"])
+def test_when_all_are_damaged_nothing_is_measured(prepared, folder, name):
+    for index in range(6):
+        (folder / name.format(index)).write_bytes(b"damaged")
+    with pytest.raises(InputError, match="none of the 6"):
+        evaluate.main([str(prepared / "hair.keras"), "--data_dir", str(folder)])
 
 
 def test_a_contact_sheet_is_drawn(prepared, tmp_path, capsys):
