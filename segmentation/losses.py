@@ -24,7 +24,7 @@ class Dice(keras.losses.Loss):
     `s` probabilities: 0 for an empty prediction, and near 1 for a large one.
 
     Args:
-        class_weights: a weight per class (background first), or None.
+        class_weights: a weight per channel id, or None.
     """
 
     def __init__(self, class_weights=None, name="dice"):
@@ -47,8 +47,8 @@ class Crossentropy(keras.losses.Loss):
     """Mean over the valid pixels of −log p(true class); binary with one channel.
 
     Args:
-        class_weights: a weight per class (background first), or None. A pixel counts as much as
-            its true class weighs.
+        class_weights: a weight per id in the mask, or None. A pixel counts as much as its true
+            class weighs.
         gamma: focusing exponent; 0 is plain cross-entropy, more plays down the easy pixels.
     """
 
@@ -103,7 +103,7 @@ def build(name, class_weights=None):
 
     Args:
         name: of the loss.
-        class_weights: floats, background first, or None for equal weights.
+        class_weights: floats by id in the mask, or None for equal weights.
     """
     name = OTHER_LOSS_NAMES.get(name, name)
     if name == "dice":

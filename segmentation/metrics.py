@@ -58,7 +58,8 @@ class ConfusionScores(keras.metrics.Metric):
     """IoU, dice, precision and recall per class, mean IoU and pixel accuracy, over all pixels.
 
     Args:
-        classes: names in the order of class ids, the background first.
+        classes: names in the order of the ids in `y_true`; of a single class, the background
+            before it.
     """
 
     def __init__(self, classes, name="scores"):
