@@ -7,18 +7,22 @@ from pathlib import Path
 from segmentation import files
 from segmentation.errors import InputError
 
+MODEL_SUFFIXES = (".keras", ".h5")  # of what training writes; all else is exported from these
+
 
 def path_beside(model_path):
     """Return where the card of `model_path` stands: `hair.json` beside `hair.keras`."""
-    return Path(model_path).with_suffix(".json")
+    path = Path(model_path)
+    return path.parent / f"{path.stem}.json"
 
 
 def read(model_path):
     """Return the card beside `model_path` as a dictionary.
 
     Its keys are `network`, `arguments` (of the network), `img_size` (`[height, width]`, pixels),
-    `classes` (names in channel order: one, or the background and several) and `colors` (an
-    `[r, g, b]` 0..255 per class), and what `training.fit` adds about the run.
+    `classes` (names in channel order: one, or several with the background first, unless training
+    ignored it) and `colors` (an `[r, g, b]` 0..255 per class), and what `training.fit` adds about
+    the run.
 
     Raises:
         InputError: if there is no card, or it is no JSON with these keys.
@@ -32,7 +36,8 @@ def read(model_path):
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable model card ({error}); train again") from None
-    missing = [key for key in ("img_size", "classes", "colors") if key not in card]
+    wanted = ("img_size", "classes", "colors")
+    missing = [key for key in wanted if not isinstance(card, dict) or key not in card]
     if missing:
         raise InputError(f"{path}: the model card lacks {', '.join(missing)}; train again")
     return card
@@ -51,17 +56,19 @@ def write(model_path, card):
 def to_copy(model_path, export_path):
     """Return the card of a model if an export of it needs a copy beside it, else None.
 
+    A card that stands there already is replaced if it can only belong to earlier exports: if it is
+    a model card, and no model of that name stands beside it.
+
     Raises:
         InputError: if a card of another model stands beside `export_path`.
     """
     source, target = path_beside(model_path), path_beside(export_path)
-    if not source.exists():
-        if target.exists():
-            raise InputError(f"{target}: belongs to another model; choose another name or folder")
-        return None
-    card = read(model_path)
     if not target.exists():
-        return card
-    if read(export_path) != card:
-        raise InputError(f"{target}: belongs to another model; choose another name, or delete it")
-    return None
+        return read(model_path) if source.exists() else None
+    if source.exists():
+        card = read(model_path)
+        if read(export_path) == card:
+            return None
+        if not any(target.with_suffix(suffix).exists() for suffix in MODEL_SUFFIXES):
+            return card
+    raise InputError(f"{target}: belongs to another model; choose another name or folder")

@@ -1,0 +1,58 @@
+"""The model card: what is read, and whose card stands beside an export."""
+
+import pytest
+
+from segmentation import model_card
+from segmentation.errors import InputError
+
+CARD = {"img_size": [32, 64], "classes": ["hair"], "colors": [[255, 0, 0]]}
+OTHER = CARD | {"classes": ["face"]}
+
+
+@pytest.fixture
+def hair(tmp_path):
+    path = tmp_path / "runs" / "hair.keras"
+    model_card.write(path, CARD)
+    path.touch()
+    return path
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "7", '{"img_size": [32, 32], "classes": []}'])
+def test_what_is_no_card_is_named(tmp_path, text):
+    (tmp_path / "hair.json").write_text(text)
+    with pytest.raises(InputError, match="hair.json: .*train again"):
+        model_card.read(tmp_path / "hair.keras")
+
+
+def test_colours_and_sizes_stand_on_a_line_each(hair):
+    assert model_card.read(hair) == CARD
+    text = model_card.path_beside(hair).read_text()
+    assert '"img_size": [32, 64]' in text and "[255, 0, 0]" in text
+
+
+def test_an_export_gets_a_copy_unless_the_card_is_there(hair, tmp_path):
+    assert model_card.to_copy(hair, tmp_path / "app" / "hair.pb") == CARD
+    assert model_card.to_copy(hair, hair.with_suffix(".mlpackage")) is None
+
+
+def test_the_card_of_earlier_exports_is_replaced_and_that_of_another_model_is_not(hair, tmp_path):
+    export = tmp_path / "app" / "hair.pb"
+    model_card.write(export, OTHER)
+    assert model_card.to_copy(hair, export) == CARD
+    export.with_suffix(".h5").touch()
+    with pytest.raises(InputError, match="hair.json: belongs to another model"):
+        model_card.to_copy(hair, export)
+
+
+def test_a_json_that_is_no_card_is_not_replaced(hair, tmp_path):
+    (tmp_path / "hair.json").write_text('{"of": "an app"}')
+    with pytest.raises(InputError, match="hair.json: the model card lacks"):
+        model_card.to_copy(hair, tmp_path / "hair.pb")
+
+
+def test_a_model_without_card_does_not_take_that_of_another(hair, tmp_path):
+    model_card.path_beside(hair).unlink()
+    assert model_card.to_copy(hair, tmp_path / "app" / "hair.pb") is None
+    model_card.write(tmp_path / "hair.pb", OTHER)
+    with pytest.raises(InputError, match="belongs to another model"):
+        model_card.to_copy(hair, tmp_path / "hair.pb")
