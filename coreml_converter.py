@@ -15,7 +15,7 @@ from pathlib import Path
 
 from segmentation import command_line
 from segmentation.chatter import silenced
-from segmentation.errors import InputError
+from segmentation.errors import ExportError, InputError
 
 SUFFIX = ".mlpackage"
 PRECISION = "float16"
@@ -39,7 +39,8 @@ def parse_args(argv=None):
     if args.package and args.output:
         parser.error("name one output")
     args.model = args.model or args.input_model_path
-    args.output = args.output or args.package or args.model.with_suffix(SUFFIX)
+    beside = args.model.parent / f"{args.model.stem}{SUFFIX}"
+    args.output = args.output or args.package or beside
     return args
 
 
@@ -51,7 +52,7 @@ def main(argv=None):
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's TF32 differs by 1e-3: no reference
     with silenced():  # TensorFlow's start-up notices, which TF_CPP_MIN_LOG_LEVEL lets through
         from segmentation import files, model_card, predictor
-        from segmentation.export import coreml, mil_interpreter, parity
+        from segmentation.export import coreml, parity
 
     card = model_card.to_copy(args.model, args.output)
     model, reference = predictor.load_keras(args.model), predictor.load(args.model)
@@ -69,7 +70,7 @@ def main(argv=None):
             precision=PRECISION,
             pictures=parity.check_pictures(reference.img_size, args.check_images),
         )
-    except (parity.ParityError, mil_interpreter.UnsupportedOp) as error:
+    except ExportError as error:
         command_line.say(f"error: {error}")
         return 1
     if card:

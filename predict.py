@@ -4,8 +4,9 @@
     python predict.py artifacts/hair.tflite holiday/ -o predictions
 
 For each picture, at its own size: STEM_mask.png, one channel of class ids in the order of the
-model card (0 the background), and STEM_overlay.jpg, the class colours over the picture. Models:
-.keras .h5 .tflite .pb .mlpackage and SavedModel folders. About 30 pictures of 250 px a second.
+model card (a single class is 1, on a background of 0), and STEM_overlay.jpg, the class colours over
+the picture. Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders. About 30 pictures of
+250 px a second.
 """
 
 from pathlib import Path
@@ -42,7 +43,7 @@ def main(argv=None):
         if path.resolve() in results:
             raise InputError(f"{path}: a result would replace it; name another --output_dir")
     predict = predictor.load(args.model)
-    if predict.card is None:
+    if not predict.named:
         command_line.say(f"{args.model}: no model card beside it; the classes have no names")
 
     broken = 0

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from segmentation import command_line
 from segmentation.chatter import start_keras
+from segmentation.errors import ExportError
 
 # Suffix of the result: function of segmentation.export.tensorflow that writes it.
 WRITERS = {"pb": "to_frozen_graph", "tflite": "to_tflite", "saved_model": "to_saved_model"}
@@ -63,7 +64,7 @@ def main(argv=None):
         write = functools.partial(getattr(tensorflow, WRITERS[name]), model)
         try:
             comparison = parity.write_checked(write, path, images, expected, PRECISION)
-        except parity.ParityError as error:
+        except ExportError as error:
             command_line.say(f"error: {error}")
             failed.append(str(path))
             continue

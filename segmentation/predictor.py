@@ -1,13 +1,14 @@
 """Any artefact of the project as one callable: RGB pictures in, probabilities out."""
 
 import contextlib
+import json
 from pathlib import Path
 
 import numpy as np
 
 from segmentation import labels, model_card
 from segmentation.chatter import silenced
-from segmentation.errors import InputError
+from segmentation.errors import InputError, reason
 
 BATCH_SIZE = 16  # pictures that a Keras model sees at once
 
@@ -18,23 +19,20 @@ class Predictor:
     Attributes:
         path: of the artefact.
         img_size: `(height, width)` of its input in pixels.
-        classes: names in channel order: one, or the background and several.
+        classes: names in channel order: one, or several, the background first if it is predicted.
         colors: an `[r, g, b]` 0..255 per class.
-        card: the model card beside the artefact, or None: then the names are made up.
+        card: the model card beside the artefact, or None.
+        named: whether names and colours are those of the training, from the card or from inside
+            the artefact; else they are made up.
     """
 
-    def __init__(self, path, run, img_size, num_channels):
+    def __init__(self, path, run, img_size, num_channels, metadata=None):
         self.path, self.img_size, self._run = Path(path), img_size, run
         self.card = _card(self.path, img_size, num_channels)
-        if self.card:
-            self.classes, self.colors = self.card["classes"], self.card["colors"]
-        else:
-            names = [
-                "background",
-                *(f"class {number}" for number in range(1, max(num_channels, 2))),
-            ]
-            self.classes = names[-num_channels:]
-            self.colors = labels.colors(names)[-num_channels:]
+        known = self.card or _described_inside(metadata or {}, num_channels)
+        self.named = known is not None
+        known = known or _made_up(num_channels)
+        self.classes, self.colors = known["classes"], known["colors"]
 
     def __call__(self, images):
         """Return probabilities.
@@ -79,7 +77,8 @@ def load(path):
         raise InputError(f"{path}: no model; known are {', '.join(READERS)}, SavedModel folders")
     with _reading(path):
         run, img_size, num_channels = reader(path)
-    return Predictor(path, run, img_size, num_channels)
+    metadata = getattr(run, "metadata", None)  # only an ML program has some
+    return Predictor(path, run, img_size, num_channels, metadata)
 
 
 def load_keras(path):
@@ -91,7 +90,7 @@ def load_keras(path):
     import nets
 
     path = Path(path)
-    if path.suffix.lower() not in (".keras", ".h5"):
+    if path.suffix.lower() not in model_card.MODEL_SUFFIXES:
         raise InputError(f"{path}: only .keras and .h5 models can be converted")
     with _reading(path):
         return nets.load(str(path))
@@ -112,8 +111,7 @@ def _reading(path):
             f"{path}: reading it needs {error.name}; run pip install -r requirements.txt"
         ) from error
     except Exception as error:  # six libraries, each with its own errors for a damaged file
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a readable model ({reason})") from error
+        raise InputError(f"{path}: not a readable model ({reason(error)})") from error
 
 
 def decide(probabilities):
@@ -166,6 +164,22 @@ def _card(path, img_size, num_channels):
     return card
 
 
+def _described_inside(metadata, num_channels):
+    """Return the classes and colours that our converter wrote into a package, or None."""
+    try:
+        found = {key: json.loads(metadata[key]) for key in ("classes", "colors")}
+    except (KeyError, ValueError):  # a package of another origin
+        return None
+    fit = all(isinstance(each, list) and len(each) == num_channels for each in found.values())
+    return found if fit else None
+
+
+def _made_up(num_channels):
+    numbers = range(1, max(num_channels, 2))
+    names = ["background", *(f"class {number}" for number in numbers)]
+    return {"classes": names[-num_channels:], "colors": labels.colors(names)[-num_channels:]}
+
+
 # Each reader returns (run, img_size, num_channels); run takes (N, H, W, 3) uint8 of that size.
 
 
@@ -173,7 +187,7 @@ def _keras(path):
     import nets
 
     model = nets.inference_model(load_keras(path))
-    _, height, width, _ = model.input_shape
+    img_size, num_channels = _sizes(model.input_shape, model.output_shape)
 
     def run(images):
         batches = range(0, len(images), BATCH_SIZE)
@@ -184,7 +198,7 @@ def _keras(path):
             ]
         )
 
-    return run, (height, width), model.output_shape[-1]
+    return run, img_size, num_channels
 
 
 def _tflite(path):
@@ -193,6 +207,8 @@ def _tflite(path):
     interpreter = Interpreter(str(path), num_threads=1)
     interpreter.allocate_tensors()
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
+    if source["dtype"] != np.float32:
+        raise ValueError(f"its input is {source['dtype'].__name__}, not float32")
 
     def run_one(image):
         interpreter.set_tensor(source["index"], image)
@@ -241,14 +257,20 @@ def _core_ml(path):
 
 def _one_by_one(run_one, input_shape, output_shape):
     """Wrap a float32 function of batch size 1, the one that phones use."""
-    (_, height, width, channels), (*_, num_channels) = input_shape, output_shape
-    if channels != 3 or len(output_shape) != 4:
-        raise ValueError(f"it maps {tuple(input_shape)} to {tuple(output_shape)}, no RGB picture")
+    img_size, num_channels = _sizes(input_shape, output_shape)
 
     def run(images):
         return np.concatenate([run_one(image[None].astype(np.float32)) for image in images])
 
-    return run, (int(height), int(width)), int(num_channels)
+    return run, img_size, num_channels
+
+
+def _sizes(input_shape, output_shape):
+    """Return `(height, width)` of the input and the channels of the output."""
+    source, target = tuple(input_shape), tuple(output_shape)
+    if len(source) != 4 or len(target) != 4 or None in source[1:] or source[3] != 3:
+        raise ValueError(f"it maps {source} to {target}, not an RGB picture of one size to a mask")
+    return (int(source[1]), int(source[2])), int(target[3])
 
 
 READERS = {

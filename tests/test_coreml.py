@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -11,8 +12,9 @@ import tensorflow as tf
 
 import coreml_converter
 import nets
-from segmentation import model_card
+from segmentation import model_card, predictor
 from segmentation.chatter import silenced
+from segmentation.errors import ExportError
 from segmentation.export import coreml, parity
 from segmentation.export.mil_interpreter import Program, UnsupportedOp
 
@@ -136,6 +138,13 @@ def test_the_package_is_float16_for_ios_15_and_described(hair):
     assert not package.author and not package.license
 
 
+def test_a_package_that_lost_its_card_still_names_its_classes(hair, tmp_path):
+    lone = shutil.copytree(hair[0] / "hair.mlpackage", tmp_path / "hair.mlpackage")
+    found = predictor.load(lone)
+    assert found.card is None and found.named
+    assert {"classes": found.classes, "colors": found.colors} == HAIR
+
+
 def test_probabilities_of_a_float16_package_are_float16_and_near_the_model(hair):
     folder, _, _ = hair
     model = nets.load(str(folder / "hair.keras"))
@@ -251,7 +260,7 @@ def test_a_wrong_export_fails_its_check_and_leaves_no_file(
     small, tmp_path, export_of, fault, precision
 ):
     export_of(fault)
-    with pytest.raises(parity.ParityError, match="differs from the model"):
+    with pytest.raises(ExportError, match="differs from the model"):
         coreml.convert(small, tmp_path / "a.mlpackage", **HAIR, precision=precision)
     assert not list(tmp_path.iterdir())
 
@@ -261,7 +270,7 @@ def test_swapped_channels_fail_and_the_older_package_stays(small, tmp_path, monk
     old.mkdir()
     (old / "Manifest.json").write_text("old")
     monkeypatch.setattr(coreml, "COLOR_LAYOUT", "BGR")
-    with pytest.raises(parity.ParityError, match="differs from the model"):
+    with pytest.raises(ExportError, match="differs from the model"):
         coreml.convert(small, old, **HAIR)
     assert (old / "Manifest.json").read_text() == "old"
     assert list(tmp_path.iterdir()) == [old]
@@ -274,7 +283,7 @@ def test_batch_normalisation_in_training_mode_does_not_convert(small, tmp_path, 
         return function.get_concrete_function()
 
     monkeypatch.setattr(coreml, "_traced", traced)
-    with pytest.raises(ValueError, match="AssignVariableOp"):
+    with pytest.raises(ExportError, match="a.mlpackage: .* cannot be converted .*AssignVariableOp"):
         coreml.convert(copy(small), tmp_path / "a.mlpackage", **HAIR)
     assert not list(tmp_path.iterdir())
 
@@ -284,6 +293,18 @@ def test_an_op_that_cannot_be_run_cannot_be_checked_and_leaves_no_file(small, tm
     with pytest.raises(UnsupportedOp, match="'expand_dims'"):
         coreml.convert(model, tmp_path / "a.mlpackage", **HAIR)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_layer_that_does_not_convert_ends_the_command_in_one_line(tmp_path, capsys):
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.UpSampling2D(2, interpolation="bicubic")(image)
+    keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(x)).save(tmp_path / "a.h5")
+    assert coreml_converter.main([str(tmp_path / "a.h5")]) == 1
+    lines, noise = outcome(capsys)
+    assert not lines
+    errors = [line for line in noise.splitlines() if "no model card" not in line]
+    assert len(errors) == 1 and errors[0].startswith("error: ") and "ResizeBicubic" in errors[0]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
 def test_on_a_mac_core_ml_has_to_agree_too(hair, monkeypatch):
@@ -296,7 +317,7 @@ def test_on_a_mac_core_ml_has_to_agree_too(hair, monkeypatch):
     assert result["checked_by"] == "the NumPy interpreter and Core ML"
     assert result["largest_difference"] == pytest.approx(1e-4, rel=1e-2)
     monkeypatch.setattr(coreml, "_core_ml", lambda path: lambda images: 1 - expected)
-    with pytest.raises(parity.ParityError, match="hair.mlpackage: differs"):
+    with pytest.raises(ExportError, match="hair.mlpackage: differs"):
         coreml._check(package, package, pictures, expected, "float16")
 
 

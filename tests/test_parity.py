@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation.errors import InputError
+from segmentation.errors import ExportError, InputError
 from segmentation.export import parity
 
 
@@ -28,7 +28,7 @@ def test_mask_iou_is_the_mean_over_classes_and_one_that_neither_shows_counts_as_
 
 
 def test_a_shape_that_differs_is_refused():
-    with pytest.raises(parity.ParityError, match=r"\(1, 2, 2, 1\)"):
+    with pytest.raises(ExportError, match=r"\(1, 2, 2, 1\)"):
         parity.compare(np.zeros((1, 4, 4, 1)), np.zeros((1, 2, 2, 1)))
 
 
@@ -47,7 +47,7 @@ def test_limits(precision, difference, iou, passes):
     if passes:
         parity.require(comparison, precision, "a.tflite")
     else:
-        with pytest.raises(parity.ParityError, match="a.tflite") as failure:
+        with pytest.raises(ExportError, match="a.tflite") as failure:
             parity.require(comparison, precision, "a.tflite")
         assert "\n" not in str(failure.value)
 
@@ -58,7 +58,7 @@ def test_a_nan_anywhere_fails(broken, channels):
     arrays = {name: np.full((2, 4, 4, channels), 0.3) for name in ("reference", "candidate")}
     arrays[broken][1, 2, 3, 0] = np.nan
     for precision in parity.LIMITS:
-        with pytest.raises(parity.ParityError, match="nan"):
+        with pytest.raises(ExportError, match="nan"):
             parity.require(parity.compare(**arrays), precision, "a.pb")
 
 

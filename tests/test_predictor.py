@@ -94,6 +94,25 @@ def test_one_channel_without_a_card_is_a_class_that_is_not_black(tmp_path):
     assert len(predict.colors) == 1 and predict.colors[0] != [0, 0, 0]
 
 
+def test_a_package_without_a_card_says_itself_what_its_classes_are(tmp_path):
+    metadata = {"classes": '["hair"]', "colors": "[[255, 0, 0]]"}
+    predict = predictor.Predictor(tmp_path / "a.mlpackage", None, IMG_SIZE, 1, metadata)
+    assert predict.named and predict.card is None
+    assert (predict.classes, predict.colors) == (["hair"], [[255, 0, 0]])
+    for strange in ({"classes": "hair,face"}, {"classes": '["a", "b"]'}, {"colors": "7"}):
+        found = predictor.Predictor(tmp_path / "a", None, IMG_SIZE, 1, metadata | strange)
+        assert not found.named and found.classes == ["class 1"]
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (32, 64, 1), (32 * 64 * 3,)])
+def test_a_model_that_takes_no_picture_of_one_size_is_refused(tmp_path, shape):
+    image = keras.Input(shape)
+    layer = keras.layers.Conv2D(1, 1) if len(shape) == 3 else keras.layers.Dense(1)
+    keras.Model(image, layer(image)).save(tmp_path / "a.keras")
+    with pytest.raises(InputError, match="a.keras: .*not an RGB picture of one size to a mask"):
+        predictor.load(tmp_path / "a.keras")
+
+
 @pytest.mark.parametrize(
     "change", [{"classes": ["hair"], "colors": [[1, 2, 3]]}, {"img_size": [64, 32]}]
 )

@@ -9,7 +9,7 @@ from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
 
 import tf_converter
 from segmentation import files, model_card, predictor
-from segmentation.errors import InputError
+from segmentation.errors import ExportError, InputError
 from segmentation.export import parity, tensorflow
 
 pytestmark = pytest.mark.skipif(
@@ -153,7 +153,7 @@ def test_an_export_that_differs_does_not_get_its_name(model, change, tmp_path):
         tensorflow.to_frozen_graph(change(model), temporary)
 
     for precision in ("float32",) if change is one_wrong_weight else parity.LIMITS:
-        with pytest.raises(parity.ParityError, match="hair.pb: differs"):
+        with pytest.raises(ExportError, match="hair.pb: differs"):
             parity.write_checked(write, path, images, expected, precision)
     assert list(tmp_path.iterdir()) == []
 
@@ -165,7 +165,7 @@ def test_an_export_that_cannot_be_run_does_not_get_its_name(tmp_path):
     def write(temporary):
         temporary.write_bytes(b"damaged")
 
-    with pytest.raises(parity.ParityError, match="hair.tflite: cannot be run"):
+    with pytest.raises(ExportError, match="hair.tflite: cannot be run"):
         parity.write_checked(write, path, None, None, "float32")
     assert path.read_bytes() == b"older"
 
@@ -202,10 +202,22 @@ def test_command_prints_size_and_comparison_and_ends_with_json(converted, tmp_pa
 
 def test_the_card_of_another_model_is_not_overwritten(converted, tmp_path):
     model_card.write(tmp_path / "hair.pb", {"img_size": [1, 1], "classes": [], "colors": []})
+    (tmp_path / "hair.h5").touch()
     before = (tmp_path / "hair.json").read_bytes()
     with pytest.raises(InputError, match="hair.json: belongs to another model"):
         tf_converter.main([str(converted / "hair.keras"), "--output_dir", str(tmp_path)])
-    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hair.h5", "hair.json"]
+    assert (tmp_path / "hair.json").read_bytes() == before
+
+
+def test_a_network_that_does_not_convert_is_a_line_and_no_file(tmp_path):
+    def write(temporary):
+        temporary.touch()
+        raise ValueError("no such op\nand a page of details")
+
+    with pytest.raises(ExportError, match="a.pb: .* cannot be converted .no such op.; no file"):
+        parity.write_checked(write, tmp_path / "a.pb", None, None, "float32")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

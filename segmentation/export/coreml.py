@@ -39,9 +39,9 @@ def convert(model, path, classes, colors, description=None, precision="float16",
         `parity.compare` defines them, and `checked_by`: what ran the package.
 
     Raises:
-        ParityError: if the package differs from the model by more than the limit of `precision`.
-        UnsupportedOp: if the package holds an op that cannot be run here, so cannot be checked.
-        After either, `path` is as it was before.
+        ExportError: if the network cannot be converted, the package holds an op that cannot be
+            run here, so cannot be checked, or it differs from the model by more than the limit
+            of `precision`. `path` is then as it was before.
     """
     model = nets.inference_model(model)
     height, width = model.input_shape[1:3]
@@ -52,7 +52,7 @@ def convert(model, path, classes, colors, description=None, precision="float16",
     if pictures is None:
         pictures = parity.check_pictures((height, width))
     expected = model.predict(pictures.astype("float32"), batch_size=1, verbose=0)
-    with silenced():
+    with silenced(), parity.converting(path):
         package = _packaged(_traced(model), (height, width), precision)
         _describe(package, classes, colors, description)
     with files.written_whole(path) as temporary:

@@ -9,13 +9,13 @@ is what passes from op to op. Within an op, a phone's chip may add in another or
 import numpy as np
 
 from segmentation.chatter import silenced
-from segmentation.errors import InputError
+from segmentation.errors import ExportError, InputError, reason
 
 CHANNEL_ORDERS = {"RGB": [0, 1, 2], "BGR": [2, 1, 0]}  # of RGB pictures, by the declared layout
 OPS = {}  # MIL op type → function of the op's inputs, under MIL's names; filled by `_op`
 
 
-class UnsupportedOp(Exception):
+class UnsupportedOp(ExportError):
     """The program holds an op, or a variant of one, that is not run here. One line for the user."""
 
 
@@ -87,8 +87,9 @@ def _load(package_path):
         try:
             package = ct.models.MLModel(str(package_path), skip_model_load=True)
         except Exception as error:  # of many types, bare Exception among them
-            reason = str(error).strip().splitlines()[0]
-            raise InputError(f"{package_path}: not a readable .mlpackage ({reason})") from error
+            raise InputError(
+                f"{package_path}: not a readable .mlpackage ({reason(error)})"
+            ) from error
         spec = package.get_spec()
         if spec.WhichOneof("Type") != "mlProgram":
             raise InputError(f"{package_path}: not an ML program; convert it again")

@@ -1,10 +1,12 @@
 """The proof of an export: the same pictures through both models, and how far apart they may be."""
 
+import contextlib
+
 import cv2
 import numpy as np
 
 from segmentation import files, pictures, predictor
-from segmentation.errors import InputError
+from segmentation.errors import ExportError, InputError, reason
 from segmentation.portraits import portrait
 from segmentation.predictor import decide
 
@@ -13,10 +15,6 @@ COUNT = 8  # pictures of a check: about a second of the slowest reader, the Core
 # precision: (largest difference of a probability, lowest mask IoU). Measured on MobileUNet and
 # ICNet: float32 stays under 2e-6, float16 under 4e-3 with a mask IoU of 0.9997 or more.
 LIMITS = {"float32": (1e-5, 0.0), "float16": (2e-2, 0.999)}
-
-
-class ParityError(Exception):
-    """An export does not give what the model gives. The message is one line for the user."""
 
 
 def check_pictures(img_size, folder=None, count=COUNT):
@@ -68,10 +66,10 @@ def compare(reference, candidate):
         class that neither shows counts as 1. With one channel the class is `p > 0.5`.
 
     Raises:
-        ParityError: if the shapes differ.
+        ExportError: if the shapes differ.
     """
     if reference.shape != candidate.shape:
-        raise ParityError(f"the export gives {candidate.shape}, the model {reference.shape}")
+        raise ExportError(f"the export gives {candidate.shape}, the model {reference.shape}")
     ours, theirs = decide(reference), decide(candidate)
     classes = range(reference.shape[-1]) if reference.shape[-1] > 1 else [1]
     return {
@@ -88,7 +86,7 @@ def _iou(ours, theirs):
 
 
 def require(comparison, precision, path):
-    """Raise `ParityError` unless `comparison` keeps the limits of `precision`.
+    """Raise `ExportError` unless `comparison` keeps the limits of `precision`.
 
     Args:
         comparison: what `compare` returned.
@@ -98,10 +96,27 @@ def require(comparison, precision, path):
     difference, iou = comparison["largest_difference"], comparison["mask_iou"]
     most, least = LIMITS[precision]
     if not (difference <= most and iou >= least):  # written so that a NaN fails
-        raise ParityError(
+        raise ExportError(
             f"{path}: differs from the model: largest difference {difference:.2g} (limit {most:g} "
             f"for {precision}), mask IoU {iou:.4f} (limit {least:g}); no file was written"
         )
+
+
+@contextlib.contextmanager
+def converting(path):
+    """Turn what a converter raises about a model, of many types, into an ExportError.
+
+    Args:
+        path: the export, named in the message.
+    """
+    try:
+        yield
+    except (OSError, ImportError):  # the disk or the installation, not the network
+        raise
+    except Exception as error:
+        raise ExportError(
+            f"{path}: the network cannot be converted ({reason(error)}); no file was written"
+        ) from error
 
 
 def write_checked(write, path, images, expected, precision):
@@ -118,13 +133,15 @@ def write_checked(write, path, images, expected, precision):
         what `compare` returns.
 
     Raises:
-        ParityError: if it cannot be run or differs. What stood under `path` is untouched.
+        ExportError: if it cannot be made, cannot be run, or differs. What stood under `path` is
+            untouched.
     """
     with files.written_whole(path) as temporary:
-        write(temporary)
+        with converting(path):
+            write(temporary)
         try:
             comparison = compare(expected, predictor.load(temporary)(images))
         except InputError as error:
-            raise ParityError(f"{path}: cannot be run ({error}); no file was written") from error
+            raise ExportError(f"{path}: cannot be run ({error}); no file was written") from error
         require(comparison, precision, path)
     return comparison
