@@ -8,12 +8,13 @@ Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders, with the model
 Prepared arrays are measured at their size, folders of pictures and masks at the size of the masks.
 `--split validation` takes the pictures that training held out, and wants the arrays it was given.
 Scores count all pixels of the set; "IoU/picture" is the mean over the pictures that show the class.
+Damaged pictures and masks are named and left out, and the exit status is then 2.
 About 100 pictures of 128 px a second on two CPU cores.
 """
 
 from pathlib import Path
 
-from segmentation import command_line
+from segmentation import command_line, masks
 from segmentation.chatter import start_keras
 from segmentation.errors import InputError
 
@@ -36,7 +37,7 @@ def parse_args(argv=None):
     parser.add_argument("--mask_file", type=Path, help="default: masks-….npy beside --img_file")
     parser.add_argument("--split", choices=("all", "validation"), default="all")
     parser.add_argument("-l", "--labels", type=Path, help="labels.txt; default: beside --img_file")
-    parser.add_argument("--mask_format", choices=("rgb", "index", "binary"), help="of --data_dir")
+    parser.add_argument("--mask_format", choices=masks.FORMATS, help="of --data_dir")
     parser.add_argument("--contact_sheet", type=Path, metavar="FILE.png", help="examples to draw")
     args = parser.parse_args(argv)
     if args.data_dir and (args.mask_file or args.split != "all"):
@@ -95,7 +96,7 @@ def open_pairs(args, card):
         raise InputError(f"{args.model}: its card lists no held-out pictures; use --split all")
     if card.get("data", {}).get("fingerprint") != datasets.fingerprint(arrays):
         raise InputError(
-            f"{args.img_file}: not the data that {args.model} was trained on; "
+            f"{args.img_file}: not the data that {args.model} was validated on; "
             "give those arrays, or use --split all"
         )
     return evaluation.from_arrays(arrays, card["validation_rows"])

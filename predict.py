@@ -5,8 +5,8 @@
 
 For each picture, at its own size: STEM_mask.png, one channel of class ids in the order of the
 model card (a single class is 1, on a background of 0), and STEM_overlay.jpg, the class colours over
-the picture. Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders. About 30 pictures of
-250 px a second.
+the picture. A damaged picture is named and left out, and the exit status is then 2. Models: .keras
+.h5 .tflite .pb .mlpackage and SavedModel folders. About 30 pictures of 250 px a second.
 """
 
 from pathlib import Path
