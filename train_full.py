@@ -69,7 +69,7 @@ def parse_args(argv=None):
     )
     training.add_argument("--optimizer", choices=choices.OPTIMIZERS, default="adamw")
     training.add_argument(
-        "--lr", type=command_line.positive, help="highest rate (adamw 2e-3, sgd 0.1)"
+        "--lr", type=command_line.positive, help="highest rate (adamw 8e-3, sgd 0.1)"
     )
     training.add_argument("--schedule", choices=choices.SCHEDULES, default="cosine")
     training.add_argument("--augment", action="store_true", default=True, help="(default)")

@@ -2,6 +2,6 @@
 
 LOSSES = ("dice", "crossentropy", "dice+crossentropy", "focal")
 OTHER_LOSS_NAMES = {"categorical": "crossentropy", "binary": "crossentropy"}
-OPTIMIZERS = {"adamw": 2e-3, "sgd": 0.1}  # and the learning rate that each begins with
+OPTIMIZERS = {"adamw": 8e-3, "sgd": 0.1}  # and the learning rate that each begins with
 SCHEDULES = ("cosine", "progressive", "constant")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")

@@ -19,7 +19,7 @@ from segmentation.errors import InputError
 WARM_UP = 0.05  # of all steps, of the cosine schedule
 # The older hair project: tenfold drops after these parts of all steps.
 DROPS = (0.5, 0.75, 0.9)
-WEIGHT_DECAY = 4e-3
+WEIGHT_DECAY = 0.02
 TIMED_STEPS = 20  # after so many steps the remaining time is told
 SUFFIXES = (".keras", ".h5")
 # Options that say where things are; where a run may be carried on from another folder.
