@@ -1,6 +1,7 @@
 """Drawn portraits: repeatable, rightly labelled, and no task for a colour threshold."""
 
 import csv
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from segmentation import samples
 from segmentation.errors import InputError
-from segmentation.portraits import person_of, portrait
+from segmentation.portraits import faces, people, person_of, portrait
 from segmentation.portraits.canvas import BACKGROUND, FACE, HAIR, SIDE, Canvas, coverage
 
 COUNT = 150
@@ -50,8 +51,8 @@ def test_shares_resemble_those_of_lfw(drawn):
 
 
 def test_people_recur_and_keep_their_hair(drawn):
-    people = [person_of(index) for index in range(20)]
-    assert people == [0, 1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 8, 9, 10, 10, 10, 11, 12, 13]
+    persons = [person_of(index) for index in range(20)]
+    assert persons == [0, 1, 1, 2, 3, 3, 3, 4, 5, 6, 7, 8, 8, 9, 10, 10, 10, 11, 12, 13]
     hair = (drawn[1] == HAIR).mean(axis=(1, 2))
     persons = np.array([person_of(index) for index in range(COUNT)])
     means = {person: hair[persons == person].mean() for person in persons}
@@ -187,3 +188,15 @@ def test_refuses_a_count_or_seed_out_of_range(tmp_path, count, seed):
     with pytest.raises(InputError, match="count of 1 or more"):
         samples.write_portraits(tmp_path / "out", count, seed)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_beard_is_hair_and_the_mouth_in_it_face(seed):
+    rng = np.random.default_rng(seed)
+    person = replace(people.person(rng), beard="full", glasses=False)
+    sitter = people.Sitter(person, people.pose(rng), rng)
+    canvas = Canvas(np.zeros((SIDE, SIDE, 3), np.float32))
+    canvas.paint([sitter.at(people.face_outline(person))], sitter.skin, FACE)
+    faces.paint_features(canvas, sitter, rng)
+    (mouth_x, mouth_y), (chin_x, chin_y) = sitter.on_face([(0, 0.62), (0, 0.9)]).astype(int)
+    assert canvas.ids[mouth_y, mouth_x] == FACE and canvas.ids[chin_y, chin_x] == HAIR

@@ -3,14 +3,14 @@
 import numpy as np
 
 from segmentation.portraits import backdrops, hairstyles
-from segmentation.portraits.canvas import HAIR, wave
+from segmentation.portraits.canvas import FACE, HAIR, wave
 from segmentation.portraits.people import ellipse, face_outline
 
 EYE_X = 0.3  # in head units, as every length here
 
 
 def paint_features(canvas, sitter, rng):
-    """Paint what a face has; only a beard changes the class ids."""
+    """Paint what a face has: all of it face, but a beard, which is hair."""
     if sitter.person.lips > 0.4:
         for x in (-0.42, 0.42):
             cheek = sitter.on_face(ellipse(x, 0.3, 0.16, 0.13))
@@ -55,7 +55,7 @@ def _mouth(canvas, sitter, rng):
     upper = np.stack([x, middle - 0.055 * bow], axis=1)
     lower = np.stack([x, middle + (0.075 + opened) * bow], axis=1)
     lips = sitter.on_face(np.concatenate([upper, lower[::-1]]))
-    canvas.paint([lips], sitter.skin, gain=paint)
+    canvas.paint([lips], sitter.skin, FACE, gain=paint)  # a beard lies below
     if opened > 0.02:
         top = np.stack([0.9 * x, middle - 0.01 * bow], axis=1)
         bottom = np.stack([0.9 * x, middle + (opened + 0.015) * bow], axis=1)
