@@ -72,7 +72,7 @@ def test_conv_refuses_what_no_network_of_ours_produces():
         conv(x, random(4, 4, 3, 3), padding="custom")
 
 
-def conv_transpose(x, weight, stride, padding, output_shape, groups=1):
+def conv_transpose(x, weight, stride, padding, output_shape, groups=1, bias=None):
     return OPS["conv_transpose"](
         x=channels_first(x),
         weight=weight.transpose(3, 2, 0, 1),  # from TensorFlow's (kh, kw, C_out, C_in)
@@ -82,6 +82,7 @@ def conv_transpose(x, weight, stride, padding, output_shape, groups=1):
         dilations=np.ones(2, np.int32),
         groups=np.int32(groups),
         output_shape=np.array(output_shape, np.int32),
+        bias=bias,
     )
 
 
@@ -97,9 +98,9 @@ def conv_transpose(x, weight, stride, padding, output_shape, groups=1):
     ],
 )
 def test_conv_transpose(kernel, stride, padding, size):
-    x, weight = random(1, 4, 5, 3), random(kernel, kernel, 6, 3)
-    expected = tf.nn.conv2d_transpose(x, weight, (1, *size, 6), stride, padding.upper())
-    found = conv_transpose(x, weight, stride, padding, (1, 6, *size))
+    x, weight, bias = random(1, 4, 5, 3), random(kernel, kernel, 6, 3), random(6)
+    expected = tf.nn.conv2d_transpose(x, weight, (1, *size, 6), stride, padding.upper()) + bias
+    found = conv_transpose(x, weight, stride, padding, (1, 6, *size), bias=bias)
     agree(found, channels_first(expected))
 
 
@@ -236,6 +237,12 @@ def test_an_unknown_op_is_named_with_what_to_do(tmp_path):
     with pytest.raises(UnsupportedOp, match="'sinh'.*mil_interpreter.py") as failure:
         Program(package(tmp_path, lambda x: mb.sinh(x=x)))
     assert "\n" not in str(failure.value)
+
+
+def test_an_input_of_an_op_that_is_not_known_here_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setitem(OPS, "leaky_relu", lambda x: x)  # which lacks alpha
+    with pytest.raises(UnsupportedOp, match="'leaky_relu'.*'alpha'.*is not run here"):
+        Program(package(tmp_path, lambda x: mb.leaky_relu(x=x, alpha=0.1)))
 
 
 def test_what_is_no_package_of_a_picture_model_is_refused(tmp_path):

@@ -11,11 +11,16 @@ CLASSES = {1: ["hair"], 3: ["background", "hair", "face"]}
 
 
 def tiny_model(num_classes, seed=0):
-    """Return a MobileUNet of 32x64 px with random weights, BatchNorm statistics included."""
+    """Return a MobileUNet of 32x64 px with random weights, also where training begins with 0 or 1.
+
+    Converters leave out a bias of zeros.
+    """
     keras.utils.set_random_seed(seed)
     model = nets.build("mobile_unet", IMG_SIZE, num_classes, alpha=0.25)
     generator = np.random.default_rng(seed)
     for layer in model.layers:
+        if getattr(layer, "bias", None) is not None:
+            layer.bias.assign(generator.normal(0, 0.2, layer.bias.shape))
         if isinstance(layer, keras.layers.BatchNormalization):
             width = layer.gamma.shape[0]
             gamma, beta = generator.uniform(0.5, 1.5, width), generator.normal(0, 0.5, width)

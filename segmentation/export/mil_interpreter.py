@@ -6,6 +6,8 @@ float32. A result that the program declares as float16 is rounded to it after ev
 is what passes from op to op. Within an op, a phone's chip may add in another order or precision.
 """
 
+import inspect
+
 import numpy as np
 
 from segmentation.chatter import silenced
@@ -112,6 +114,10 @@ def _step(op):
         for name, value in op.inputs.items()
         if value is not None
     }
+    try:
+        inspect.signature(OPS[op.op_type]).bind(**inputs)
+    except TypeError as error:
+        _require(False, f"the op '{op.op_type}' ({op.name}) with these inputs ({error})")
     return OPS[op.op_type], inputs, output.name, types.nptype_from_builtin(output.dtype)
 
 
@@ -243,7 +249,7 @@ def _depthwise(x, weight, kernel, strides, dilations):
 
 
 @_op
-def _conv_transpose(x, weight, strides, pad_type, pad, dilations, groups, output_shape):
+def _conv_transpose(x, weight, strides, pad_type, pad, dilations, groups, output_shape, bias=None):
     """Add a scaled copy of the kernel per input pixel. `weight` is (C_in, C_out, kh, kw)."""
     _require(groups == 1 and (dilations == 1).all(), "conv_transpose with groups or dilations")
     (_, _, height, width), (_, filters, *kernel) = x.shape, weight.shape
@@ -258,7 +264,8 @@ def _conv_transpose(x, weight, strides, pad_type, pad, dilations, groups, output
         ]
     # Its padding is what the convolution from output to input would have.
     (top, _), (left, _) = _margins(output_shape[2:], kernel, strides, pad_type)
-    return result[:, :, top : top + output_shape[2], left : left + output_shape[3]]
+    result = result[:, :, top : top + output_shape[2], left : left + output_shape[3]]
+    return result if bias is None else result + bias[:, None, None]
 
 
 @_op
