@@ -27,6 +27,17 @@ def test_mask_iou_is_the_mean_over_classes_and_one_that_neither_shows_counts_as_
     assert parity.compare(ours, theirs)["mask_iou"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
 
 
+def test_pixels_that_the_model_leaves_undecided_are_not_held_against_the_export():
+    ours = one_channel([[0.9, 0.505, 0.495, 0.1, 0.6]])
+    theirs = one_channel([[0.9, 0.495, 0.505, 0.1, 0.4]])  # of 3 decided pixels 2 agree
+    found = parity.compare(ours, theirs)
+    assert found["mask_iou"] == pytest.approx(1 / 4) and found["decided_iou"] == pytest.approx(0.5)
+    ours = np.array([[[[0.4, 0.39, 0.21], [0.5, 0.3, 0.2]]]])  # margins of 0.005 and 0.1
+    theirs = np.array([[[[0.39, 0.4, 0.21], [0.5, 0.3, 0.2]]]])
+    found = parity.compare(ours, theirs)
+    assert found["mask_iou"] == pytest.approx((1 / 2 + 0 + 1) / 3) and found["decided_iou"] == 1
+
+
 def test_a_shape_that_differs_is_refused():
     with pytest.raises(ExportError, match=r"\(1, 2, 2, 1\)"):
         parity.compare(np.zeros((1, 4, 4, 1)), np.zeros((1, 2, 2, 1)))
@@ -43,7 +54,7 @@ def test_a_shape_that_differs_is_refused():
     ],
 )
 def test_limits(precision, difference, iou, passes):
-    comparison = {"largest_difference": difference, "mask_iou": iou}
+    comparison = {"largest_difference": difference, "mask_iou": 0.5, "decided_iou": iou}
     if passes:
         parity.require(comparison, precision, "a.tflite")
     else:

@@ -35,8 +35,8 @@ def convert(model, path, classes, colors, description=None, precision="float16",
         pictures: `(N, height, width, 3)` uint8 RGB of the check; None: drawn ones.
 
     Returns:
-        dictionary: `largest_difference` and `mask_iou`, the worst of the checks, as
-        `parity.compare` defines them, and `checked_by`: what ran the package.
+        dictionary: `largest_difference`, `mask_iou` and `decided_iou`, the worst of the checks,
+        as `parity.compare` defines them, and `checked_by`: what ran the package.
 
     Raises:
         ExportError: if the network cannot be converted, the package holds an op that cannot be
@@ -123,6 +123,7 @@ def _check(package_path, final_path, pictures, expected, precision):
     return {
         "largest_difference": max(found["largest_difference"] for found in comparisons),
         "mask_iou": min(found["mask_iou"] for found in comparisons),
+        "decided_iou": min(found["decided_iou"] for found in comparisons),
         "checked_by": " and ".join(runners),
     }
 
