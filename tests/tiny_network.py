@@ -1,5 +1,11 @@
-"""A network of two layers, for tests of what surrounds a network; as a script, train_full."""
+"""A network of two layers, for tests of what surrounds a network; as a script, train_full.
 
+With KILLED_SAVE=N in the environment the script kills itself in the middle of the N-th checkpoint.
+"""
+
+import itertools
+import os
+import signal
 import sys
 import types
 from pathlib import Path
@@ -29,10 +35,26 @@ def register(set_item):
     set_item(sys.modules, "nets.tiny", types.SimpleNamespace(Tiny=Tiny))
 
 
+def die_while_saving(number):
+    """Make the `number`-th checkpoint end half-written, by kill -9."""
+    import numpy as np
+
+    whole, calls = np.savez, itertools.count(1)
+
+    def savez(path, **arrays):
+        whole(path, **arrays)
+        if next(calls) == number:
+            os.truncate(path, path.stat().st_size // 2)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    np.savez = savez
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import train_full
     from segmentation import command_line
 
     register(dict.__setitem__)
+    die_while_saving(int(os.environ.get("KILLED_SAVE", 0)))
     command_line.run(train_full.main)
