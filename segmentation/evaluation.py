@@ -94,8 +94,13 @@ def target_of(predict, pairs):
     Raises:
         InputError: if the data lacks a class of the model.
     """
-    ignore_class = predict.card.get("settings", {}).get("ignore_class")
-    has_background = len(predict.classes) > 1 and ignore_class != 0
+    ignored = predict.card.get("ignored_class")  # by name: other data may number it otherwise
+    ignores_background = ignored is not None and labels.is_background(ignored)
+    if ignores_background:
+        ignore_class = 0
+    else:
+        ignore_class = pairs.labels.index(ignored) if ignored in pairs.labels else None
+    has_background = len(predict.classes) > 1 and not ignores_background
     chosen = predict.classes[1:] if has_background else predict.classes
     try:
         channels, table = labels.channels(pairs.labels, chosen, ignore_class)

@@ -88,6 +88,7 @@ def open_dataset(
             "training_pictures": len(rows),
             "validation_pictures": len(validation_rows),
         },
+        "ignored_class": None if ignore_class is None else arrays.labels[ignore_class],
         "validation_rows": validation_rows.tolist(),
     }
     return Dataset(

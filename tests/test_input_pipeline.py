@@ -142,6 +142,7 @@ def test_an_ignored_background_has_no_channel_and_its_pixels_count_nowhere():
     assert data.classes == data.class_names == ["hair", "face"]
     np.testing.assert_array_equal(data.pixels, [2 * 8 * 32, 2 * 16 * 32])
     assert set(np.unique(data.train[0][1])) == {0, 1, 255}
+    assert data.card["ignored_class"] == "background"
 
 
 def test_data_that_show_none_of_the_classes_are_refused():

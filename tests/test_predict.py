@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_models import save, tiny_model
 
 import predict
 from segmentation import pictures, predictor
 from segmentation.errors import InputError
+from tiny_models import save, tiny_model
 
 
 @pytest.fixture(scope="module")

@@ -10,12 +10,12 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
 
 from segmentation import model_card, predictor
 from segmentation.errors import InputError
 from segmentation.export import parity
 from segmentation.predictor import decide, decide_at, enlarge
+from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent
 SUFFIXES = ("h5", "tflite", "pb", "saved_model")

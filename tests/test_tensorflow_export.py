@@ -5,12 +5,12 @@ import json
 import keras
 import numpy as np
 import pytest
-from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
 
 import tf_converter
 from segmentation import files, model_card, predictor
 from segmentation.errors import ExportError, InputError
 from segmentation.export import parity, tensorflow
+from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"

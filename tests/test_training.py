@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import tiny_network
 
 import nets
+import tiny_network
 import train_full
 from segmentation import checkpoint, datasets, labels, training
 from segmentation.choices import OPTIMIZERS
