@@ -85,8 +85,10 @@ class ConfusionScores(keras.metrics.Metric):
         true = ops.cast(y_true, "int32")
         # Ignored pixels are counted in one bin more, which is dropped.
         pairs = ops.where(true == IGNORED, num_classes**2, true * num_classes + predicted)
-        counts = ops.bincount(ops.reshape(pairs, (-1,)), minlength=num_classes**2 + 1)[:-1]
-        low = self.low + ops.cast(counts, "int32")
+        pairs = ops.reshape(pairs, (-1,))
+        # Not ops.bincount: JAX cannot compile it.
+        counts = ops.segment_sum(ops.ones_like(pairs), pairs, num_segments=num_classes**2 + 1)
+        low = self.low + counts[:-1]
         self.high.assign(self.high + low // LIMB)
         self.low.assign(low % LIMB)
 
