@@ -20,7 +20,7 @@ demo: .venv/runtime
 		"for the phone: demo/hair.mlpackage (iOS), demo/hair.tflite and demo/hair.pb (Android)."
 
 test: lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses 2 --dist loadfile
 
 lint: .venv/development
 	$(BIN)/ruff check .
