@@ -8,9 +8,9 @@ RUN := $(BIN)/python
 .PHONY: demo test lint clean
 
 demo: .venv/runtime
-	$(RUN) data.py sample --out_dir demo/raw --count 400 --seed 1
+	$(RUN) data.py sample --out_dir demo/raw --count 600 --seed 1
 	$(RUN) data.py lfw --data_dir demo/raw --out_dir demo --img_size 96
-	$(RUN) train_full.py --img_file demo/images-96.npy --alpha 0.25 --epochs 12 -b 8 -o demo/hair.keras
+	$(RUN) train_full.py --img_file demo/images-96.npy --alpha 0.25 --epochs 25 -b 8 -o demo/hair.keras
 	$(RUN) evaluate.py demo/hair.keras --img_file demo/images-96.npy --split validation \
 		--contact_sheet demo/contact_sheet.png
 	$(RUN) predict.py demo/hair.keras demo/raw/images/0002.jpg -o demo/pictures

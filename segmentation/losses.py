@@ -19,9 +19,12 @@ FOCUS = 2.0  # gamma of https://arxiv.org/abs/1708.02002
 class Dice(keras.losses.Loss):
     """1 − dice coefficient, per picture and class, averaged over the classes.
 
-    V-Net, https://arxiv.org/abs/1606.04797. With one channel its class alone counts, with more the
-    background as well. Where a class is absent from the mask the loss is `s / (s + 1)` for a sum of
-    `s` probabilities: 0 for an empty prediction, and near 1 for a large one.
+    V-Net, https://arxiv.org/abs/1606.04797. Per picture and not per batch, which was worse: in 6
+    epochs on 1,597 LFW pictures, with cross-entropy, hair IoU 0.675 in place of 0.694.
+
+    With one channel its class alone counts, with more the background as well. Where a class is
+    absent from the mask the loss is `s / (s + 1)` for a sum of `s` probabilities: 0 for an empty
+    prediction, and near 1 for a large one.
 
     Args:
         class_weights: a weight per channel id, or None.
