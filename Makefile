@@ -10,14 +10,14 @@ RUN := $(BIN)/python
 demo: .venv/runtime
 	$(RUN) data.py sample --out_dir demo/raw --count 600 --seed 1
 	$(RUN) data.py lfw --data_dir demo/raw --out_dir demo --img_size 96
-	$(RUN) train_full.py --img_file demo/images-96.npy --alpha 0.25 --epochs 25 -b 8 -o demo/hair.keras
-	$(RUN) evaluate.py demo/hair.keras --img_file demo/images-96.npy --split validation \
+	$(RUN) train_full.py --img_file demo/images-96.npy --alpha 0.25 --epochs 25 -b 8 -o demo/portraits.keras
+	$(RUN) evaluate.py demo/portraits.keras --img_file demo/images-96.npy --split validation \
 		--contact_sheet demo/contact_sheet.png
-	$(RUN) predict.py demo/hair.keras demo/raw/images/0002.jpg -o demo/pictures
-	$(RUN) tf_converter.py demo/hair.keras
-	$(RUN) coreml_converter.py demo/hair.keras
+	$(RUN) predict.py demo/portraits.keras demo/raw/images/0002.jpg -o demo/pictures
+	$(RUN) tf_converter.py demo/portraits.keras
+	$(RUN) coreml_converter.py demo/portraits.keras
 	@echo "Done. Look at demo/pictures/0002_overlay.jpg and demo/contact_sheet.png;" \
-		"for the phone: demo/hair.mlpackage (iOS), demo/hair.tflite and demo/hair.pb (Android)."
+		"for the phone: demo/portraits.mlpackage (iOS), demo/portraits.tflite and demo/portraits.pb (Android)."
 
 test: lint
 	$(RUN) -m pytest --numprocesses 2 --dist loadfile

@@ -3,14 +3,12 @@
 Hair, from the arrays that data.py writes:
     python train_full.py --img_file data/images-128.npy --mask_file data/masks-128.npy --epochs 12
 After an interruption the same command and --resume goes on. The face, or both:
-    python train_full.py --img_file data/images-128.npy --classes face -o artifacts/face.keras
+    python train_full.py --img_file data/images-128.npy --classes face
     python train_full.py --img_file data/images-128.npy --classes hair,face -o artifacts/both.keras
 
 Written beside -o: the model of the best epoch, its card (.json), the history (.csv), the curves
 (.png) and the state for --resume (.ckpt/); logs/ is for TensorBoard.
 """
-
-import math
 
 import nets
 from segmentation import choices, command_line
@@ -29,7 +27,9 @@ def parse_args(argv=None):
     data.add_argument(
         "--classes", help="names from labels.txt, like hair,face or a|b (default: hair, else all)"
     )
-    data.add_argument("--ignore_class", type=int, metavar="ID", help="left out of loss and scores")
+    data.add_argument(
+        "--ignore_class", type=command_line.whole, metavar="ID", help="left out of loss and scores"
+    )
     data.add_argument(
         "--validation_split",
         type=command_line.share,
@@ -78,9 +78,9 @@ def parse_args(argv=None):
     training.add_argument(
         "--patience", type=command_line.count, help="stop after so many epochs without a better one"
     )
-    training.add_argument("--seed", type=int, default=0)
+    training.add_argument("--seed", type=command_line.whole, default=0)
     training.add_argument("--resume", action="store_true", help="go on after an interruption")
-    training.add_argument("-o", "--output", default="artifacts/hair.keras", help="(%(default)s)")
+    training.add_argument("-o", "--output", help="default: artifacts/CLASS.keras")
     return parser.parse_args(argv)
 
 
@@ -92,12 +92,13 @@ def main(argv=None):
 
     from segmentation import datasets, input_pipeline, labels, losses, metrics, training
 
-    output = training.check_output(args.output)
     arrays = datasets.open_arrays(args.img_file, args.mask_file)
     validation = args.val_img_file and datasets.open_arrays(args.val_img_file, args.val_mask_file)
+    chosen = labels.choose(arrays.labels, args.classes)
+    output = training.output_path(args.output, chosen)
     data = input_pipeline.open_dataset(
         arrays,
-        labels.choose(arrays.labels, args.classes),
+        chosen,
         validation=validation,
         validation_split=args.validation_split,
         ignore_class=args.ignore_class,
@@ -127,7 +128,6 @@ def main(argv=None):
         data.validation,
         card,
         output,
-        epochs=math.ceil(total_steps / len(data.train)),
         total_steps=total_steps,
         patience=args.patience,
         resume=args.resume,

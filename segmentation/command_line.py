@@ -68,6 +68,13 @@ def count(text):
     return int(text)
 
 
+def whole(text):
+    """Parse a whole number from 0 on."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 on")
+    return int(text)
+
+
 def positive(text):
     """Parse a number above 0."""
     return _number(text, lambda value: value > 0, "number above 0")

@@ -4,6 +4,7 @@ import csv
 import io
 import math
 import platform
+import re
 import shutil
 import time
 from importlib.util import find_spec
@@ -70,13 +71,19 @@ def optimizer(name, schedule, rate, total_steps):
     return adamw
 
 
-def check_output(output):
-    """Return `output` as a path.
+def output_path(output, chosen):
+    """Return where the model will stand, in a folder that exists.
+
+    Args:
+        output: `.keras` or `.h5` path, or None: `artifacts/CLASS.keras`, or `artifacts/model.keras`
+            for several classes.
+        chosen: names of the classes to learn.
 
     Raises:
         InputError: if no model can be written under that name.
     """
-    output = Path(output)
+    name = re.sub(r"\W+", "_", chosen[0]) if len(chosen) == 1 else "model"
+    output = Path(output or f"artifacts/{name}.keras")
     if output.suffix not in SUFFIXES or output.is_dir():
         raise InputError(f"{output}: name a file that ends in {' or '.join(SUFFIXES)}")
     try:
@@ -97,6 +104,10 @@ def card(network, arguments, model, data, options):
         options: of the command, as a dictionary.
     """
     settings = {name: value for name, value in options.items() if name not in NO_SETTINGS}
+    fingerprints = {
+        "data": data.card["data"]["training_fingerprint"],
+        "validation_data": data.card["data"]["fingerprint"],
+    }
     return {
         "network": network,
         "arguments": arguments,
@@ -105,7 +116,7 @@ def card(network, arguments, model, data, options):
         "colors": data.colors,
         "parameters": model.count_params(),
         "macs": nets.macs(model),
-        "settings": settings | {"data": data.card["data"]["training_fingerprint"]},
+        "settings": settings | fingerprints,
         **data.card,
         "versions": {
             "python": platform.python_version(),
@@ -115,7 +126,7 @@ def card(network, arguments, model, data, options):
     }
 
 
-def fit(model, train, validation, card, output, *, epochs, total_steps, patience, resume, report):
+def fit(model, train, validation, card, output, *, total_steps, patience, resume, report):
     """Train a compiled model, keep the best epoch, and return the model card.
 
     Beside `output` stand, up to date after every epoch: the card (`.json`), the history (`.csv`),
@@ -128,7 +139,6 @@ def fit(model, train, validation, card, output, *, epochs, total_steps, patience
         card: what is known of the model before training (`model_card`). Its `settings` must be
             those of the run that is resumed, but for `MAY_CHANGE`.
         output: `.keras` or `.h5` path for the model of the best epoch.
-        epochs: of the whole run.
         total_steps: optimizer steps of the whole run; the last epoch may be cut short.
         patience: epochs without a better one after which to stop, or None.
         resume: go on from the state beside `output`, if there is one.
@@ -142,13 +152,13 @@ def fit(model, train, validation, card, output, *, epochs, total_steps, patience
         InputError: if the loss is no number any more, or the state cannot be resumed.
         KeyboardInterrupt: when interrupted, with all files in order.
     """
-    run = Run(card, Path(output), train, epochs, total_steps, patience, report)
+    run = Run(card, Path(output), train, total_steps, patience, report)
     if resume:
         run.restore(model)
     else:
         run.clear()
     if run.is_over():
-        report.say(f"{output}: this run is finished; more --epochs would carry it on")
+        report.say(f"{output}: this run is finished; --resume and more --epochs carry it on")
         return run.card
     callbacks = [run]
     if find_spec("tensorflow"):  # Keras' TensorBoard callback writes with it on any backend
@@ -157,7 +167,7 @@ def fit(model, train, validation, card, output, *, epochs, total_steps, patience
         model.fit(
             train,
             validation_data=validation,
-            epochs=epochs,
+            epochs=run.epochs,
             initial_epoch=len(run.history),
             shuffle=False,  # the batches come in an order of their own
             verbose=0,
@@ -181,10 +191,11 @@ def fit(model, train, validation, card, output, *, epochs, total_steps, patience
 class Run(keras.callbacks.Callback):
     """Keeps the files of a run up to date, and ends it when it is over or has diverged."""
 
-    def __init__(self, card, output, train, epochs, total_steps, patience, report):
+    def __init__(self, card, output, train, total_steps, patience, report):
         super().__init__()
         self.card, self.output, self.train, self.report = dict(card), output, train, report
-        self.epochs, self.total_steps, self.patience = epochs, total_steps, patience
+        self.total_steps, self.patience = total_steps, patience
+        self.step = 0  # optimizer steps taken
         self.state_path = output.with_suffix(".ckpt") / "state.npz"
         self.log_dir = Path("logs") / output.stem
         classes = card["classes"]
@@ -217,20 +228,24 @@ class Run(keras.callbacks.Callback):
         checkpoint.restore(self.state_path, model)
         self.history = state["history"]
         self.card = state["card"] | {"settings": now}
-        self.train.epoch = len(self.history)
+        self.train.epoch, self.step = len(self.history), self.history[-1]["step"]
         self.report.say(f"resuming after epoch {len(self.history)}")
 
+    @property
+    def epochs(self):
+        """Epochs of the whole run; the last one, or the last before a resumption, may be short."""
+        return len(self.history) + math.ceil((self.total_steps - self.step) / len(self.train))
+
     def is_over(self):
-        """Tell whether nothing is left to do: all epochs done, or none was better for too long."""
-        done = len(self.history)
-        waited = done - self.card.get("best_epoch", 0)
-        return done >= self.epochs or bool(self.patience and waited >= self.patience)
+        """Tell whether nothing is left to do: all steps taken, or none was better for too long."""
+        waited = len(self.history) - self.card.get("best_epoch", 0)
+        return self.step >= self.total_steps or bool(self.patience and waited >= self.patience)
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock and the bar."""
-        self.step = epoch * len(self.train)
+        self.epoch_text = f"epoch {epoch + 1}/{self.epochs}"
         self.steps_in_epoch = min(len(self.train), self.total_steps - self.step)
-        self.report.start(self.steps_in_epoch, f"epoch {epoch + 1}/{self.epochs}")
+        self.report.start(self.steps_in_epoch, self.epoch_text)
         self.started = time.perf_counter()
 
     def on_train_batch_end(self, batch, logs=None):
@@ -263,7 +278,8 @@ class Run(keras.callbacks.Callback):
             self.model.stop_training = True
             return
         seconds = time.perf_counter() - self.started
-        row = {"epoch": epoch + 1} | {name: _number(value) for name, value in logs.items()}
+        row = {"epoch": epoch + 1, "step": self.step}
+        row |= {name: _number(value) for name, value in logs.items()}
         row |= {"learning_rate": float(self.model.optimizer.learning_rate), "seconds": seconds}
         self.history.append(row)
         self.card |= {"epochs_trained": epoch + 1}
@@ -290,7 +306,7 @@ class Run(keras.callbacks.Callback):
         pictures = self.steps_in_epoch * self.train.batch_size
         best = self.card["best_epoch"]
         self.report.say(
-            f"epoch {row['epoch']}/{self.epochs}  loss {row['loss']:.4f}  "
+            f"{self.epoch_text}  loss {row['loss']:.4f}  "
             f"val_loss {row['val_loss']:.4f}  {self.watched} {row[self.watched]:.4f}  "
             f"({'best' if best == row['epoch'] else f'best: epoch {best}'})  "
             f"{row['seconds']:.0f} s, {pictures / row['seconds']:.0f} pictures/s"

@@ -150,6 +150,20 @@ def test_num_steps_overrides_epochs_and_may_end_within_one(data):
     assert int(model.optimizer.iterations) == 6
 
 
+def test_a_run_that_ended_within_an_epoch_goes_on_for_the_steps_that_are_missing(data):
+    train("-n", "6", "--schedule", "constant")
+    train("-n", "13", "--schedule", "constant", "--resume")
+    steps = [int(row["step"]) for row in history(data / "artifacts/hair.csv")]
+    assert steps == [4, 6, 10, 13]
+
+
+def test_a_class_has_a_default_output_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert training.output_path(None, ["face"]) == Path("artifacts/face.keras")
+    assert training.output_path(None, ["sofa, couch"]) == Path("artifacts/sofa_couch.keras")
+    assert training.output_path(None, ["hair", "face"]) == Path("artifacts/model.keras")
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_model(data, monkeypatch):
     train("--epochs", "1", "--schedule", "constant")
     before = (data / "artifacts/hair.keras").read_bytes()
@@ -182,8 +196,8 @@ def test_an_interruption_keeps_the_files_in_order(data, monkeypatch, capsys):
 @pytest.mark.parametrize("trained,over", [(4, False), (5, True), (9, True)])
 def test_patience_ends_a_run_after_so_many_epochs_without_a_better_one(trained, over):
     card = {"classes": ["hair"], "best_epoch": 3}
-    run = training.Run(card, Path("hair.keras"), None, 9, 90, 2, None)
-    run.history = [{}] * trained
+    run = training.Run(card, Path("hair.keras"), [None] * 10, 120, 2, None)
+    run.history, run.step = [{}] * trained, 10 * trained
     assert run.is_over() == over
 
 
