@@ -38,4 +38,4 @@ lint: .venv/development
 	@touch $@
 
 clean:
-	rm -rf .venv demo
+	rm -rf .venv demo logs/portraits

@@ -80,7 +80,7 @@ def parse_args(argv=None):
     sample.add_argument(
         "--count", type=command_line.count, default=200, help="(default %(default)s)"
     )
-    sample.add_argument("--seed", type=command_line.whole, default=1, help="(default %(default)s)")
+    sample.add_argument("--seed", type=command_line.seed, default=1, help="(default %(default)s)")
 
     fetch = _add(commands, "download", run_download, "fetch LFW and its part masks")
     fetch.add_argument("name", choices=("lfw",))

@@ -2,7 +2,7 @@
 
 Hair, from the arrays that data.py writes:
     python train_full.py --img_file data/images-128.npy --mask_file data/masks-128.npy --epochs 12
-After an interruption the same command and --resume goes on. The face, or both:
+After an interruption, the same command with --resume carries on. The face, or both:
     python train_full.py --img_file data/images-128.npy --classes face
     python train_full.py --img_file data/images-128.npy --classes hair,face -o artifacts/both.keras
 
@@ -78,10 +78,13 @@ def parse_args(argv=None):
     training.add_argument(
         "--patience", type=command_line.count, help="stop after so many epochs without a better one"
     )
-    training.add_argument("--seed", type=command_line.whole, default=0)
+    training.add_argument("--seed", type=command_line.seed, default=0)
     training.add_argument("--resume", action="store_true", help="go on after an interruption")
     training.add_argument("-o", "--output", help="default: artifacts/CLASS.keras")
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.val_mask_file and not args.val_img_file:
+        parser.error("--val_mask_file goes with --val_img_file")
+    return args
 
 
 def main(argv=None):
@@ -118,7 +121,10 @@ def main(argv=None):
     model.compile(
         optimizer=training.optimizer(args.optimizer, args.schedule, args.lr, total_steps),
         loss=losses.build(args.loss),
-        metrics=[metrics.ConfusionScores(data.class_names)],
+        metrics=[
+            metrics.ConfusionScores(data.class_names),
+            keras.metrics.MeanMetricWrapper(losses.build("crossentropy").call, "crossentropy"),
+        ],
     )
     card = training.card(args.model, arguments, model, data, vars(args))
     describe(card, data)

@@ -29,11 +29,18 @@ def build(name, img_size, num_classes, **arguments):
     """
     if name not in NETWORKS:
         raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
-    function = getattr(importlib.import_module(f"nets.{name}"), NETWORKS[name])
+    function = _function(name)
     for argument in arguments:
         if argument not in inspect.signature(function).parameters:
             raise ValueError(f"{name} has no {argument}")
     return function(img_size, num_classes, **arguments)
+
+
+def arguments(name, given):
+    """Return all arguments of the network called `name`: its defaults and, over them, `given`."""
+    parameters = inspect.signature(_function(name)).parameters.values()
+    defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+    return {key: value for key, value in defaults.items() if key != "num_classes"} | given
 
 
 def load(path):
@@ -74,6 +81,10 @@ def macs(model):
         elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
             total += math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
     return total
+
+
+def _function(name):
+    return getattr(importlib.import_module(f"nets.{name}"), NETWORKS[name])
 
 
 def _float32(config):

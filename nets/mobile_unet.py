@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from nets import UPSAMPLINGS
+from nets import OUTPUT, UPSAMPLINGS
 
 # Skip connections, deepest first: (encoder layer, stride, width at alpha 1 of the joining stage).
 SKIPS = (
@@ -88,7 +88,7 @@ def MobileUNet(
     x = layers.UpSampling2D(2, interpolation="bilinear", name="score_up")(x)
     activation = "sigmoid" if num_classes == 1 else "softmax"
     # float32 whatever the policy: half precision probabilities saturate in the loss.
-    mask = layers.Activation(activation, dtype="float32", name="mask")(x)
+    mask = layers.Activation(activation, dtype="float32", name=OUTPUT)(x)
     return keras.Model(image, mask, name="mobile_unet")
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 ROTATION = 20.0  # degrees, either way
 SHEAR = 0.2  # horizontal shift per unit of height, either way
-ZOOM = 0.2  # relative, either way, each axis for itself within ASPECT of the other
-ASPECT = 0.05
+ZOOM = 0.2  # relative, either way
+ASPECT = 0.05  # relative, either way, of each axis on top of that
 SHIFT = 0.05  # of the side, either way
 FLIP = 0.5  # probability
 BRIGHTNESS = 0.25  # of the full range, either way

@@ -63,5 +63,6 @@ def _load(path):
 
 
 def _variables(model):
-    model.optimizer.build(model.trainable_variables)
+    if not model.optimizer.built:  # building a LossScaleOptimizer again resets its scale
+        model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]

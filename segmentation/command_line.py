@@ -75,6 +75,13 @@ def whole(text):
     return int(text)
 
 
+def seed(text):
+    """Parse a seed, which NumPy wants below 2³²."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0 to {2**32 - 1}")
+    return int(text)
+
+
 def positive(text):
     """Parse a number above 0."""
     return _number(text, lambda value: value > 0, "number above 0")

@@ -144,7 +144,7 @@ class TrainingBatches(ArrayBatches):
 
     Args:
         seed: of the run.
-        epoch: number of the pass to begin with, from 0.
+        epoch: passes made so far.
         augment: whether to augment.
     """
 
@@ -167,7 +167,9 @@ class TrainingBatches(ArrayBatches):
         return np.stack(images), self.table[np.stack(masks)]
 
     def on_epoch_end(self):
-        """Go on to the next epoch (Keras calls it when all threads have stopped)."""
+        """Count a pass. Keras calls it between passes, when all threads have stopped, and once
+        before the first.
+        """
         self.epoch += 1
 
     def _pair(self, row):

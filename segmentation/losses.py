@@ -13,6 +13,7 @@ from segmentation.labels import IGNORED
 
 EPSILON = 1e-7  # keeps logarithms finite
 SMOOTH = 1.0  # pixels; decides the dice of an empty mask
+SUM_WEIGHTS = (1.0, 1.0)  # of dice and cross-entropy: both begin near 1
 FOCUS = 2.0  # gamma of https://arxiv.org/abs/1708.02002
 
 
@@ -27,7 +28,7 @@ class Dice(keras.losses.Loss):
     prediction, and near 1 for a large one.
 
     Args:
-        class_weights: a weight per channel id, or None.
+        class_weights: a weight per channel id, or None; of no effect on a single channel.
     """
 
     def __init__(self, class_weights=None, name="dice"):
@@ -72,22 +73,30 @@ class Crossentropy(keras.losses.Loss):
             loss = loss * (1 - probability) ** self.gamma
         weight = valid[..., 0]
         if self.class_weights is not None:
-            weight = weight * ops.sum(target * ops.convert_to_tensor(self.class_weights), axis=-1)
+            weight = weight * ops.sum(
+                target * ops.convert_to_tensor(self.class_weights, "float32"), axis=-1
+            )
         return ops.sum(loss * weight, axis=(1, 2)) / ops.maximum(
             ops.sum(weight, axis=(1, 2)), EPSILON
         )
 
 
 class Sum(keras.losses.Loss):
-    """The sum of several losses."""
+    """The weighted sum of several losses.
 
-    def __init__(self, losses, name):
+    Args:
+        losses: of this module.
+        weights: a float for each.
+    """
+
+    def __init__(self, losses, weights, name):
         super().__init__(name=name)
-        self.losses = losses
+        self.losses, self.weights = losses, weights
 
     def call(self, y_true, y_pred):
         """Return `(batch,)`."""
-        return sum(loss.call(y_true, y_pred) for loss in self.losses)
+        values = [loss.call(y_true, y_pred) for loss in self.losses]
+        return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
 
 
 def _targets(y_true, y_pred):
@@ -116,5 +125,6 @@ def build(name, class_weights=None):
     if name == "crossentropy":
         return Crossentropy(class_weights)
     if name == "dice+crossentropy":
-        return Sum([Dice(class_weights), Crossentropy(class_weights)], "dice_crossentropy")
+        parts = [Dice(class_weights), Crossentropy(class_weights)]
+        return Sum(parts, SUM_WEIGHTS, "dice_crossentropy")
     raise ValueError(f"no loss is called {name!r}; there are {', '.join(LOSSES)}")

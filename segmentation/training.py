@@ -1,12 +1,15 @@
 """The training loop: learning rate, optimizer, and the files that a run keeps up to date."""
 
+import contextlib
 import csv
 import io
 import math
 import platform
 import re
 import shutil
+import signal
 import time
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,13 +19,13 @@ import nets
 from segmentation import checkpoint, files, model_card, visualization
 from segmentation.choices import OPTIMIZERS
 from segmentation.errors import InputError
+from segmentation.model_card import MODEL_SUFFIXES
 
 WARM_UP = 0.05  # of all steps, of the cosine schedule
 # The older hair project: tenfold drops after these parts of all steps.
 DROPS = (0.5, 0.75, 0.9)
 WEIGHT_DECAY = 0.02
 TIMED_STEPS = 20  # after so many steps the remaining time is told
-SUFFIXES = (".keras", ".h5")
 # Options that say where things are; where a run may be carried on from another folder.
 NO_SETTINGS = {"img_file", "mask_file", "val_img_file", "val_mask_file", "output", "resume"}
 MAY_CHANGE = {"epochs", "num_steps", "patience"}  # settings, from a run to the one that resumes it
@@ -84,8 +87,8 @@ def output_path(output, chosen):
     """
     name = re.sub(r"\W+", "_", chosen[0]) if len(chosen) == 1 else "model"
     output = Path(output or f"artifacts/{name}.keras")
-    if output.suffix not in SUFFIXES or output.is_dir():
-        raise InputError(f"{output}: name a file that ends in {' or '.join(SUFFIXES)}")
+    if output.suffix not in MODEL_SUFFIXES or output.is_dir():
+        raise InputError(f"{output}: name a file that ends in {' or '.join(MODEL_SUFFIXES)}")
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -98,7 +101,7 @@ def card(network, arguments, model, data, options):
 
     Args:
         network: a key of `nets.NETWORKS`.
-        arguments: those that the network was built with.
+        arguments: those that the network was built with; defaults are added.
         model: the built network.
         data: `input_pipeline.Dataset`.
         options: of the command, as a dictionary.
@@ -110,7 +113,7 @@ def card(network, arguments, model, data, options):
     }
     return {
         "network": network,
-        "arguments": arguments,
+        "arguments": nets.arguments(network, arguments),
         "img_size": list(data.img_size),
         "classes": data.classes,
         "colors": data.colors,
@@ -121,7 +124,7 @@ def card(network, arguments, model, data, options):
         "versions": {
             "python": platform.python_version(),
             "keras": keras.__version__,
-            "backend": keras.backend.backend(),
+            keras.backend.backend(): version(keras.backend.backend()),
         },
     }
 
@@ -156,13 +159,17 @@ def fit(model, train, validation, card, output, *, total_steps, patience, resume
     if resume:
         run.restore(model)
     else:
-        run.clear()
+        run.clear_logs()
     if run.is_over():
         report.say(f"{output}: this run is finished; --resume and more --epochs carry it on")
         return run.card
     callbacks = [run]
     if find_spec("tensorflow"):  # Keras' TensorBoard callback writes with it on any backend
         callbacks.append(keras.callbacks.TensorBoard(run.log_dir, write_graph=False))
+    if keras.backend.backend() != "tensorflow":
+        # Builds the metrics. Otherwise Keras builds them with a batch of `train`, and what is
+        # fetched ahead of it comes into the first epoch.
+        model.test_on_batch(*validation[0])
     try:
         model.fit(
             train,
@@ -180,7 +187,7 @@ def fit(model, train, validation, card, output, *, total_steps, patience, resume
         report.stop()
     if run.diverged:
         best = run.card.get("best_epoch")
-        kept = f"the model of epoch {best} is kept" if best else "no model was kept"
+        kept = f"the model of epoch {best} is kept" if best else "this run kept no model"
         raise InputError(
             f"{output}: the loss became {run.diverged} in epoch {len(run.history) + 1} ({kept}); "
             "lower --lr, or look for broken pictures"
@@ -204,10 +211,9 @@ class Run(keras.callbacks.Callback):
         self.diverged = None  # or the loss that was no number
         self.timed = False
 
-    def clear(self):
-        """Remove what an earlier run of this name left behind, but for its model."""
-        for folder in (self.state_path.parent, self.log_dir):
-            shutil.rmtree(folder, ignore_errors=True)
+    def clear_logs(self):
+        """Remove an earlier run from TensorBoard; its other files are replaced after an epoch."""
+        shutil.rmtree(self.log_dir, ignore_errors=True)
 
     def restore(self, model):
         """Take up the state beside the output, if there is one."""
@@ -216,8 +222,9 @@ class Run(keras.callbacks.Callback):
             self.report.say(f"{self.state_path}: no such file; starting from the beginning")
             return
         now, before = self.card["settings"], state["card"]["settings"]
-        changed = sorted(key for key in now | before if now.get(key) != before.get(key))
-        if set(changed) - MAY_CHANGE:
+        fixed = (now | before).keys() - MAY_CHANGE
+        changed = sorted(key for key in fixed if now.get(key) != before.get(key))
+        if changed:
             listed = ", ".join(
                 f"{key} {before.get(key)} then, {now.get(key)} now" for key in changed
             )
@@ -281,13 +288,14 @@ class Run(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "step": self.step}
         row |= {name: _number(value) for name, value in logs.items()}
         row |= {"learning_rate": float(self.model.optimizer.learning_rate), "seconds": seconds}
-        self.history.append(row)
-        self.card |= {"epochs_trained": epoch + 1}
         best = self.card.get("metrics", {}).get(self.watched, -1.0)
-        if row[self.watched] > best:
-            self.card |= {"best_epoch": epoch + 1, "metrics": row}
-            save_model(self.model, self.output)
-        self._write_files()
+        with uninterrupted():  # the model, its card and the state belong together
+            self.history.append(row)
+            self.card |= {"epochs_trained": epoch + 1}
+            if row[self.watched] > best:
+                self.card |= {"best_epoch": epoch + 1, "metrics": row}
+                save_model(self.model, self.output)
+            self._write_files()
         self._tell_epoch(row)
         if self.is_over():
             self.model.stop_training = True
@@ -316,14 +324,29 @@ class Run(keras.callbacks.Callback):
             self.report.say(f"  it predicts {only} everywhere in the validation pictures")
 
     def keep_what_there_is(self):
-        """After an interruption: save the model if no epoch has; say how to go on."""
+        """After an interruption: save the model if there is none yet; say how to go on."""
         if self.history:
             self.report.say(f"{self.output}: the model of epoch {self.card['best_epoch']} is kept")
-        else:
+        elif self.output.exists():
+            self.report.say(f"{self.output}: the model of an earlier run is kept")
+        elif self.step:
             save_model(self.model, self.output)
             model_card.write(self.output, self.card)
             self.report.say(f"{self.output}: saved before the first epoch ended")
         self.report.say(f"--resume goes on after epoch {len(self.history)}")
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """Let Ctrl-C wait until the block has ended."""
+    pressed = []
+    previous = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    if pressed:
+        raise KeyboardInterrupt
 
 
 def save_model(model, path):

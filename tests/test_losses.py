@@ -34,6 +34,17 @@ def test_dice_is_taken_per_picture():
     assert value(losses.build("dice"), true, pred) == pytest.approx((0 + 4 / 5) / 2)
 
 
+def test_dice_of_several_classes_is_their_mean_or_weighted_mean_by_hand():
+    true = np.array([[[0, 1], [2, 2]]], np.uint8)
+    pred = np.zeros((1, 2, 2, 3), np.float32)
+    pred[..., 0] = 1  # all background
+    # background: 1 − (2 + 1) / (1 + 4 + 1); class 1: 1 − 1 / 2; class 2: 1 − 1 / 3
+    parts = np.array([1 / 2, 1 / 2, 2 / 3])
+    assert value(losses.build("dice"), true, pred) == pytest.approx(parts.mean())
+    weighted = value(losses.build("dice", class_weights=[0, 1, 3]), true, pred)
+    assert weighted == pytest.approx((1 / 2 + 3 * 2 / 3) / 4)
+
+
 def test_binary_crossentropy_agrees_with_keras():
     pred = np.array([0.9, 0.2, 0.4, 0.1], np.float32).reshape(1, 2, 2, 1)
     expected = keras.losses.BinaryCrossentropy()(TRUE[..., None].astype("float32"), pred)
@@ -72,7 +83,7 @@ def test_ignored_pixels_change_nothing(name, channels):
 
 
 def test_class_weights_count_a_pixel_as_much_as_its_true_class():
-    loss = losses.build("crossentropy", class_weights=[1.0, 3.0])
+    loss = losses.build("crossentropy", class_weights=[1, 3])
     pred = np.array([0.8, 0.4, 0.4, 0.4], np.float32).reshape(1, 2, 2, 1)
     expected = -(3 * np.log(0.8) + 3 * np.log(0.6)) / (3 + 3)
     assert value(loss, TRUE, pred) == pytest.approx(expected, 1e-5)

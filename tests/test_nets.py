@@ -77,6 +77,16 @@ def test_an_argument_that_the_network_lacks_is_named():
         nets.build("mobile_unet", (32, 32), 1, beta=2)
 
 
+def test_arguments_are_the_defaults_and_what_is_given():
+    assert nets.arguments("mobile_unet", {"alpha": 0.5}) == {
+        "alpha": 0.5,
+        "alpha_up": 0.25,
+        "depth_multiplier": 1,
+        "upsampling": "deconvolution",
+        "weights": None,
+    }
+
+
 def test_macs_by_hand():
     image = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(image)  # 4·4 · 3·3·3·4

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -182,15 +183,39 @@ def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_model(da
     assert len(history(data / "artifacts/hair.csv")) == 1
 
 
-def test_an_interruption_keeps_the_files_in_order(data, monkeypatch, capsys):
+def test_ctrl_c_ends_a_run_with_its_files_in_order_and_status_130(data):
+    command = [*COMMAND, "--epochs", "500", "-o", "out/hair.keras"]
+    process = subprocess.Popen(command, cwd=data, stderr=subprocess.PIPE, text=True)
+    while not process.stderr.readline().startswith("epoch 2/"):
+        assert process.poll() is None, "it ended before it could be interrupted"
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "is kept" in errors and "--resume" in errors and "Traceback" not in errors
+    card = json.loads((data / "out/hair.json").read_text())
+    rows = history(data / "out/hair.csv")
+    assert card["epochs_trained"] == len(rows) >= 2
+    assert len(checkpoint.read(data / "out/hair.ckpt/state.npz")["history"]) == len(rows)
+    assert nets.load(str(data / "out/hair.keras")).name == "tiny"
+
+
+def test_an_interruption_in_the_first_epoch_saves_a_model_but_not_over_an_earlier_one(
+    data, monkeypatch, capsys
+):
     def interrupt(self, batch, logs=None):
+        self.step += 1
         raise KeyboardInterrupt
 
     monkeypatch.setattr(training.Run, "on_train_batch_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train("--epochs", "2")
     assert nets.load("artifacts/hair.keras").name == "tiny"
-    assert "--resume" in capsys.readouterr().err
+    assert "saved before the first epoch ended" in capsys.readouterr().err
+    before = (data / "artifacts/hair.keras").read_bytes()
+    with pytest.raises(KeyboardInterrupt):
+        train("--epochs", "2", "--seed", "9")
+    assert (data / "artifacts/hair.keras").read_bytes() == before
+    assert "an earlier run is kept" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("trained,over", [(4, False), (5, True), (9, True)])
@@ -211,14 +236,28 @@ def test_several_classes_get_a_background_channel_and_h5_is_a_format(data):
 
 
 def test_mixed_precision_runs_and_its_model_is_rebuilt_in_float32(data):
-    train("--epochs", "1", "--precision", "mixed_bfloat16")
     try:
+        train("--epochs", "1", "--precision", "mixed_bfloat16")
         model = nets.inference_model(nets.load("artifacts/hair.keras"))
     finally:
-        import keras
-
         keras.config.set_dtype_policy("float32")
     assert {layer.compute_dtype for layer in model.layers if layer.weights} == {"float32"}
+
+
+def test_the_loss_scale_of_half_precision_survives_a_checkpoint(tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        models = [tiny_network.Tiny((32, 32)) for _ in range(2)]
+        for model in models:
+            model.compile(optimizer=training.optimizer("adamw", "cosine", None, 9), loss="mse")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    models[0].optimizer.build(models[0].trainable_variables)
+    models[0].optimizer.dynamic_scale.assign(1024.0)
+    checkpoint.save(tmp_path / "state.npz", models[0], {})
+    checkpoint.save(tmp_path / "state.npz", models[0], {})
+    checkpoint.restore(tmp_path / "state.npz", models[1])
+    assert float(models[1].optimizer.dynamic_scale) == 1024
 
 
 def test_mobile_unet_learns_at_all(data):
@@ -277,8 +316,18 @@ def training_batches():
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_training_without_tensorflow_on_another_backend(data, backend):
+def test_training_and_resuming_without_tensorflow_on_another_backend(data, backend):
     pytest.importorskip(backend)
     environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": NO_TENSORFLOW}
-    subprocess.run([*COMMAND, "--epochs", "1"], cwd=data, env=environment, check=True)
-    assert nets.load("artifacts/hair.keras").output_shape == (None, 32, 32, 1)
+    for name, options in (
+        ("whole", ["--epochs", "2"]),
+        ("parts", ["--epochs", "1"]),
+        ("parts", ["--epochs", "2", "--resume"]),
+    ):
+        command = [*COMMAND, "--schedule", "constant", "-o", f"out/{name}.keras", *options]
+        subprocess.run(command, cwd=data, env=environment, check=True)
+    assert nets.load("out/whole.keras").output_shape == (None, 32, 32, 1)
+    states = [np.load(data / "out" / f"{name}.ckpt/state.npz") for name in ("whole", "parts")]
+    for key in states[0]:
+        if key != "run":
+            np.testing.assert_array_equal(states[0][key], states[1][key], err_msg=key)
