@@ -56,7 +56,7 @@ def _per_picture(counts, names, titles, ious):
     """Return a dictionary per measured picture: `title`, `iou` as ranked, and `class_iou`."""
     from segmentation import metrics
 
-    by_class = metrics.iou(counts.areas)  # (N, C)
+    by_class, damaged = metrics.iou(counts.areas), set(counts.broken)  # (N, C)
     return [
         {
             "title": title,
@@ -68,7 +68,7 @@ def _per_picture(counts, names, titles, ious):
             },
         }
         for index, title in enumerate(titles)
-        if index not in counts.broken
+        if index not in damaged
     ]
 
 

@@ -102,7 +102,7 @@ def test_heat_maps_have_the_colours_of_their_probabilities():
 
 
 @pytest.mark.parametrize("shape", [(20, 40), (3000, 40), (40, 3000)])
-@pytest.mark.parametrize("count", [1, 3, 150, 255])
+@pytest.mark.parametrize("count", [1, 150])
 def test_a_sheet_of_heat_maps_keeps_within_its_limit(shape, count):
     probabilities = np.ones((3, 5, count), np.float32)
     picture = np.full((*shape, 3), (255, 0, 255), np.uint8)
