@@ -1,7 +1,6 @@
 """The model card: the JSON beside a model that says what it is, sees and predicts."""
 
 import json
-import re
 from pathlib import Path
 
 from segmentation import files
@@ -45,12 +44,7 @@ def read(model_path):
 
 def write(model_path, card):
     """Write `card`, a dictionary, beside `model_path`."""
-    text = json.dumps(card, indent=2)
-    # A list of numbers on one line: colours and rows are read as a whole.
-    text = re.sub(
-        r"\[[\d,\s]+\]", lambda numbers: re.sub(r"\s+", "", numbers[0]).replace(",", ", "), text
-    )
-    files.write_text(path_beside(model_path), text + "\n")
+    files.write_json(path_beside(model_path), card)
 
 
 def to_copy(model_path, export_path):

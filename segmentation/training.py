@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 
 import nets
-from segmentation import checkpoint, files, model_card, visualization
+from segmentation import checkpoint, files, model_card, plots
 from segmentation.choices import OPTIMIZERS
 from segmentation.errors import InputError
 from segmentation.model_card import MODEL_SUFFIXES
@@ -310,7 +310,7 @@ class Run(keras.callbacks.Callback):
         writer.writeheader()
         writer.writerows(self.history)
         files.write_text(self.output.with_suffix(".csv"), table.getvalue())
-        visualization.curves(self.history, self.watched, self.output.with_suffix(".png"))
+        plots.curves(self.history, self.watched, self.output.with_suffix(".png"))
         checkpoint.save(self.state_path, self.model, {"card": self.card, "history": self.history})
 
     def _tell_epoch(self, row):
