@@ -69,10 +69,7 @@ def main(argv=None):
             failed.append(str(path))
             continue
         megabytes = files.size(path) / 1e6
-        print(
-            f"{path}: {megabytes:.1f} MB, largest difference "
-            f"{comparison['largest_difference']:.1e}, mask IoU {comparison['mask_iou']:.4f}"
-        )
+        print(f"{path}: {megabytes:.1f} MB, {parity.summary(comparison)}")
         written.append({"path": str(path), "megabytes": round(megabytes, 3), **comparison})
     if written and card:
         model_card.write(target, card)

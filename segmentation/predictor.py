@@ -248,11 +248,20 @@ def _saved_model(path):
 
 
 def _core_ml(path):
-    from segmentation.export.mil_interpreter import Program
+    from segmentation.export import coreml, mil_interpreter
 
-    program = Program(path)
-    probe = program(np.zeros((1, *program.img_size, 3), np.uint8))
-    return program, tuple(program.img_size), probe.shape[-1]
+    program = mil_interpreter.load(path)
+    output = program.metadata.get("output", "scores")
+    if output == "scores":
+        num_channels = program(np.zeros((1, *program.img_size, 3), np.uint8)).shape[-1]
+    else:
+        num_channels = len(json.loads(program.metadata["classes"]))
+
+    def run(images):
+        return coreml.as_probabilities(program(images), output, num_channels)
+
+    run.metadata = program.metadata
+    return run, tuple(program.img_size), num_channels
 
 
 def _one_by_one(run_one, input_shape, output_shape):
