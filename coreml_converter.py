@@ -7,9 +7,10 @@
 Writes an ML program (.mlpackage) for iOS 15 and later in float16, in about 15 seconds; a name that
 ends in .mlmodel gives the older neural network format, for iOS 14 in float32. Its input `image` is
 an RGB picture, its output `mask` holds probabilities, or what --output asks for; names and colours
-of the classes come from the model card, which goes along. The package is run on the same pictures
-as the Keras model before it takes its name, in NumPy and on a Mac in Core ML too: one that differs
-is not written, and the exit status is 1.
+of the classes come from the model card, which goes along. So does NAME.mlpackage.contract.md: what
+an app hands over and gets back, with a Swift function for exactly this file. The package is run on
+the same pictures as the Keras model before it takes its name, in NumPy and on a Mac in Core ML too:
+one that differs is not written, and the exit status is 1.
 """
 
 import os
@@ -74,7 +75,7 @@ def main(argv=None):
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's TF32 differs by 1e-3: no reference
     with silenced():  # TensorFlow's start-up notices, which TF_CPP_MIN_LOG_LEVEL lets through
         from segmentation import files, model_card, predictor
-        from segmentation.export import coreml, parity
+        from segmentation.export import contract, coreml, parity
 
     card = model_card.to_copy(args.model, args.package)
     model, reference = predictor.load_keras(args.model), predictor.load(args.model)
@@ -101,6 +102,18 @@ def main(argv=None):
         return 1
     if card:
         model_card.write(args.package, card)
+    contract.write(
+        args.package,
+        reference.img_size,
+        reference.img_size if args.output != "scores" else model.output_shape[1:3],
+        reference.classes,
+        reference.colors,
+        output=args.output,
+        facts=[
+            ("precision", args.quantize),
+            ("beside the Keras model", f"{parity.summary(result)}, by {result['checked_by']}"),
+        ],
+    )
     megabytes = files.size(args.package) / 1e6
     print(
         f"{args.package}: {megabytes:.1f} MB, {args.quantize}, {parity.summary(result)}, "

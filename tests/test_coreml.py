@@ -65,7 +65,8 @@ def test_the_command_writes_a_package_that_segments_and_says_so(hair):
     assert str(path) in lines[0] and "float16" in lines[0] and "mask IoU" in lines[0]
     assert noise == ""
     assert 0.3 < result["megabytes"] < 1  # 363,000 parameters of two bytes
-    assert sorted(p.name for p in folder.iterdir()) == ["hair.json", "hair.keras", "hair.mlpackage"]
+    names = ["hair.json", "hair.keras", "hair.mlpackage", "hair.mlpackage.contract.md"]
+    assert sorted(p.name for p in folder.iterdir()) == names
 
 
 def test_the_package_is_float16_for_ios_15_and_described(hair):
