@@ -1,11 +1,12 @@
 # make demo: drawn portraits to a phone's files, in minutes
 # make test: everything that is checked; make lint: style alone
+# make test_all: the same, with MediaPipe, JAX and PyTorch (some gigabytes) installed
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-.PHONY: demo test lint clean
+.PHONY: demo test test_all lint clean
 
 demo: .venv/runtime
 	$(RUN) data.py sample --out_dir demo/raw --count 600 --seed 1
@@ -22,6 +23,8 @@ demo: .venv/runtime
 test: lint
 	$(RUN) -m pytest --numprocesses 2 --dist loadfile
 
+test_all: .venv/all test
+
 lint: .venv/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,6 +38,10 @@ lint: .venv/development
 
 .venv/development: .venv/runtime requirements-dev.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.venv/all: .venv/development requirements-all.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-all.txt
 	@touch $@
 
 clean:

@@ -66,22 +66,32 @@ def open_arrays(img_file, mask_file=None, label_file=None):
     mask_file = Path(mask_file) if mask_file else _beside(img_file, "masks", ".npy")
     if mask_file is None:
         raise InputError(f"{img_file} is not called images-….npy: name its mask file as well")
-    images, masks = _open(img_file), _open(mask_file)
-    if images.ndim != 4 or images.shape[-1] != 3:
-        raise InputError(f"{img_file} has shape {images.shape}, not (N, H, W, 3): {PREPARE_AGAIN}")
+    images, masks = open_images(img_file), _open(mask_file)
     if masks.shape not in (images.shape, images.shape[:3]):
         raise InputError(
             f"{mask_file} has shape {masks.shape}, and {img_file.name} {images.shape}: "
             f"they do not belong together; {PREPARE_AGAIN}"
         )
-    if not len(images):
-        raise InputError(f"{img_file} holds no picture: {PREPARE_AGAIN}")
     names = _label_names(img_file, label_file, old=masks.ndim == 4)
     if masks.ndim == 4:
         masks = _old_masks_to_ids(masks, mask_file)
     _check_ids(masks, mask_file, names)
     stems, groups = _read_names(_beside(img_file, "names", ".txt"), len(images))
     return Arrays(images, masks, stems, groups, names)
+
+
+def open_images(path):
+    """Open prepared pictures, `(N, H, W, 3)` uint8 RGB, without reading them into memory.
+
+    Raises:
+        InputError: if the file is missing, damaged, pickled, empty or of another type or shape.
+    """
+    images = _open(path)
+    if images.ndim != 4 or images.shape[-1] != 3:
+        raise InputError(f"{path} has shape {images.shape}, not (N, H, W, 3): {PREPARE_AGAIN}")
+    if not len(images):
+        raise InputError(f"{path} holds no picture: {PREPARE_AGAIN}")
+    return images
 
 
 def fingerprint(arrays):

@@ -100,7 +100,7 @@ def target_of(predict, pairs):
         ignore_class = 0
     else:
         ignore_class = pairs.labels.index(ignored) if ignored in pairs.labels else None
-    has_background = len(predict.classes) > 1 and not ignores_background
+    has_background = labels.is_background(predict.classes[0])
     chosen = predict.classes[1:] if has_background else predict.classes
     try:
         channels, table = labels.channels(pairs.labels, chosen, ignore_class)

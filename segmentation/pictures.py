@@ -38,6 +38,31 @@ def find(folder):
     ]
 
 
+def sample(folder, img_size, count):
+    """Read up to `count` pictures of a folder, evenly spread over them, stretched to one size.
+
+    Args:
+        folder: of `find`.
+        img_size: `(height, width)`, pixels.
+        count: how many at most.
+
+    Returns:
+        `(n, height, width, 3)` uint8 RGB, `1 <= n <= count`.
+
+    Raises:
+        InputError: if the folder holds no picture or a chosen one cannot be read.
+    """
+    found = find(folder)
+    if not found:
+        raise InputError(f"{folder}: no pictures in this folder; name one with .jpg or .png files")
+    return np.stack([resize(read(found[i]), img_size) for i in spread(len(found), count)])
+
+
+def spread(total, count):
+    """Return up to `count` of the numbers from 0 to `total` - 1, evenly spread, as an array."""
+    return np.unique(np.linspace(0, total - 1, count).round().astype(int))
+
+
 def open_upright(path):
     """Open and decode a picture file, turned as its EXIF orientation says.
 

@@ -28,8 +28,9 @@ class Predictor:
 
     def __init__(self, path, run, img_size, num_channels, metadata=None):
         self.path, self.img_size, self._run = Path(path), img_size, run
-        self.card = _card(self.path, img_size, num_channels)
-        known = self.card or _described_inside(metadata or {}, num_channels)
+        inside = _described_inside(metadata or {}, num_channels)
+        self.card = _card(self.path, img_size, num_channels, inside)
+        known = self.card or inside
         self.named = known is not None
         known = known or _made_up(num_channels)
         self.classes, self.colors = known["classes"], known["colors"]
@@ -77,7 +78,7 @@ def load(path):
         raise InputError(f"{path}: no model; known are {', '.join(READERS)}, SavedModel folders")
     with _reading(path):
         run, img_size, num_channels = reader(path)
-    metadata = getattr(run, "metadata", None)  # only an ML program has some
+    metadata = getattr(run, "metadata", None)  # only ML programs and .tflite have some
     return Predictor(path, run, img_size, num_channels, metadata)
 
 
@@ -151,10 +152,12 @@ def decide_at(probabilities, size):
     return mask
 
 
-def _card(path, img_size, num_channels):
+def _card(path, img_size, num_channels, inside):
     if not model_card.path_beside(path).exists():
         return None
     card = model_card.read(path)
+    if inside and inside["classes"] == [labels.BACKGROUND_NAMES[0], *card["classes"]]:
+        card |= inside  # tf_converter.py --two_channels gave the model's one class a background
     found = (tuple(card["img_size"]), len(card["classes"]))
     if found != (img_size, num_channels):
         raise InputError(
@@ -165,10 +168,13 @@ def _card(path, img_size, num_channels):
 
 
 def _described_inside(metadata, num_channels):
-    """Return the classes and colours that our converter wrote into a package, or None."""
+    """Return the classes and colours that our converters wrote into a file, or None."""
     try:
-        found = {key: json.loads(metadata[key]) for key in ("classes", "colors")}
-    except (KeyError, ValueError):  # a package of another origin
+        found = {key: metadata[key] for key in ("classes", "colors")}
+        for key, value in found.items():
+            if isinstance(value, str):  # an ML program's metadata are texts
+                found[key] = json.loads(value)
+    except (KeyError, TypeError, ValueError):  # a file of another origin
         return None
     fit = all(isinstance(each, list) and len(each) == num_channels for each in found.values())
     return found if fit else None
@@ -204,18 +210,39 @@ def _keras(path):
 def _tflite(path):
     from ai_edge_litert.interpreter import Interpreter
 
+    from segmentation.export import tflite_metadata
+
     interpreter = Interpreter(str(path), num_threads=1)
     interpreter.allocate_tensors()
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
-    if source["dtype"] != np.float32:
-        raise ValueError(f"its input is {source['dtype'].__name__}, not float32")
+    for details in (source, target):
+        if details["dtype"] not in (np.float32, np.uint8):
+            raise ValueError(f"it works on {details['dtype'].__name__}, not on float32 or uint8")
 
     def run_one(image):
-        interpreter.set_tensor(source["index"], image)
+        interpreter.set_tensor(source["index"], _quantized(image, source))
         interpreter.invoke()
-        return interpreter.get_tensor(target["index"])
+        return _dequantized(interpreter.get_tensor(target["index"]), target)
 
-    return _one_by_one(run_one, source["shape"], target["shape"])
+    run, *sizes = _one_by_one(run_one, source["shape"], target["shape"])
+    run.metadata = tflite_metadata.read(path)
+    return run, *sizes
+
+
+def _quantized(values, details):
+    """Return the bytes by which a tensor of uint8 stands for float32 values."""
+    if details["dtype"] == np.float32:
+        return values
+    scale, zero_point = details["quantization"]
+    return np.clip(np.rint(values / scale) + zero_point, 0, 255).astype(np.uint8)
+
+
+def _dequantized(values, details):
+    """Return the float32 values for which the bytes of a tensor stand."""
+    if details["dtype"] == np.float32:
+        return values
+    scale, zero_point = details["quantization"]
+    return (values.astype(np.float32) - zero_point) * np.float32(scale)
 
 
 def _frozen_graph(path):

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from segmentation import model_card, predictor
+from segmentation import labels, model_card, predictor
 from segmentation.errors import InputError
 from segmentation.export import parity
 from segmentation.predictor import decide, decide_at, enlarge
@@ -30,7 +30,8 @@ def artefacts(tmp_path_factory):
     save(model, folder / "parts.keras")
     model.save(folder / "parts.h5")
     tensorflow.to_frozen_graph(model, folder / "parts.pb")
-    tensorflow.to_tflite(model, folder / "parts.tflite")
+    colors = labels.colors(CLASSES[3])
+    tensorflow.to_tflite(model, folder / "parts.tflite", CLASSES[3], colors)
     tensorflow.to_saved_model(model, folder / "parts.saved_model")
     return folder
 
@@ -79,9 +80,9 @@ def test_pictures_of_another_size_or_type_are_refused(loaded):
 
 
 def test_without_a_card_the_classes_have_made_up_names(artefacts, tmp_path):
-    (tmp_path / "found.tflite").write_bytes((artefacts / "parts.tflite").read_bytes())
-    predict = predictor.load(tmp_path / "found.tflite")
-    assert predict.card is None
+    (tmp_path / "found.pb").write_bytes((artefacts / "parts.pb").read_bytes())
+    predict = predictor.load(tmp_path / "found.pb")
+    assert predict.card is None and not predict.named
     assert predict.classes == ["background", "class 1", "class 2"]
     assert predict.colors[0] == [0, 0, 0] and len(predict.colors) == 3
 

@@ -1,5 +1,6 @@
 """TensorFlow's formats: what is in the files, and that a wrong file never gets its name."""
 
+import functools
 import json
 
 import keras
@@ -99,7 +100,7 @@ def test_a_layer_that_asks_for_training_mode_does_not_get_it(tmp_path):
     expected = asking.predict(images.astype("float32"), verbose=0)
     for write, name in (
         (tensorflow.to_frozen_graph, "a.pb"),
-        (tensorflow.to_tflite, "a.tflite"),
+        (functools.partial(tensorflow.to_tflite, classes=["a"], colors=[[1, 2, 3]]), "a.tflite"),
         (tensorflow.to_saved_model, "a.saved_model"),
     ):
         write(asking, tmp_path / name)
