@@ -282,3 +282,20 @@ def _interpolation(size, scale):
     centres = np.clip((np.arange(enlarged) + 0.5) * size / enlarged - 0.5, 0, size - 1)
     distances = np.abs(centres[:, None] - np.arange(size))
     return np.maximum(1 - distances, 0)
+
+
+@_op
+def _batch_norm(x, mean, variance, epsilon, gamma=1.0, beta=0.0):
+    scale = gamma / np.sqrt(variance + epsilon)
+    return x * scale[:, None, None] + (beta - mean * scale)[:, None, None]
+
+
+@_op
+def _resize_bilinear(x, target_size_height, target_size_width, sampling_mode):
+    _require(sampling_mode == "DEFAULT", f"resize_bilinear with sampling mode '{sampling_mode}'")
+    for axis, target in ((2, target_size_height), (3, target_size_width)):
+        size = x.shape[axis]  # "DEFAULT" is TensorFlow 1's sampling: pixel i at i · size / target
+        places = np.minimum(np.arange(target) * (size / target), size - 1)
+        matrix = np.maximum(1 - np.abs(places[:, None] - np.arange(size)), 0).astype(x.dtype)
+        x = np.moveaxis(np.moveaxis(x, axis, -1) @ matrix.T, -1, axis)
+    return x
