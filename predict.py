@@ -24,13 +24,15 @@ def parse_args(argv=None):
     parser.add_argument("model", type=Path, help="what training or a converter wrote")
     parser.add_argument("inputs", type=Path, nargs="+", metavar="PICTURE|DIR")
     parser.add_argument("-o", "--output_dir", type=Path, required=True, help="made if missing")
+    command_line.add_older_model_options(parser)
     return parser.parse_args(argv)
 
 
 def main(argv=None):
     """Write masks and overlays, print what was done."""
     args = parse_args(argv)
-    from segmentation import pictures, predictor
+    given = command_line.older_model(args)
+    from segmentation import older_models, pictures, predictor
 
     paths = find_pictures(args.inputs)
     names = output_names(paths)
@@ -42,7 +44,9 @@ def main(argv=None):
     for path in paths:
         if path.resolve() in results:
             raise InputError(f"{path}: a result would replace it; name another --output_dir")
-    predict = predictor.load(args.model)
+    predict = predictor.load(args.model, given)
+    if doubt := older_models.doubt(given, predict.img_size):
+        command_line.say(doubt)
     if not predict.named:
         command_line.say(f"{args.model}: no model card beside it; the classes have no names")
 
