@@ -4,6 +4,7 @@ import json
 
 import h5py
 import keras
+import numpy as np
 from keras import layers
 
 CONV = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation")
@@ -126,9 +127,13 @@ def icnet_like(size=(32, 64), num_classes=3, interpolation="nearest"):
         for name, source in (("conv6_cls", x), ("sub24_out", half), ("sub4_out", low))
     ]
     model = keras.Model(image, outputs)
-    keras.utils.set_random_seed(1)
+    generator = np.random.default_rng(1)
     for layer in model.layers:
         if layer.weights:
-            shape = [weight.shape for weight in layer.weights]
-            layer.set_weights([abs(keras.random.normal(one)) + 0.1 for one in shape])
+            shapes = [weight.shape for weight in layer.weights]
+            spread = 1.5 if layer.name in model.output_names else 0.5
+            layer.set_weights([generator.normal(0, spread, shape) for shape in shapes])
+        if isinstance(layer, layers.BatchNormalization):
+            variance = generator.uniform(0.5, 1.5, layer.moving_variance.shape)
+            layer.moving_variance.assign(variance)
     return model

@@ -120,6 +120,27 @@ def test_batch_norm():
         agree(OPS["batch_norm"](x=channels_first(x), **arguments), channels_first(expected))
 
 
+@pytest.mark.parametrize("name", ["max", "avg"])
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (3, 1), (6, 6)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_pooling(name, kernel, stride, padding):
+    x = random(1, 6, 7, 3) - 2
+    arguments = {
+        "kernel_sizes": np.array([kernel, kernel], np.int32),
+        "strides": np.array([stride, stride], np.int32),
+        "pad_type": padding,
+        "pad": np.zeros(4, np.int32),
+        "ceil_mode": np.False_,
+    }
+    if name == "avg":
+        arguments["exclude_padding_from_average"] = np.True_
+    pool = {"max": tf.nn.max_pool2d, "avg": tf.nn.avg_pool2d}[name]
+    found = OPS[f"{name}_pool"](x=channels_first(x), **arguments)
+    agree(found, channels_first(pool(x, kernel, stride, padding.upper())))
+    with pytest.raises(UnsupportedOp, match="ceil_mode"):
+        OPS[f"{name}_pool"](x=channels_first(x), **{**arguments, "ceil_mode": np.True_})
+
+
 @pytest.mark.parametrize("size", [(8, 10), (12, 15), (4, 20), (7, 9)])
 def test_resize_bilinear_as_tensorflow_1(size):
     x = random(1, 4, 5, 3)

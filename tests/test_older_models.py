@@ -109,9 +109,14 @@ def test_an_icnet_of_2018_gives_its_first_output(tmp_path):
     names = {"conv2_1_relu": "conv2_1/relu"}
     path = keras2.write(tmp_path / "icnet.h5", model, "2.2.4", names, batch=8)
     expected = model.predict(pictures() / 255 - 0.5, verbose=0)[0]
+    assert expected.shape == (2, IMG_SIZE[0] // 4, IMG_SIZE[1] // 4, 3)
+    assert np.ptp(expected, (0, 1, 2)).min() > 0.05  # no constants
     found = predictor.load(path, ICNET)
     np.testing.assert_allclose(found(pictures()), expected, atol=1e-5)
-    assert expected.shape == (2, IMG_SIZE[0] // 4, IMG_SIZE[1] // 4, 3)
+    assert not coreml_converter.main([str(path), "--from", "icnet2018", "--classes", "wall,floor"])
+    package = predictor.load(path.with_suffix(".mlpackage"))
+    assert package.classes == ["background", "wall", "floor"]
+    np.testing.assert_allclose(package(pictures()), expected, atol=2e-2)
 
 
 @pytest.mark.parametrize(("version", "as_now"), [("2.2.4", False), ("2.4.0", True)])
