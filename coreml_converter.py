@@ -47,6 +47,7 @@ def parse_args(argv=None):
     parser.add_argument("--author", default="", help="shown by Xcode")
     parser.add_argument("--licence", default="", help="shown by Xcode")
     parser.add_argument("--check_images", type=Path, help="folder; default: drawn pictures")
+    command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
     if args.input_model_path and args.model and not args.package:  # the one path is OUT
         args.model, args.package = None, args.model
@@ -70,15 +71,18 @@ def parse_args(argv=None):
 def main(argv=None):
     """Convert, check, put in place; return 1 if the check fails."""
     args = parse_args(argv)
+    given = command_line.older_model(args)
     _require_place(args.package)
     os.environ["KERAS_BACKEND"] = "tensorflow"  # it does the tracing, whatever did the training
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's TF32 differs by 1e-3: no reference
     with silenced():  # TensorFlow's start-up notices, which TF_CPP_MIN_LOG_LEVEL lets through
-        from segmentation import files, model_card, predictor
+        from segmentation import files, model_card, older_models, predictor
         from segmentation.export import contract, coreml, parity
 
-    card = model_card.to_copy(args.model, args.package)
-    model, reference = predictor.load_keras(args.model), predictor.load(args.model)
+    model, reference = predictor.load_keras(args.model, given), predictor.load(args.model, given)
+    card = model_card.to_copy(args.model, args.package, reference.card)
+    if doubt := older_models.doubt(given, reference.img_size):
+        command_line.say(doubt)
     if reference.card is None:
         command_line.say(
             f"{args.model}: no model card beside it; the package calls its classes "

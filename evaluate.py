@@ -46,6 +46,7 @@ def parse_args(argv=None):
     parser.add_argument("-l", "--labels", type=Path, help="labels.txt; default: beside --img_file")
     parser.add_argument("--mask_format", choices=masks.FORMATS, help="of --data_dir")
     parser.add_argument("--report", type=Path, metavar="DIR", help="figures, plots and examples")
+    command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
     if args.data_dir and (args.mask_file or args.split != "all"):
         parser.error("--mask_file and --split go with --img_file")
@@ -59,12 +60,18 @@ def parse_args(argv=None):
 def main(argv=None):
     """Measure, print the table and the scores."""
     args = parse_args(argv)
-    from segmentation import evaluation, model_card, predictor
+    given = command_line.older_model(args)
+    from segmentation import evaluation, model_card, older_models, predictor
 
     start_keras()
-    predict = predictor.load(args.model)
-    if predict.card is None:
-        model_card.read(args.model)  # says what is missing: without names nothing can be matched
+    predict = predictor.load(args.model, given)
+    if doubt := older_models.doubt(given, predict.img_size):
+        command_line.say(doubt)
+    if predict.card is None:  # without names nothing can be matched
+        raise InputError(
+            f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "
+            "copy the one that training wrote, or name its classes with --classes"
+        )
     pairs = open_pairs(args, predict.card)
     names, table = evaluation.target_of(predict, pairs)
     counts = evaluation.measure(predict, pairs, table, command_line.progress, command_line.say)

@@ -27,13 +27,15 @@ def parse_args(argv=None):
     parser.add_argument("inputs", type=Path, nargs="+", metavar="PICTURE|DIR")
     parser.add_argument("-o", "--output_dir", type=Path, required=True, help="made if missing")
     parser.add_argument("--probabilities", action="store_true", help="write heat maps as well")
+    command_line.add_older_model_options(parser)
     return parser.parse_args(argv)
 
 
 def main(argv=None):
     """Write masks and overlays, print what was done."""
     args = parse_args(argv)
-    from segmentation import pictures, predictor
+    given = command_line.older_model(args)
+    from segmentation import older_models, pictures, predictor
 
     paths = find_pictures(args.inputs)
     names = output_names(paths)
@@ -46,7 +48,9 @@ def main(argv=None):
     for path in paths:
         if path.resolve() in results:
             raise InputError(f"{path}: a result would replace it; name another --output_dir")
-    predict = predictor.load(args.model)
+    predict = predictor.load(args.model, given)
+    if doubt := older_models.doubt(given, predict.img_size):
+        command_line.say(doubt)
     if not predict.named:
         command_line.say(f"{args.model}: no model card beside it; the classes have no names")
 

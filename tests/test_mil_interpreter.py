@@ -110,6 +110,52 @@ def test_conv_transpose_refuses_groups():
         conv_transpose(random(1, 4, 4, 2), random(2, 2, 1, 2), 2, "same", (1, 2, 8, 8), groups=2)
 
 
+def test_batch_norm():
+    x, mean, gamma, beta = random(1, 4, 5, 3), random(3) + 1, random(3) + 2, random(3) - 1
+    variance = np.array([0.5, 1, 2], np.float32)
+    for more in ({}, {"gamma": gamma}, {"gamma": gamma, "beta": beta}):
+        arguments = {"mean": mean, "variance": variance, "epsilon": np.float32(1e-3), **more}
+        expected = tf.nn.batch_normalization(
+            x, mean, variance, more.get("beta"), more.get("gamma"), 1e-3
+        )
+        agree(OPS["batch_norm"](x=channels_first(x), **arguments), channels_first(expected))
+
+
+@pytest.mark.parametrize("name", ["max", "avg"])
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (3, 1), (6, 6)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_pooling(name, kernel, stride, padding):
+    x = random(1, 6, 7, 3) - 2
+    arguments = {
+        "kernel_sizes": np.array([kernel, kernel], np.int32),
+        "strides": np.array([stride, stride], np.int32),
+        "pad_type": padding,
+        "pad": np.zeros(4, np.int32),
+        "ceil_mode": np.False_,
+    }
+    if name == "avg":
+        arguments["exclude_padding_from_average"] = np.True_
+    pool = {"max": tf.nn.max_pool2d, "avg": tf.nn.avg_pool2d}[name]
+    found = OPS[f"{name}_pool"](x=channels_first(x), **arguments)
+    agree(found, channels_first(pool(x, kernel, stride, padding.upper())))
+    with pytest.raises(UnsupportedOp, match="ceil_mode"):
+        OPS[f"{name}_pool"](x=channels_first(x), **{**arguments, "ceil_mode": np.True_})
+
+
+@pytest.mark.parametrize("size", [(8, 10), (12, 15), (4, 20), (7, 9)])
+def test_resize_bilinear_as_tensorflow_1(size):
+    x = random(1, 4, 5, 3)
+    found = OPS["resize_bilinear"](
+        x=channels_first(x),
+        target_size_height=np.int32(size[0]),
+        target_size_width=np.int32(size[1]),
+        sampling_mode="DEFAULT",
+    )
+    agree(found, channels_first(tf.compat.v1.image.resize_bilinear(x, size)))
+    with pytest.raises(UnsupportedOp, match="ALIGN_CORNERS"):
+        OPS["resize_bilinear"](x, np.int32(8), np.int32(8), "STRICT_ALIGN_CORNERS")
+
+
 @pytest.mark.parametrize("scale", [(2, 2), (2, 4), (1, 3)])
 def test_upsample_bilinear(scale):
     x = random(1, 4, 5, 3)

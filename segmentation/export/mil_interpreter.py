@@ -322,3 +322,65 @@ def _interpolation(size, scale):
     centres = np.clip((np.arange(enlarged) + 0.5) * size / enlarged - 0.5, 0, size - 1)
     distances = np.abs(centres[:, None] - np.arange(size))
     return np.maximum(1 - distances, 0)
+
+
+@_op
+def _batch_norm(x, mean, variance, epsilon, gamma=1.0, beta=0.0):
+    scale = gamma / np.sqrt(variance + epsilon)
+    return x * scale[:, None, None] + (beta - mean * scale)[:, None, None]
+
+
+@_op
+def _resize_bilinear(x, target_size_height, target_size_width, sampling_mode):
+    _require(sampling_mode == "DEFAULT", f"resize_bilinear with sampling mode '{sampling_mode}'")
+    for axis, target in ((2, target_size_height), (3, target_size_width)):
+        size = x.shape[axis]  # "DEFAULT" is TensorFlow 1's sampling: pixel i at i · size / target
+        places = np.minimum(np.arange(target) * (size / target), size - 1)
+        matrix = np.maximum(1 - np.abs(places[:, None] - np.arange(size)), 0).astype(x.dtype)
+        x = np.moveaxis(np.moveaxis(x, axis, -1) @ matrix.T, -1, axis)
+    return x
+
+
+@_op
+def _relu(x):
+    return np.maximum(x, 0)
+
+
+@_op
+def _expand_dims(x, axes):
+    return np.expand_dims(x, tuple(axes))
+
+
+@_op
+def _tile(x, reps):
+    return np.tile(x, reps)
+
+
+@_op
+def _reshape(x, shape):
+    return x.reshape(shape)
+
+
+@_op
+def _max_pool(x, kernel_sizes, strides, pad_type, pad, ceil_mode):
+    _require(not ceil_mode, "max_pool with ceil_mode")
+    return _windows(x, kernel_sizes, strides, pad_type, -np.inf).max((-2, -1))
+
+
+@_op
+def _avg_pool(x, kernel_sizes, strides, pad_type, pad, ceil_mode, exclude_padding_from_average):
+    counted = exclude_padding_from_average or pad_type == "valid"
+    _require(counted and not ceil_mode, "avg_pool with ceil_mode, or that counts padding,")
+    sums, counts = (
+        _windows(values, kernel_sizes, strides, pad_type, 0).sum((-2, -1))
+        for values in (x, np.ones_like(x))
+    )
+    return sums / counts
+
+
+def _windows(x, kernel, strides, pad_type, fill):
+    """Return `(1, C, H, W, kh, kw)`: what each place of a pooling kernel covers."""
+    margins = _margins(x.shape[2:], kernel, strides, pad_type)
+    x = np.pad(x, [(0, 0), (0, 0), *margins], constant_values=fill)
+    windows = np.lib.stride_tricks.sliding_window_view(x, tuple(kernel), axis=(2, 3))
+    return windows[:, :, :: strides[0], :: strides[1]]
