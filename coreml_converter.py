@@ -1,8 +1,11 @@
-"""Convert a trained model to Core ML, and prove that the package still segments.
+r"""Convert a trained model to Core ML, and prove that the package still segments.
 
     python coreml_converter.py artifacts/hair.keras
     python coreml_converter.py artifacts/hair.keras app/Hair.mlpackage --check_images photos
     python coreml_converter.py artifacts/hair.keras --output labels --quantize palette6
+    python coreml_converter.py artifacts/hair.keras --ladder artifacts/ladder \
+        --img_file data/images-128.npy --split validation
+    python coreml_converter.py --untrained --sizes 224 128 --alphas 1 0.25 -o grid
 
 Writes an ML program (.mlpackage) for iOS 15 and later in float16, in about 15 seconds; a name that
 ends in .mlmodel gives the older neural network format, for iOS 14 in float32. Its input `image` is
@@ -11,6 +14,10 @@ of the classes come from the model card, which goes along. So does NAME.mlpackag
 an app hands over and gets back, with a Swift function for exactly this file. The package is run on
 the same pictures as the Keras model before it takes its name, in NumPy and on a Mac in Core ML too:
 one that differs is not written, and the exit status is 1.
+
+--ladder writes every precision, and a table of what each gives and costs (ladder.md, ladder.json).
+--untrained writes networks with random weights, named by size, alpha and alpha_up, to time a
+device with before anything is trained.
 """
 
 import os
@@ -47,8 +54,15 @@ def parse_args(argv=None):
     parser.add_argument("--author", default="", help="shown by Xcode")
     parser.add_argument("--licence", default="", help="shown by Xcode")
     parser.add_argument("--check_images", type=Path, help="folder; default: drawn pictures")
+    command_line.add_variants(parser)
     command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
+    command_line.check_variants(parser, args, args.model or args.input_model_path)
+    if args.untrained:
+        if not args.output_model_path:
+            parser.error("--untrained writes into a folder: name one with -o")
+        args.quantize = args.quantize or "float16"
+        return args
     if args.input_model_path and args.model and not args.package:  # the one path is OUT
         args.model, args.package = None, args.model
     if (args.model is None) == (args.input_model_path is None):
@@ -69,18 +83,27 @@ def parse_args(argv=None):
 
 
 def main(argv=None):
-    """Convert, check, put in place; return 1 if the check fails."""
+    """Convert, check, put in place; return 1 if a check fails."""
     args = parse_args(argv)
-    given = command_line.older_model(args)
-    _require_place(args.package)
     os.environ["KERAS_BACKEND"] = "tensorflow"  # it does the tracing, whatever did the training
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's TF32 differs by 1e-3: no reference
+    return write_grid(args) if args.untrained else convert(args)
+
+
+def convert(args):
+    """Convert a trained model, once or, with --ladder, in every precision."""
+    given = command_line.older_model(args)
+    paths = {args.quantize: args.package}
+    if args.ladder:
+        names = {each: f"{args.model.stem}_{each}{SUFFIX}" for each in choices.CORE_ML_PRECISIONS}
+        paths = {precision: args.ladder / name for precision, name in names.items()}
+    for path in paths.values():
+        _require_place(path)
     with silenced():  # TensorFlow's start-up notices, which TF_CPP_MIN_LOG_LEVEL lets through
         from segmentation import files, model_card, older_models, predictor
-        from segmentation.export import contract, coreml, parity
+        from segmentation.export import contract, coreml, ladder, parity
 
     model, reference = predictor.load_keras(args.model, given), predictor.load(args.model, given)
-    card = model_card.to_copy(args.model, args.package, reference.card)
     if doubt := older_models.doubt(given, reference.img_size):
         command_line.say(doubt)
     if reference.card is None:
@@ -88,36 +111,51 @@ def main(argv=None):
             f"{args.model}: no model card beside it; the package calls its classes "
             f"{', '.join(reference.classes)}"
         )
-    try:
+    pictures = parity.check_pictures(reference.img_size, args.check_images)
+
+    def write(path, precision):
         result = coreml.convert(
             model,
-            args.package,
+            path,
             reference.classes,
             reference.colors,
             output=args.output,
-            precision=args.quantize,
+            precision=precision,
             target=args.target,
             author=args.author,
             licence=args.licence,
-            pictures=parity.check_pictures(reference.img_size, args.check_images),
+            pictures=pictures,
         )
+        contract.write(
+            path,
+            reference.img_size,
+            reference.img_size if args.output != "scores" else model.output_shape[1:3],
+            reference.classes,
+            reference.colors,
+            output=args.output,
+            facts=[
+                ("precision", precision),
+                ("beside the Keras model", f"{parity.summary(result)}, by {result['checked_by']}"),
+            ],
+        )
+        return result
+
+    if args.ladder:
+        truth = command_line.ground_truth(args, reference)
+        rows = ladder.climb(args.ladder, paths, write, pictures[0], truth, command_line.say)
+        print(ladder.table(rows))
+        print("ms: of the NumPy interpreter on this computer; it says nothing of a phone")
+        command_line.print_result({"ladder": rows})
+        return 1 if any(row["refused"] for row in rows) else 0
+
+    card = model_card.to_copy(args.model, args.package, reference.card)
+    try:
+        result = write(args.package, args.quantize)
     except ExportError as error:
         command_line.say(f"error: {error}")
         return 1
     if card:
         model_card.write(args.package, card)
-    contract.write(
-        args.package,
-        reference.img_size,
-        reference.img_size if args.output != "scores" else model.output_shape[1:3],
-        reference.classes,
-        reference.colors,
-        output=args.output,
-        facts=[
-            ("precision", args.quantize),
-            ("beside the Keras model", f"{parity.summary(result)}, by {result['checked_by']}"),
-        ],
-    )
     megabytes = files.size(args.package) / 1e6
     print(
         f"{args.package}: {megabytes:.1f} MB, {args.quantize}, {parity.summary(result)}, "
@@ -132,6 +170,34 @@ def main(argv=None):
             **result,
         }
     )
+
+
+def write_grid(args):
+    """Convert networks with random weights, in one precision."""
+    with silenced():
+        from segmentation import files
+        from segmentation.export import coreml, ladder, parity
+
+    written = []
+    for name, model in ladder.untrained(args.network, args.sizes, args.alphas):
+        path = args.output_model_path / f"{name}{SUFFIX}"
+        _require_place(path)
+        try:
+            result = coreml.convert(
+                model,
+                path,
+                *ladder.UNTRAINED,
+                output=args.output,
+                precision=args.quantize,
+                target=args.target,
+            )
+        except ExportError as error:
+            command_line.say(f"error: {error}")
+            return 1
+        megabytes = files.size(path) / 1e6
+        print(f"{path}: {megabytes:.1f} MB, {parity.summary(result)}", flush=True)
+        written.append({"path": str(path), "megabytes": round(megabytes, 3)})
+    command_line.print_result({"untrained": written, "precision": args.quantize})
 
 
 def _require_place(path):

@@ -105,16 +105,9 @@ def open_pairs(args, card):
         names = labels.read(args.labels) if args.labels else None
         return evaluation.from_folders(args.data_dir, args.mask_format, names, command_line.say)
     arrays = datasets.open_arrays(args.img_file, args.mask_file, args.labels)
-    if args.split == "all":
-        return evaluation.from_arrays(arrays)
-    if "validation_rows" not in card:
-        raise InputError(f"{args.model}: its card lists no held-out pictures; use --split all")
-    if card.get("data", {}).get("fingerprint") != datasets.fingerprint(arrays):
-        raise InputError(
-            f"{args.img_file}: not the data that {args.model} was validated on; "
-            "give those arrays, or use --split all"
-        )
-    return evaluation.from_arrays(arrays, card["validation_rows"])
+    if args.split == "validation":
+        return evaluation.held_out(arrays, args.img_file, args.model, card)
+    return evaluation.from_arrays(arrays)
 
 
 def print_tables(summary):

@@ -1,21 +1,29 @@
-"""Convert a trained model for Android and TensorFlow, and prove that the files still segment.
+r"""Convert a trained model for Android and TensorFlow, and prove that the files still segment.
 
     python tf_converter.py artifacts/hair.keras
     python tf_converter.py artifacts/hair.keras --format tflite --quantize float16 --two_channels
     python tf_converter.py artifacts/hair.keras --format tflite --output_dir app --output_fn hair \
         --quantize int8 --calibration_images data/images-128.npy
+    python tf_converter.py artifacts/hair.keras --ladder artifacts/ladder \
+        --calibration_images data/images-128.npy --img_file data/images-128.npy --split validation
+    python tf_converter.py --untrained --sizes 224 128 --alphas 1 0.25 -o grid
 
 Writes a frozen graph (.pb) and a LiteRT file (.tflite), float32, in about 15 seconds; `--format`
 also knows saved_model, a folder named STEM.saved_model. Input `image` (1, H, W, 3) float32 RGB
 0..255, output `output_0` probabilities. Each file is run on the same pictures as the Keras model
 before it takes its name: one that differs is not written, and the exit status is 1. The model card
-goes along.
+goes along, with FILE.contract.md: what an app hands over and gets back, and code for exactly this
+file.
 
 Three options shape the .tflite alone. --quantize float16 halves it; int8 quarters it, takes uint8
 pictures and gives uint8 probabilities, and needs photos such as the app will see, of which it looks
 at 100: --calibration_images. --two_channels gives a model of one class a channel for the background
 before it, as MediaPipe's category masks want it. The .tflite holds the metadata that MediaPipe's
 ImageSegmenter reads: class names, and that nothing is left to normalise.
+
+--ladder writes the .tflite in every precision, and a table of what each gives and costs (ladder.md,
+ladder.json). --untrained writes .tflite files with random weights, named by size, alpha and
+alpha_up, to time a device with before anything is trained.
 """
 
 import functools
@@ -26,8 +34,9 @@ from segmentation import command_line
 from segmentation.chatter import start_keras
 from segmentation.errors import ExportError, InputError
 
-# Suffix of the result: function of segmentation.export.tensorflow that writes it.
-WRITERS = {"pb": "to_frozen_graph", "tflite": "to_tflite", "saved_model": "to_saved_model"}
+# Suffix of a float32 result: function of segmentation.export.tensorflow that writes it.
+WRITERS = {"pb": "to_frozen_graph", "saved_model": "to_saved_model"}
+FORMATS = ("pb", "tflite", "saved_model")
 # --quantize of the .tflite: its limits in parity.LIMITS. The other formats are float32.
 PRECISIONS = {"float32": "float32", "float16": "float16", "int8": "full_int8"}
 
@@ -37,8 +46,8 @@ def parse_args(argv=None):
     parser = command_line.Parser(__doc__)
     parser.add_argument("model", type=Path, nargs="?", metavar="IN", help=".keras or .h5")
     parser.add_argument("-i", "--input_model_path", type=Path, help="the same as IN")
-    parser.add_argument("--format", nargs="+", choices=WRITERS, default=["pb", "tflite"])
-    parser.add_argument("--output_dir", type=Path, help="default: the folder of the model")
+    parser.add_argument("--format", nargs="+", choices=FORMATS, default=["pb", "tflite"])
+    parser.add_argument("-o", "--output_dir", type=Path, help="default: the folder of the model")
     parser.add_argument("--output_fn", help="file name; default: that of the model")
     parser.add_argument("--check_images", type=Path, help="folder; default: drawn pictures")
     parser.add_argument("--quantize", choices=PRECISIONS, default="float32", help="the .tflite")
@@ -48,22 +57,29 @@ def parse_args(argv=None):
     parser.add_argument(
         "--two_channels", action="store_true", help="background and class, in the .tflite"
     )
+    command_line.add_variants(parser)
     command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
+    command_line.check_variants(parser, args, args.model or args.input_model_path)
+    if args.untrained:
+        if not args.output_dir:
+            parser.error("--untrained writes into a folder: name one with -o")
+        if args.quantize == "int8":
+            parser.error("--untrained has no photos to take the ranges of int8 from")
+        return args
     if (args.model is None) == (args.input_model_path is None):
         parser.error("name one model to convert")
     if "tflite" not in args.format and (args.quantize != "float32" or args.two_channels):
         parser.error("--quantize and --two_channels shape the .tflite: add it to --format")
-    if args.quantize == "int8" and not args.calibration_images:
-        parser.error(
-            "--quantize int8 needs --calibration_images: a folder of photos, or images-….npy"
-        )
-    if args.calibration_images and args.quantize != "int8":
-        parser.error("--calibration_images goes with --quantize int8")
+    needs_photos = args.quantize == "int8" or bool(args.ladder)
+    if needs_photos and not args.calibration_images:
+        parser.error("int8 needs --calibration_images: a folder of photos, or images-….npy")
+    if args.calibration_images and not needs_photos:
+        parser.error("--calibration_images goes with --quantize int8 or --ladder")
     args.model = args.model or args.input_model_path
     args.output_dir = args.output_dir or args.model.parent
     args.output_fn = args.output_fn or args.model.stem
-    for suffix in WRITERS:  # the older project's --output_fn had one
+    for suffix in FORMATS:  # the older project's --output_fn had one
         args.output_fn = args.output_fn.removesuffix(f".{suffix}")
     return args
 
@@ -71,91 +87,164 @@ def parse_args(argv=None):
 def main(argv=None):
     """Convert, check, put in place; return 1 if a check fails."""
     args = parse_args(argv)
-    given = command_line.older_model(args)
     os.environ["KERAS_BACKEND"] = "tensorflow"  # it does the tracing, whatever did the training
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's TF32 differs by 1e-3: no reference
     start_keras()
+    return write_grid(args) if args.untrained else convert(args)
+
+
+def convert(args):
+    """Convert a trained model to every format or, with --ladder, to .tflite in every precision."""
+    given = command_line.older_model(args)
     from segmentation import files, model_card, older_models, predictor
-    from segmentation.export import parity, tensorflow
+    from segmentation.export import ladder, parity
 
     model, reference = predictor.load_keras(args.model, given), predictor.load(args.model, given)
-    target = args.output_dir / f"{args.output_fn}.keras"  # whose card belongs to the exports
-    card = model_card.to_copy(args.model, target, reference.card)
     if doubt := older_models.doubt(given, reference.img_size):
         command_line.say(doubt)
+    if reference.card is None:
+        command_line.say(
+            f"{args.model}: no model card beside it; the files call its classes "
+            f"{', '.join(reference.classes)}"
+        )
     images = parity.check_pictures(reference.img_size, args.check_images)
-    expected = reference(images)
+    export = Export(args, model, reference, images)
+    if args.ladder:
+        paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
+        truth = command_line.ground_truth(args, reference)
+        rows = ladder.climb(
+            args.ladder, paths, export.write_tflite, images[0], truth, command_line.say
+        )
+        print(ladder.table(rows))
+        command_line.print_result({"ladder": rows})
+        return 1 if any(row["refused"] for row in rows) else 0
 
-    exports = {}
-    for name in args.format:
-        write = functools.partial(getattr(tensorflow, WRITERS[name]), model)
-        exports[name] = (write, expected, {"precision": "float32"})
-    if "tflite" in exports:
-        exports["tflite"] = plan_tflite(args, model, reference, expected)
-
+    target = args.output_dir / f"{args.output_fn}.keras"  # whose card belongs to the exports
+    card = model_card.to_copy(args.model, target, reference.card)
     written, failed = [], []
-    for name, (write, wanted, facts) in exports.items():
+    for name in args.format:
         path = args.output_dir / f"{args.output_fn}.{name}"
-        limits = PRECISIONS[facts["precision"]]
+        precision = args.quantize if name == "tflite" else "float32"
         try:
-            comparison = parity.write_checked(write, path, images, wanted, limits)
+            if name == "tflite":
+                comparison = export.write_tflite(path, precision)
+            else:
+                comparison = export.write_float32(path, WRITERS[name])
         except ExportError as error:
             command_line.say(f"error: {error}")
             failed.append(str(path))
             continue
         megabytes = files.size(path) / 1e6
-        print(f"{path}: {megabytes:.1f} MB, {facts['precision']}, {parity.summary(comparison)}")
-        written.append({"path": str(path), "megabytes": round(megabytes, 3), **facts, **comparison})
+        print(f"{path}: {megabytes:.1f} MB, {precision}, {parity.summary(comparison)}")
+        result = {"path": str(path), "megabytes": round(megabytes, 3), "precision": precision}
+        written.append(result | comparison)
     if written and card:
         model_card.write(target, card)
     command_line.print_result({"files": written, "failed": failed})
     return 1 if failed else 0
 
 
-def plan_tflite(args, model, reference, expected):
-    """Return what writes the .tflite, the probabilities it should give, and what to report of it.
+class Export:
+    """A trained model, and what its exports are compared with."""
 
-    Args:
-        args: of `parse_args`.
-        model: `keras.Model`.
-        reference: `predictor.Predictor` of it.
-        expected: probabilities that it gives for the pictures of the check.
-    """
-    import numpy as np
+    def __init__(self, args, model, reference, images):
+        from segmentation.export import tensorflow
 
-    from segmentation import labels
-    from segmentation.export import tensorflow
-
-    classes, colors = reference.classes, reference.colors
-    if reference.card is None:
-        command_line.say(
-            f"{args.model}: no model card beside it; the .tflite calls its classes "
-            f"{', '.join(classes)}"
-        )
-    if args.two_channels:
-        if len(classes) > 1:
+        self.model, self.images = model, images
+        self.expected = reference(images)
+        self.img_size, self.output_size = reference.img_size, model.output_shape[1:3]
+        self.classes, self.colors = reference.classes, reference.colors
+        self.two_channels = args.two_channels
+        if self.two_channels and len(self.classes) > 1:
             raise InputError(
-                f"{args.model}: predicts {', '.join(classes)}; --two_channels is for a single class"
+                f"{args.model}: predicts {', '.join(self.classes)}; "
+                "--two_channels is for a single class"
             )
-        model = tensorflow.with_background(model)
-        classes = [labels.BACKGROUND_NAMES[0], *classes]
-        colors = [*labels.colors(classes[:1]), *colors]
-        expected = np.concatenate([1 - expected, expected], axis=-1)
-    facts, calibration = {"precision": args.quantize}, None
-    if args.calibration_images:
-        calibration = tensorflow.calibration_pictures(args.calibration_images, reference.img_size)
-        facts["calibration_pictures"] = len(calibration)
-        noun = "picture" if len(calibration) == 1 else "pictures"
-        command_line.say(f"calibrating on {len(calibration)} {noun} of {args.calibration_images}")
-    write = functools.partial(
-        tensorflow.to_tflite,
-        model,
-        classes=classes,
-        colors=colors,
-        precision=args.quantize,
-        calibration=calibration,
-    )
-    return write, expected, facts
+        self.calibration = None
+        if args.calibration_images:
+            found = tensorflow.calibration_pictures(args.calibration_images, self.img_size)
+            self.calibration = found
+            noun = "picture" if len(found) == 1 else "pictures"
+            command_line.say(f"calibrating on {len(found)} {noun} of {args.calibration_images}")
+
+    def write_float32(self, path, writer):
+        """Write with a function of `segmentation.export.tensorflow`; return the comparison."""
+        from segmentation.export import parity, tensorflow
+
+        write = functools.partial(getattr(tensorflow, writer), self.model)
+        comparison = parity.write_checked(write, path, self.images, self.expected, "float32")
+        self._write_contract(path, self.classes, self.colors, "float32", comparison)
+        return comparison
+
+    def write_tflite(self, path, precision):
+        """Write a .tflite; return the comparison, and how many pictures int8 was calibrated on."""
+        import numpy as np
+
+        from segmentation import labels
+        from segmentation.export import parity, tensorflow
+
+        model, classes, colors, expected = self.model, self.classes, self.colors, self.expected
+        if self.two_channels:
+            model = tensorflow.with_background(model)
+            classes = [labels.BACKGROUND_NAMES[0], *classes]
+            colors = [*labels.colors(classes[:1]), *colors]
+            expected = np.concatenate([1 - expected, expected], axis=-1)
+        calibration = self.calibration if precision == "int8" else None
+        write = functools.partial(
+            tensorflow.to_tflite,
+            model,
+            classes=classes,
+            colors=colors,
+            precision=precision,
+            calibration=calibration,
+        )
+        limits = PRECISIONS[precision]
+        comparison = parity.write_checked(write, path, self.images, expected, limits)
+        self._write_contract(path, classes, colors, precision, comparison)
+        if calibration is not None:
+            comparison |= {"calibration_pictures": len(calibration)}
+        return comparison
+
+    def _write_contract(self, path, classes, colors, precision, comparison):
+        from segmentation.export import contract, parity
+
+        contract.write(
+            path,
+            self.img_size,
+            self.output_size,
+            classes,
+            colors,
+            uint8=precision == "int8",
+            facts=[
+                ("precision", precision),
+                ("beside the Keras model", parity.summary(comparison)),
+            ],
+        )
+
+
+def write_grid(args):
+    """Write .tflite files with random weights, in one precision."""
+    from segmentation import files
+    from segmentation.export import ladder, parity, tensorflow
+
+    written = []
+    for name, model in ladder.untrained(args.network, args.sizes, args.alphas):
+        path = args.output_dir / f"{name}.tflite"
+        images = parity.check_pictures(model.input_shape[1:3])
+        expected = model.predict(images.astype("float32"), verbose=0)
+        classes, colors = ladder.UNTRAINED
+        write = functools.partial(
+            tensorflow.to_tflite, model, classes=classes, colors=colors, precision=args.quantize
+        )
+        try:
+            comparison = parity.write_checked(write, path, images, expected, args.quantize)
+        except ExportError as error:
+            command_line.say(f"error: {error}")
+            return 1
+        megabytes = files.size(path) / 1e6
+        print(f"{path}: {megabytes:.1f} MB, {parity.summary(comparison)}", flush=True)
+        written.append({"path": str(path), "megabytes": round(megabytes, 3)})
+    command_line.print_result({"untrained": written, "precision": args.quantize})
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmentation import labels, lfw, masks, pictures
+from segmentation import datasets, labels, lfw, masks, pictures
 from segmentation.errors import InputError
 from segmentation.predictor import BATCH_SIZE, decide_at, enlarge
 
@@ -44,6 +44,28 @@ def from_arrays(arrays, rows=None):
         return np.asarray(arrays.images[rows[index]]), np.asarray(arrays.masks[rows[index]])
 
     return Pairs([arrays.stems[row] for row in rows], arrays.labels, read)
+
+
+def held_out(arrays, img_file, model_path, card):
+    """Return the `Pairs` that training held out for validation.
+
+    Args:
+        arrays: `datasets.Arrays`, those that the model was trained or validated on.
+        img_file: their path, for messages.
+        model_path: the same of the model.
+        card: of the model.
+
+    Raises:
+        InputError: if the card lists none, or was written about other arrays.
+    """
+    if "validation_rows" not in card:
+        raise InputError(f"{model_path}: its card lists no held-out pictures; use --split all")
+    if card.get("data", {}).get("fingerprint") != datasets.fingerprint(arrays):
+        raise InputError(
+            f"{img_file}: not the data that {model_path} was validated on; "
+            "give those arrays, or use --split all"
+        )
+    return from_arrays(arrays, card["validation_rows"])
 
 
 def from_folders(data_dirs, mask_format=None, names=None, say=lambda line: None):

@@ -216,11 +216,6 @@ def _squeeze(x, axes):
 
 
 @_op
-def _expand_dims(x, axes):
-    return np.expand_dims(x, tuple(axes))
-
-
-@_op
 def _transpose(x, perm):
     return x.transpose(perm)
 

@@ -1,0 +1,120 @@
+"""The table of all variants of an export, and the grid of untrained networks."""
+
+import json
+
+import numpy as np
+import pytest
+
+import coreml_converter
+import tf_converter
+from segmentation import datasets, files, predictor
+from segmentation.errors import ExportError
+from segmentation.export import ladder
+from tiny_models import IMG_SIZE, save, tiny_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model of one class with its card, and arrays whose masks are what it predicts."""
+    folder = tmp_path_factory.mktemp("ladder")
+    path = save(tiny_model(1), folder / "hair.keras")
+    images = np.random.default_rng(0).integers(0, 256, (6, *IMG_SIZE, 3), dtype=np.uint8)
+    masks = predictor.decide(predictor.load(path)(images))
+    np.save(folder / "images-32.npy", images)
+    np.save(folder / "masks-32.npy", masks)
+    (folder / "names-32.txt").write_text("".join(f"p{row}\t\n" for row in range(6)))
+    (folder / "labels.txt").write_text("idx\tlabel\n0\tbackground\n1\thair\n")
+    return folder
+
+
+def test_each_variant_is_written_measured_and_listed_and_a_refused_one_is_named(folder, tmp_path):
+    def write(path, precision):
+        if precision == "worse":
+            raise ExportError("worse.keras: differs")
+        path.write_bytes((folder / "hair.keras").read_bytes())
+        return {"largest_difference": 0.002, "mask_iou": 0.98765, "decided_iou": 1.0}
+
+    paths = {name: tmp_path / f"{name}.keras" for name in ("good", "worse")}
+    said = []
+    picture = np.load(folder / "images-32.npy")[0]
+    rows = ladder.climb(tmp_path, paths, write, picture, lambda predict: 0.75, said.append)
+    good, worse = rows
+    assert good["megabytes"] == files.size(paths["good"]) / 1e6 and good["milliseconds"] > 0
+    assert (good["truth_iou"], good["refused"]) == (0.75, None)
+    assert worse["refused"] == "worse.keras: differs" and worse["megabytes"] is None
+    assert "error: worse.keras: differs" in said
+    assert json.loads((tmp_path / "ladder.json").read_text()) == rows
+    lines = (tmp_path / "ladder.md").read_text().splitlines()
+    assert len(lines) == 4 and all(line.count("|") == lines[0].count("|") for line in lines)
+    assert "| good.keras | " in lines[2] and "| 2.0e-03 | 0.9877 | 0.7500 |" in lines[2]
+    assert lines[3] == "| worse.keras | refused | — | — | — | — |"
+
+
+def test_the_ground_truth_scores_the_class_of_a_model_and_the_mean_of_several(folder, tmp_path):
+    from segmentation import evaluation
+
+    arrays = datasets.open_arrays(folder / "images-32.npy")
+    reference = predictor.load(folder / "hair.keras")
+    score = ladder.ground_truth(reference, evaluation.from_arrays(arrays), lambda items, *_: items)
+    assert score(reference) == 1  # the masks are its own
+    inverted = np.where(np.asarray(arrays.masks) == 1, 0, 1).astype(np.uint8)
+    other = datasets.Arrays(arrays.images, inverted, arrays.stems, arrays.groups, arrays.labels)
+    score = ladder.ground_truth(reference, evaluation.from_arrays(other), lambda items, *_: items)
+    assert score(reference) == 0
+
+
+def test_untrained_networks_have_names_that_sort(folder):
+    found = dict(ladder.untrained("mobile_unet", [(32, 32), (32, 64)], [0.25, 0.5]))
+    assert list(found) == [
+        "mobile_unet_032_025_025",
+        "mobile_unet_032_050_025",
+        "mobile_unet_032x064_025_025",
+        "mobile_unet_032x064_050_025",
+    ]
+    assert list(found) == sorted(found)
+    assert found["mobile_unet_032x064_050_025"].input_shape == (None, 32, 64, 3)
+    small, large = list(found.values())[:2]
+    assert small.count_params() < large.count_params()
+
+
+def test_the_tflite_ladder_has_three_rungs_measured_on_the_data(folder, tmp_path, capsys):
+    images = str(folder / "images-32.npy")
+    arguments = ["--ladder", str(tmp_path), "--calibration_images", images, "--img_file", images]
+    tf_converter.main([str(folder / "hair.keras"), *arguments])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    rows = {row["precision"]: row for row in result["ladder"]}
+    assert list(rows) == ["float32", "float16", "int8"]
+    assert rows["float32"]["truth_iou"] == 1 and rows["float32"]["largest_difference"] < 1e-5
+    assert rows["float16"]["megabytes"] < 0.7 * rows["float32"]["megabytes"]
+    assert (tmp_path / "hair_float32.tflite").is_file()
+    assert (tmp_path / "hair_float32.tflite.contract.md").is_file()
+    for row in rows.values():  # random weights may not survive int8
+        assert (tmp_path / row["file"]).exists() == (row["refused"] is None)
+
+
+@pytest.mark.parametrize("command", [tf_converter, coreml_converter])
+def test_untrained_exports_run_and_carry_their_size(command, tmp_path, capsys):
+    arguments = ["--sizes", "32x64", "--alphas", "0.25", "-o", str(tmp_path)]
+    assert not command.main(["--untrained", *arguments])
+    (written,) = json.loads(capsys.readouterr().out.splitlines()[-1])["untrained"]
+    found = predictor.load(written["path"])
+    assert found.path.stem == "mobile_unet_032x064_025_025"
+    assert found.img_size == (32, 64) and found.classes == ["untrained"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--untrained"],
+        ["--untrained", "a.keras", "-o", "grid"],
+        ["a.keras", "--sizes", "64"],
+        ["a.keras", "--img_file", "images-32.npy"],
+        ["a.keras", "--split", "validation"],
+    ],
+)
+@pytest.mark.parametrize("command", [tf_converter, coreml_converter])
+def test_options_of_other_modes_are_refused(command, arguments, capsys):
+    with pytest.raises(SystemExit) as failure:
+        command.parse_args(arguments)
+    assert failure.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
