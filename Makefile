@@ -13,11 +13,11 @@ demo: .venv/runtime
 	$(RUN) data.py lfw --data_dir demo/raw --out_dir demo --img_size 96
 	$(RUN) train_full.py --img_file demo/images-96.npy --alpha 0.25 --epochs 25 -b 8 -o demo/portraits.keras
 	$(RUN) evaluate.py demo/portraits.keras --img_file demo/images-96.npy --split validation \
-		--contact_sheet demo/contact_sheet.png
+		--report demo/report
 	$(RUN) predict.py demo/portraits.keras demo/raw/images/0002.jpg -o demo/pictures
 	$(RUN) tf_converter.py demo/portraits.keras
 	$(RUN) coreml_converter.py demo/portraits.keras
-	@echo "Done. Look at demo/pictures/0002_overlay.jpg and demo/contact_sheet.png;" \
+	@echo "Done. Look at demo/pictures/0002_overlay.jpg and demo/report/contact_sheet.png;" \
 		"for the phone: demo/portraits.mlpackage (iOS), demo/portraits.tflite and demo/portraits.pb (Android)."
 
 test: lint

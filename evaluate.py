@@ -1,13 +1,19 @@
-"""Measure a model against masks: IoU, dice, precision and recall per class.
+"""Measure a model against masks: IoU, boundary IoU, dice, precision and recall per class.
 
     python evaluate.py artifacts/hair.keras --img_file data/images-128.npy
     python evaluate.py artifacts/hair.keras --img_file data/images-128.npy --split validation
-    python evaluate.py artifacts/hair.tflite --data_dir data/raw --contact_sheet hair.png
+    python evaluate.py artifacts/hair.tflite --data_dir data/raw --report artifacts/hair-report
 
 Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders, with the model card beside them.
 Prepared arrays are measured at their size, folders of pictures and masks at the size of the masks.
 `--split validation` takes the pictures that training held out, and wants the arrays it was given.
-Scores count all pixels of the set; "IoU/picture" is the mean over the pictures that show the class.
+Scores count all pixels of the set; "Per picture" is the mean IoU over the pictures that show the
+class. Boundary IoU looks only at a band inside the outline of each mask, 2 % of the picture's
+diagonal wide (https://arxiv.org/abs/2103.16562): it shows how sharp a large object is cut out.
+The confusion matrix is printed where it fits, and in counts in the JSON: rows true, columns
+predicted. `--report DIR` writes report.json (all figures, and the IoU of each picture), the plots
+confusion.png, classes.png and pictures.png, contact_sheet.png (good, middling and bad pictures)
+and worst.png (the twelve worst); other files in DIR stay.
 Damaged pictures and masks are named and left out, and the exit status is then 2.
 About 100 pictures of 128 px a second on two CPU cores.
 """
@@ -20,10 +26,11 @@ from segmentation.errors import InputError
 
 COLUMNS = {
     "IoU": "iou",
+    "Boundary": "boundary_iou",
     "Dice": "dice",
     "Precision": "precision",
     "Recall": "recall",
-    "IoU/picture": "picture_iou",
+    "Per picture": "picture_iou",
 }
 
 
@@ -38,46 +45,54 @@ def parse_args(argv=None):
     parser.add_argument("--split", choices=("all", "validation"), default="all")
     parser.add_argument("-l", "--labels", type=Path, help="labels.txt; default: beside --img_file")
     parser.add_argument("--mask_format", choices=masks.FORMATS, help="of --data_dir")
-    parser.add_argument("--contact_sheet", type=Path, metavar="FILE.png", help="examples to draw")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="figures, plots and examples")
+    command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
     if args.data_dir and (args.mask_file or args.split != "all"):
         parser.error("--mask_file and --split go with --img_file")
     if args.img_file and args.mask_format:
         parser.error("--mask_format goes with --data_dir")
-    if args.contact_sheet and args.contact_sheet.suffix.lower() not in (".png", ".jpg"):
-        parser.error("--contact_sheet names a .png or a .jpg")
+    if args.report and args.report.exists() and not args.report.is_dir():
+        parser.error(f"--report names a folder, and {args.report} is a file")
     return args
 
 
 def main(argv=None):
     """Measure, print the table and the scores."""
     args = parse_args(argv)
-    from segmentation import evaluation, model_card, predictor
+    given = command_line.older_model(args)
+    from segmentation import evaluation, model_card, older_models, predictor
 
     start_keras()
-    predict = predictor.load(args.model)
-    if predict.card is None:
-        model_card.read(args.model)  # says what is missing: without names nothing can be matched
+    predict = predictor.load(args.model, given)
+    if doubt := older_models.doubt(given, predict.img_size):
+        command_line.say(doubt)
+    if predict.card is None:  # without names nothing can be matched
+        raise InputError(
+            f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "
+            "copy the one that training wrote, or name its classes with --classes"
+        )
     pairs = open_pairs(args, predict.card)
     names, table = evaluation.target_of(predict, pairs)
-    matrices, crossentropy, broken = evaluation.measure(
-        predict, pairs, table, command_line.progress, command_line.say
-    )
-    summary = evaluation.summarize(matrices, names)
-    print_table(summary, names)
-    if args.contact_sheet:
-        draw_sheet(args.contact_sheet, predict, pairs, table, matrices, names)
+    counts = evaluation.measure(predict, pairs, table, command_line.progress, command_line.say)
+    summary = evaluation.summarize(counts, names)
+    print_tables(summary)
+    broken = len(counts.broken)
     loss = "binary_crossentropy" if len(predict.classes) == 1 else "crossentropy"
-    command_line.print_result(
-        {
-            "model": str(args.model),
-            "pictures": len(pairs.titles) - broken,
-            "broken": broken,
-            "split": args.split,
-            **summary,
-            loss: round(crossentropy, 6),
-        }
-    )
+    result = {
+        "model": str(args.model),
+        "pictures": len(pairs.titles) - broken,
+        "broken": broken,
+        "split": args.split,
+        **summary,
+        loss: round(counts.crossentropy, 6),
+    }
+    command_line.print_result(result)
+    if args.report:
+        from segmentation import report
+
+        data = [str(path) for path in args.data_dir or [args.img_file]]
+        report.write(args.report, {"data": data} | result, counts, predict, pairs, table)
     if broken:
         raise InputError(f"{broken} of {len(pairs.titles)} pairs could not be read; see above")
 
@@ -102,53 +117,42 @@ def open_pairs(args, card):
     return evaluation.from_arrays(arrays, card["validation_rows"])
 
 
-def print_table(summary, names):
-    """Print the scores per class and their means."""
+def print_tables(summary):
+    """Print the scores per class and their means, and the confusion matrix where it fits."""
     from rich.console import Console
     from rich.table import Table
 
+    console = Console()
+    names, matrix = summary["classes"], summary["confusion"]
     table = Table("Class")
     for heading in COLUMNS:
         table.add_column(heading, justify="right")
     for name in names:
         table.add_row(name, *(_shown(summary[key][name]) for key in COLUMNS.values()))
     table.add_section()
-    table.add_row(
-        "mean", _shown(summary["mean_iou"]), "", "", "", _shown(summary["mean_picture_iou"])
-    )
-    Console().print(table)
+    table.add_row("mean", *(_shown(summary.get(f"mean_{key}", "")) for key in COLUMNS.values()))
+    console.print(table)
     print(f"pixel accuracy {_shown(summary['pixel_accuracy'])}")
+
+    table = Table("True \\ predicted, %")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Pixels", justify="right", no_wrap=True)
+    for name, row in zip(names, matrix, strict=True):
+        total = sum(row)
+        shares = [f"{100 * count / total:.2f}" if total else "—" for count in row]
+        table.add_row(name, *shares, str(total))
+    unbounded = console.options.update(width=100_000)
+    if console.measure(table, options=unbounded).maximum <= console.width:
+        console.print(table)
+    else:
+        print("the confusion matrix is too wide to be shown here; see `confusion` in the JSON")
 
 
 def _shown(value):
+    if value == "":
+        return value
     return "—" if value is None else f"{value:.4f}"
-
-
-def draw_sheet(path, predict, pairs, table, matrices, names):
-    """Write a sheet of the best, middle and worst pictures.
-
-    Rows: picture, truth, prediction, and where the two agree (green), a class was missed (orange)
-    or wrongly found (blue).
-    """
-    from PIL import Image
-
-    from segmentation import evaluation, files, labels, predictor, visualization
-
-    background = 0 if labels.is_background(names[0]) else labels.IGNORED
-    columns = []
-    for kind, index, iou in evaluation.extremes(matrices, names):
-        picture, ids = pairs.read(index)
-        ((truth, probabilities),) = evaluation.run(predict, table, [(picture, ids)])
-        predicted = predictor.decide(probabilities)
-        drawn = [
-            *(visualization.overlay(picture, mask, predict.colors) for mask in (truth, predicted)),
-            visualization.agreement(truth, predicted, background),
-        ]
-        columns.append((f"{kind} {iou:.2f}  {pairs.titles[index]}", [picture, *drawn]))
-    if not columns:
-        raise InputError(f"{path}: no mask shows a class of the model: nothing to draw")
-    with files.written_whole(path) as temporary:
-        Image.fromarray(visualization.contact_sheet(columns)).save(temporary)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,14 @@
 """Segment pictures with any model that this project writes.
 
     python predict.py artifacts/hair.keras portrait.jpg -o predictions
-    python predict.py artifacts/hair.tflite holiday/ -o predictions
+    python predict.py artifacts/hair.tflite holiday/ -o predictions --probabilities
 
 For each picture, at its own size: STEM_mask.png, one channel of class ids in the order of the
 model card (a single class is 1, on a background of 0), and STEM_overlay.jpg, the class colours over
-the picture. A damaged picture is named and left out, and the exit status is then 2. Models: .keras
-.h5 .tflite .pb .mlpackage and SavedModel folders. About 30 pictures of 250 px a second.
+the picture. `--probabilities` adds STEM_probabilities.png, at most 2000 px wide and high: the
+picture, and the probability of each class as a heat map. A damaged picture is named and left out,
+and the exit status is then 2. Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders.
+About 30 pictures of 250 px a second.
 """
 
 from pathlib import Path
@@ -14,7 +16,7 @@ from pathlib import Path
 from segmentation import command_line
 from segmentation.errors import InputError
 
-MASK_ENDING, OVERLAY_ENDING = "_mask.png", "_overlay.jpg"
+MASK_ENDING, OVERLAY_ENDING, HEAT_ENDING = "_mask.png", "_overlay.jpg", "_probabilities.png"
 JPEG_QUALITY = 92
 
 
@@ -24,32 +26,38 @@ def parse_args(argv=None):
     parser.add_argument("model", type=Path, help="what training or a converter wrote")
     parser.add_argument("inputs", type=Path, nargs="+", metavar="PICTURE|DIR")
     parser.add_argument("-o", "--output_dir", type=Path, required=True, help="made if missing")
+    parser.add_argument("--probabilities", action="store_true", help="write heat maps as well")
+    command_line.add_older_model_options(parser)
     return parser.parse_args(argv)
 
 
 def main(argv=None):
     """Write masks and overlays, print what was done."""
     args = parse_args(argv)
-    from segmentation import pictures, predictor
+    given = command_line.older_model(args)
+    from segmentation import older_models, pictures, predictor
 
     paths = find_pictures(args.inputs)
     names = output_names(paths)
+    endings = [MASK_ENDING, OVERLAY_ENDING] + [HEAT_ENDING] * args.probabilities
     results = {
         (args.output_dir / f"{name}{ending}").resolve()
         for name in names.values()
-        for ending in (MASK_ENDING, OVERLAY_ENDING)
+        for ending in endings
     }
     for path in paths:
         if path.resolve() in results:
             raise InputError(f"{path}: a result would replace it; name another --output_dir")
-    predict = predictor.load(args.model)
+    predict = predictor.load(args.model, given)
+    if doubt := older_models.doubt(given, predict.img_size):
+        command_line.say(doubt)
     if not predict.named:
         command_line.say(f"{args.model}: no model card beside it; the classes have no names")
 
     broken = 0
     for path in command_line.progress(paths, len(paths), "Predicting"):
         try:
-            segment(predict, path, args.output_dir / names[path])
+            segment(predict, path, args.output_dir / names[path], args.probabilities)
         except pictures.UnreadableError as error:
             command_line.say(f"skipped: {error}")
             broken += 1
@@ -100,8 +108,8 @@ def output_names(paths):
     return names
 
 
-def segment(predict, path, target):
-    """Write the mask and the overlay of the picture `path`, their names opening with `target`."""
+def segment(predict, path, target, with_heat_maps):
+    """Write the results of the picture `path`, their names opening with `target`."""
     from PIL import Image
 
     from segmentation import files, pictures, predictor, visualization
@@ -114,6 +122,10 @@ def segment(predict, path, target):
     drawn = visualization.overlay(image, mask, predict.colors)
     with files.written_whole(f"{target}{OVERLAY_ENDING}") as temporary:
         Image.fromarray(drawn).save(temporary, quality=JPEG_QUALITY)
+    if with_heat_maps:
+        drawn = visualization.heat_maps(image, probabilities, predict.classes)
+        with files.written_whole(f"{target}{HEAT_ENDING}") as temporary:
+            Image.fromarray(drawn).save(temporary)
 
 
 if __name__ == "__main__":

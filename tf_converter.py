@@ -48,6 +48,7 @@ def parse_args(argv=None):
     parser.add_argument(
         "--two_channels", action="store_true", help="background and class, in the .tflite"
     )
+    command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
     if (args.model is None) == (args.input_model_path is None):
         parser.error("name one model to convert")
@@ -70,15 +71,18 @@ def parse_args(argv=None):
 def main(argv=None):
     """Convert, check, put in place; return 1 if a check fails."""
     args = parse_args(argv)
+    given = command_line.older_model(args)
     os.environ["KERAS_BACKEND"] = "tensorflow"  # it does the tracing, whatever did the training
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's TF32 differs by 1e-3: no reference
     start_keras()
-    from segmentation import files, model_card, predictor
+    from segmentation import files, model_card, older_models, predictor
     from segmentation.export import parity, tensorflow
 
+    model, reference = predictor.load_keras(args.model, given), predictor.load(args.model, given)
     target = args.output_dir / f"{args.output_fn}.keras"  # whose card belongs to the exports
-    card = model_card.to_copy(args.model, target)
-    model, reference = predictor.load_keras(args.model), predictor.load(args.model)
+    card = model_card.to_copy(args.model, target, reference.card)
+    if doubt := older_models.doubt(given, reference.img_size):
+        command_line.say(doubt)
     images = parity.check_pictures(reference.img_size, args.check_images)
     expected = reference(images)
 
@@ -100,10 +104,7 @@ def main(argv=None):
             failed.append(str(path))
             continue
         megabytes = files.size(path) / 1e6
-        print(
-            f"{path}: {megabytes:.1f} MB, {facts['precision']}, largest difference "
-            f"{comparison['largest_difference']:.1e}, mask IoU {comparison['mask_iou']:.4f}"
-        )
+        print(f"{path}: {megabytes:.1f} MB, {facts['precision']}, {parity.summary(comparison)}")
         written.append({"path": str(path), "megabytes": round(megabytes, 3), **facts, **comparison})
     if written and card:
         model_card.write(target, card)

@@ -51,6 +51,7 @@ def load(path):
     """
     import keras
 
+    importlib.import_module("nets.layers")  # registers them
     return keras.models.load_model(path, compile=False, safe_mode=True)
 
 

@@ -5,3 +5,6 @@ OTHER_LOSS_NAMES = {"categorical": "crossentropy", "binary": "crossentropy"}
 OPTIMIZERS = {"adamw": 8e-3, "sgd": 0.1}  # and the learning rate that each begins with
 SCHEDULES = ("cosine", "progressive", "constant")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+CORE_ML_PRECISIONS = ("float32", "float16", "int8", "palette8", "palette6", "palette4")
+CORE_ML_OUTPUTS = ("scores", "labels", "image")
+CORE_ML_TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18")

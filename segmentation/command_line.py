@@ -7,6 +7,8 @@ import os
 import re
 import sys
 
+import nets
+from segmentation import older_models
 from segmentation.errors import InputError
 
 # TensorFlow's start-up notices (oneDNN, CPU features) hide the lines that matter.
@@ -100,6 +102,62 @@ def _number(text, is_right, wanted):
     if not is_right(value) or math.isinf(value):
         raise argparse.ArgumentTypeError(f"'{text}' is no {wanted}")
     return value
+
+
+def one_or_three(text):
+    """Parse `127.5` or `123.7,116.8,103.9` into three numbers, of R, G and B."""
+    values = [_number(part, math.isfinite, "number, nor three") for part in text.split(",")]
+    if len(values) not in (1, 3):
+        raise argparse.ArgumentTypeError(f"'{text}': write one number, or three for R,G,B")
+    return tuple(values * 3)[:3]
+
+
+def add_older_model_options(parser):
+    """Add what a model of another project does not say itself; `older_model` reads it."""
+    group = parser.add_argument_group("models of other projects (see README)")
+    group.add_argument(
+        "--classes", help="of a model without card: hair,face or a|b, in the order of its channels"
+    )
+    group.add_argument(
+        "--from", dest="origin", choices=older_models.ORIGINS, help="which normalised outside"
+    )
+    group.add_argument(
+        "--input_mean", type=one_or_three, metavar="M", help="or normalised by: one number or R,G,B"
+    )
+    group.add_argument("--input_std", type=one_or_three, metavar="S", help="the same")
+    group.add_argument(
+        "--model", dest="network", choices=older_models.RENAMED, help="for an .h5 of weights only"
+    )
+    group.add_argument("-s", "--img_size", type=img_size, help="that such weights are to work at")
+    group.add_argument("-a", "--alpha", type=positive, help="that they were trained with (1)")
+    group.add_argument("--alpha_up", type=positive, help="the same (0.25)")
+    group.add_argument("--upsampling", choices=nets.UPSAMPLINGS, help="the same")
+
+
+def older_model(args):
+    """Return the `older_models.Given` of parsed options.
+
+    Raises:
+        InputError: if some contradict others, or lack them.
+    """
+    normalization = older_models.ORIGINS.get(args.origin)
+    by_numbers = (args.input_mean, args.input_std)
+    if by_numbers != (None, None):
+        if normalization or None in by_numbers:
+            raise InputError("give --from, or --input_mean and --input_std")
+        if 0 in args.input_std:
+            raise InputError("--input_std: nothing can be divided by 0")
+        normalization = by_numbers
+    arguments = {name: getattr(args, name) for name in ("alpha", "alpha_up", "upsampling")}
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    if (args.network is None) != (args.img_size is None) or (arguments and not args.network):
+        raise InputError(
+            "--model, for a file of weights only, and --img_size go together; "
+            "--alpha, --alpha_up and --upsampling go with them"
+        )
+    return older_models.Given(
+        args.origin, normalization, args.classes, args.network, args.img_size, arguments
+    )
 
 
 def progress(items, total, description):

@@ -7,7 +7,7 @@ import numpy as np
 
 from segmentation import labels, lfw, masks, pictures
 from segmentation.errors import InputError
-from segmentation.predictor import BATCH_SIZE, decide, enlarge
+from segmentation.predictor import BATCH_SIZE, decide_at, enlarge
 
 SMALLEST_PROBABILITY = 1e-7  # keeps the cross-entropy finite; Keras' epsilon
 SHOWN = 3  # pictures of each kind in a contact sheet
@@ -111,6 +111,24 @@ def target_of(predict, pairs):
     return [pairs.labels[0], *chosen] if len(channels) == 1 else channels, table
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What was counted on N pictures, for C classes. Pixels without a class count nowhere.
+
+    `confusion` is `(C, C)` int64 over all pictures, rows true, columns predicted. `areas` is
+    `(N, 3, C)` int64, as `metrics.areas`, zeros for a damaged pair: a matrix per picture would
+    take gigabytes for 150 classes. `boundary` is `(3, C)` int64, as `metrics.boundary_areas`, over
+    all pictures; `crossentropy` the mean of -ln of the probability of the true class over all
+    pixels, the binary one when there is one class; `broken` holds the indexes of damaged pairs.
+    """
+
+    confusion: np.ndarray
+    areas: np.ndarray
+    boundary: np.ndarray
+    crossentropy: float
+    broken: list[int]
+
+
 def measure(predict, pairs, table, progress, say=lambda line: None):
     """Run the model on all pairs and count.
 
@@ -124,19 +142,18 @@ def measure(predict, pairs, table, progress, say=lambda line: None):
         say: called with a line for the user about each damaged pair.
 
     Returns:
-        `(matrices, crossentropy, broken)`: `(N, C, C)` int64, a confusion matrix per pair, the
-        background of a single class included, zeros for a damaged pair; the mean of -ln of the
-        probability of the true class, over all pixels that count: the binary cross-entropy when
-        there is one class; and how many pairs are damaged.
+        `Counts`; the background of a single class is a class of it.
 
     Raises:
-        InputError: if all are.
+        InputError: if all pairs are damaged.
     """
     from segmentation import metrics
 
     num_classes = max(len(predict.classes), 2)
-    matrices = np.zeros((len(pairs.titles), num_classes, num_classes), np.int64)
-    loss, broken = 0.0, 0
+    confusion = np.zeros((num_classes, num_classes), np.int64)
+    areas = np.zeros((len(pairs.titles), 3, num_classes), np.int64)
+    boundary = np.zeros((3, num_classes), np.int64)
+    loss, broken = 0.0, []
     starts = range(0, len(pairs.titles), BATCH_SIZE)
     for start in progress(starts, len(starts), "Evaluating"):
         read = {}
@@ -145,105 +162,130 @@ def measure(predict, pairs, table, progress, say=lambda line: None):
                 read[index] = pairs.read(index)
             except pictures.UnreadableError as error:
                 say(f"skipped: {error}")
-                broken += 1
+                broken.append(index)
         results = run(predict, table, list(read.values()))
-        for index, (truth, probabilities) in zip(read, results, strict=True):
-            matrices[index] = metrics.confusion_matrix(truth, decide(probabilities), num_classes)
+        for index, (truth, predicted, probabilities) in zip(read, results, strict=True):
+            matrix = metrics.confusion_matrix(truth, predicted, num_classes)
+            confusion += matrix
+            areas[index] = metrics.areas(matrix)
+            boundary += metrics.boundary_areas(truth, predicted, num_classes)
             loss += _total_crossentropy(truth, probabilities)
-    if broken == len(pairs.titles):
-        raise InputError(f"none of the {broken} pairs can be read; see above")
-    return matrices, loss / max(int(matrices.sum()), 1), broken
+    if len(broken) == len(pairs.titles):
+        raise InputError(f"none of the {len(broken)} pairs can be read; see above")
+    return Counts(confusion, areas, boundary, loss / max(int(confusion.sum()), 1), broken)
 
 
 def run(predict, table, read):
-    """Yield `(truth, probabilities)` of what `Pairs.read` gave, at the size of the masks."""
+    """Run the model on what `Pairs.read` gave.
+
+    Yields:
+        `(truth, predicted, probabilities)` of each pair: `(H, W)` uint8 channel ids, 255 in
+        `truth` for pixels that do not count, and `(h, w, C)`, of the network's own size.
+    """
     if not read:
         return
     batch = np.stack([pictures.resize(picture, predict.img_size) for picture, _ in read])
     for (_, ids), probabilities in zip(read, predict(batch), strict=True):
-        yield table[ids], enlarge(probabilities, ids.shape)
+        yield table[ids], decide_at(probabilities, ids.shape), probabilities
 
 
 def _total_crossentropy(truth, probabilities):
-    valid = truth != labels.IGNORED
-    ids, values = truth[valid], probabilities[valid]  # (pixels,), (pixels, C)
-    if values.shape[-1] == 1:
-        of_truth = np.where(ids == 1, values[:, 0], 1 - values[:, 0])
-    else:
-        of_truth = values[np.arange(len(ids)), ids]
-    return -np.log(np.maximum(of_truth, SMALLEST_PROBABILITY)).sum(dtype=np.float64)
+    """Return the sum over the pixels that count; one channel is enlarged at a time, as above."""
+    total = 0.0
+    for index in np.unique(truth[truth != labels.IGNORED]):
+        channel = index if probabilities.shape[-1] > 1 else 0
+        values = enlarge(probabilities[..., channel : channel + 1], truth.shape)[truth == index]
+        if probabilities.shape[-1] == 1 and index == 0:
+            values = 1 - values
+        total -= np.log(np.maximum(values, SMALLEST_PROBABILITY)).sum(dtype=np.float64)
+    return total
 
 
-def summarize(matrices, names):
+def summarize(counts, names):
     """Derive the scores of a set of pictures.
 
     Args:
-        matrices: `(N, C, C)`, of `measure`.
+        counts: `Counts`.
         names: of the C classes.
 
     Returns:
-        dictionary: `mean_iou` and `pixel_accuracy`, over all pixels of the set; `iou`, `dice`,
-        `precision` and `recall`, each by class name, None where there is no pixel to judge by;
-        `picture_iou` by class name, the mean of the IoU over the pictures whose mask shows the
-        class; and `mean_picture_iou`, the mean of that over the classes.
+        dictionary: `classes`, which is `names`; `mean_iou`, `mean_boundary_iou` and
+        `pixel_accuracy`, over all pixels of the set; `iou`, `boundary_iou`, `dice`, `precision`
+        and `recall`, each by class name, None where there is no pixel to judge by; `picture_iou`
+        by class name, the mean of the IoU over the pictures whose mask shows the class;
+        `mean_picture_iou`, the mean of that over the classes; and `confusion`, lists of counts,
+        rows true, columns predicted.
     """
     from segmentation import metrics
 
-    total = metrics.scores(matrices.sum(0))
-    by_picture = picture_ious(matrices)
-    by_picture[matrices.sum(2) == 0] = np.nan
-    shown = {
-        name: float(np.nanmean(by_picture[:, index]))
-        for index, name in enumerate(names)
-        if np.isfinite(by_picture[:, index]).any()
-    }
-    per_class = {
-        key: {name: _known(value) for name, value in zip(names, total[key], strict=True)}
-        for key in ("iou", "dice", "precision", "recall")
-    }
+    total = metrics.scores(counts.confusion)
+    boundary = metrics.iou(counts.boundary)
+    by_picture = metrics.iou(counts.areas)
+    by_picture[counts.areas[:, 1] == 0] = np.nan  # (N, C)
+    picture_iou = [_mean(values) for values in by_picture.T]
+
+    def by_class(values):
+        return {name: rounded(value) for name, value in zip(names, values, strict=True)}
+
     return {
-        "mean_iou": _known(total["mean_iou"]),
-        "pixel_accuracy": _known(total["pixel_accuracy"]),
-        **per_class,
-        "mean_picture_iou": _known(float(np.mean(list(shown.values()))) if shown else np.nan),
-        "picture_iou": {name: _known(shown.get(name, np.nan)) for name in names},
+        "classes": list(names),
+        "mean_iou": rounded(total["mean_iou"]),
+        "mean_boundary_iou": rounded(_mean(boundary)),
+        "mean_picture_iou": rounded(_mean(picture_iou)),
+        "pixel_accuracy": rounded(total["pixel_accuracy"]),
+        "iou": by_class(total["iou"]),
+        "boundary_iou": by_class(boundary),
+        "picture_iou": by_class(picture_iou),
+        **{key: by_class(total[key]) for key in ("dice", "precision", "recall")},
+        "confusion": counts.confusion.tolist(),
     }
 
 
-def picture_ious(matrices):
-    """Return `(N, C)`: the IoU of each class in each picture, NaN where neither mask shows it."""
-    hits = np.diagonal(matrices, axis1=1, axis2=2)
-    unions = matrices.sum(1) + matrices.sum(2) - hits
-    return np.divide(hits, unions, out=np.full(hits.shape, np.nan), where=unions > 0)
+def _mean(values):
+    known = np.asarray(values)[np.isfinite(values)]
+    return float(known.mean()) if len(known) else np.nan
 
 
-def _known(value):
+def rounded(value):
+    """Return a score as it is written to JSON: six digits, None for NaN."""
     return None if np.isnan(value) else round(float(value), 6)
 
 
-def extremes(matrices, names):
-    """Choose pictures that show what a model can do and cannot.
-
-    Of the pictures whose mask shows more than background, those with the best, the middle and the
-    worst mean IoU over classes other than the background; at most `SHOWN` of each.
+def ranking(counts, names):
+    """Rank the pictures whose mask shows more than background, the best first.
 
     Args:
-        matrices: `(N, C, C)`, of `measure`.
+        counts: `Counts`.
         names: of the C classes.
 
     Returns:
-        list of (`best`, `middle` or `worst`, index, IoU).
+        list of (index, IoU): the mean IoU over the classes other than the background that the
+        mask or the prediction shows.
     """
+    from segmentation import metrics
+
     objects = [index for index, name in enumerate(names) if not labels.is_background(name)]
-    scores = picture_ious(matrices)[:, objects]
-    showing = np.flatnonzero(matrices.sum(2)[:, objects].any(1))
-    ranked = sorted(showing, key=lambda index: -np.nanmean(scores[index]))
+    scores = metrics.iou(counts.areas[:, :, objects])
+    showing = np.flatnonzero(counts.areas[:, 1, objects].any(1))
+    ranked = [(int(index), _mean(scores[index])) for index in showing]
+    return sorted(ranked, key=lambda each: -each[1])
+
+
+def extremes(ranked):
+    """Choose pictures that show what a model can do and cannot.
+
+    Args:
+        ranked: of `ranking`.
+
+    Returns:
+        list of (`best`, `middle` or `worst`, index, IoU), at most `SHOWN` of each, none twice.
+    """
     middle = max((len(ranked) - SHOWN) // 2, 0)
     kinds = {"best": ranked[:SHOWN], "middle": ranked[middle:][:SHOWN], "worst": ranked[-SHOWN:]}
     chosen, taken = [], set()
-    for kind, indexes in kinds.items():
-        for index in indexes:
+    for kind, group in kinds.items():
+        for index, iou in group:
             if index not in taken:
                 taken.add(index)
-                chosen.append((kind, int(index), float(np.nanmean(scores[index]))))
+                chosen.append((kind, index, iou))
     return chosen

@@ -3,7 +3,9 @@
 import contextlib
 import errno
 import glob
+import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -88,3 +90,13 @@ def write_text(path, text):
     """Write `text` to `path` as UTF-8, whole or not at all."""
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(path, value):
+    """Write `value` to `path` as JSON for people too, whole or not at all."""
+    text = json.dumps(value, indent=2)
+    # A list of numbers on one line: colours and rows are read as a whole.
+    text = re.sub(
+        r"\[[\d,\s]+\]", lambda numbers: re.sub(r"\s+", "", numbers[0]).replace(",", ", "), text
+    )
+    write_text(path, text + "\n")

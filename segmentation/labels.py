@@ -129,6 +129,28 @@ def choose(names, text=None):
     return [name.strip() for name in text.split("|" if "|" in text else ",")]
 
 
+def of_channels(text, num_channels):
+    """Return the names that an option gives to the channels of a model.
+
+    Args:
+        text: `hair,face`, or `a|b` where names hold commas.
+        num_channels: of the model. With several, a background is added where it is not named.
+
+    Raises:
+        InputError: if the number differs, or a name is empty, repeated or in the wrong place.
+    """
+    names = choose([], text)
+    if num_channels > 1 and not is_background(names[0]):
+        names = ["background", *names]
+    check(names if num_channels > 1 else ["background", *names])
+    if len(names) != num_channels:
+        raise InputError(
+            f"--classes names {_listed(names)}, the model has {num_channels} "
+            f"channel{'s' if num_channels > 1 else ''}: name the class of each, in their order"
+        )
+    return names
+
+
 def channels(names, chosen, ignore_class=None):
     """Return what a model predicts, and how a mask of class ids becomes its target.
 

@@ -1,11 +1,13 @@
 """Metrics from one confusion matrix: in NumPy for evaluation, as a Keras metric while training."""
 
+import cv2
 import keras
 import numpy as np
 from keras import ops
 
 from segmentation.labels import IGNORED
 
+BAND = 0.02  # width of the band of boundary IoU, of the picture's diagonal; from the paper
 LIMB = 2**20  # counts are kept as high · LIMB + low: int32 alone overflows at 2·10⁹ pixels
 
 
@@ -23,6 +25,53 @@ def confusion_matrix(true, predicted, num_classes):
     valid = true != IGNORED
     pairs = true[valid].astype(np.int64) * num_classes + predicted[valid]
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
+
+
+def areas(matrix):
+    """Return `(3, C)` pixels per class, found, true and predicted, of a confusion matrix."""
+    return np.stack([np.diagonal(matrix), matrix.sum(1), matrix.sum(0)])
+
+
+def boundary_areas(true, predicted, num_classes):
+    """Count as `areas` does, but of each mask only the band along its outline.
+
+    Boundary IoU, https://arxiv.org/abs/2103.16562, is the `iou` of these: IoU hardly notices the
+    outline of a large object, this does. As in the paper's code the band lies inside the mask, is
+    `BAND` of the diagonal wide (rounded, 1 pixel at least), and follows the border of the picture
+    where that cuts the object off. Ignored pixels are treated like the outside of the picture, in
+    both masks: so a prediction without mistakes scores 1 beside them too.
+
+    Args:
+        true: `(H, W)` uint8 class ids, 255 where a pixel is ignored.
+        predicted: the same, ids below `num_classes`.
+        num_classes: number of classes, the background included.
+
+    Returns:
+        `(3, num_classes)` int64: pixels in both bands, in that of `true`, in that of `predicted`.
+    """
+    true_band = _band(true)
+    predicted_band = _band(np.where(true == IGNORED, IGNORED, predicted).astype(np.uint8))
+    both = true_band[true_band == predicted_band]
+    counts = [np.bincount(ids.ravel(), minlength=256) for ids in (both, true_band, predicted_band)]
+    return np.stack(counts)[:, :num_classes]
+
+
+def _band(mask):
+    """Return the mask with 255 in place of all ids outside the bands of their classes."""
+    width = max(1, round(BAND * float(np.hypot(*mask.shape))))
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=IGNORED)
+    # All classes at once: a pixel outlives the erosion of its class where all around are the same.
+    square = np.ones((3, 3), np.uint8)
+    lowest = cv2.erode(padded, square, iterations=width)
+    highest = cv2.dilate(padded, square, iterations=width)
+    return np.where(lowest == highest, IGNORED, padded)[1:-1, 1:-1]
+
+
+def iou(areas):
+    """Return `(…, C)` IoU from `(…, 3, C)` areas, NaN where neither mask shows the class."""
+    found, true, predicted = np.moveaxis(areas, -2, 0)
+    union = true + predicted - found
+    return np.divide(found, union, out=np.full(found.shape, np.nan), where=union > 0)
 
 
 def scores(matrix):

@@ -1,7 +1,6 @@
 """The model card: the JSON beside a model that says what it is, sees and predicts."""
 
 import json
-import re
 from pathlib import Path
 
 from segmentation import files
@@ -45,16 +44,13 @@ def read(model_path):
 
 def write(model_path, card):
     """Write `card`, a dictionary, beside `model_path`."""
-    text = json.dumps(card, indent=2)
-    # A list of numbers on one line: colours and rows are read as a whole.
-    text = re.sub(
-        r"\[[\d,\s]+\]", lambda numbers: re.sub(r"\s+", "", numbers[0]).replace(",", ", "), text
-    )
-    files.write_text(path_beside(model_path), text + "\n")
+    files.write_json(path_beside(model_path), card)
 
 
-def to_copy(model_path, export_path):
+def to_copy(model_path, export_path, card=None):
     """Return the card of a model if an export of it needs a copy beside it, else None.
+
+    `card` is that of a model without one beside it, or None.
 
     A card that stands there already is replaced if it can only belong to earlier exports: if it is
     a model card, and no model of that name stands beside it.
@@ -62,11 +58,12 @@ def to_copy(model_path, export_path):
     Raises:
         InputError: if a card of another model stands beside `export_path`.
     """
-    source, target = path_beside(model_path), path_beside(export_path)
-    if not target.exists():
-        return read(model_path) if source.exists() else None
-    if source.exists():
+    target = path_beside(export_path)
+    if path_beside(model_path).exists():
         card = read(model_path)
+    if not target.exists():
+        return card
+    if card is not None:
         if read(export_path) == card:
             return None
         if not any(target.with_suffix(suffix).exists() for suffix in MODEL_SUFFIXES):

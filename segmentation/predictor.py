@@ -1,12 +1,13 @@
 """Any artefact of the project as one callable: RGB pictures in, probabilities out."""
 
 import contextlib
+import functools
 import json
 from pathlib import Path
 
 import numpy as np
 
-from segmentation import labels, model_card
+from segmentation import labels, model_card, older_models
 from segmentation.chatter import silenced
 from segmentation.errors import InputError, reason
 
@@ -21,15 +22,15 @@ class Predictor:
         img_size: `(height, width)` of its input in pixels.
         classes: names in channel order: one, or several, the background first if it is predicted.
         colors: an `[r, g, b]` 0..255 per class.
-        card: the model card beside the artefact, or None.
+        card: the model card beside the artefact, or what was given in its place, or None.
         named: whether names and colours are those of the training, from the card or from inside
             the artefact; else they are made up.
     """
 
-    def __init__(self, path, run, img_size, num_channels, metadata=None):
+    def __init__(self, path, run, img_size, num_channels, metadata=None, classes=None):
         self.path, self.img_size, self._run = Path(path), img_size, run
         inside = _described_inside(metadata or {}, num_channels)
-        self.card = _card(self.path, img_size, num_channels, inside)
+        self.card = _card(self.path, img_size, num_channels, inside, classes)
         known = self.card or inside
         self.named = known is not None
         known = known or _made_up(num_channels)
@@ -56,18 +57,20 @@ class Predictor:
         return self._run(images)
 
 
-def load(path):
+def load(path, given=older_models.NOTHING):
     """Load a model.
 
     Args:
         path: `.keras`, `.h5`, `.tflite`, frozen `.pb`, `.mlpackage`, or the folder of a SavedModel.
             The model card is looked for beside it, under the same stem.
+        given: `older_models.Given`: what a model of another project does not say itself.
 
     Returns:
         `Predictor`.
 
     Raises:
-        InputError: if there is no such file, it is no such model, or its card is of another model.
+        InputError: if there is no such file, it is no such model, its card is of another model, or
+            what is given does not fit it.
     """
     path = Path(path)
     if (path / "saved_model.pb").is_file():
@@ -76,25 +79,27 @@ def load(path):
         reader = READERS[path.suffix.lower()]
     else:
         raise InputError(f"{path}: no model; known are {', '.join(READERS)}, SavedModel folders")
+    if reader is _keras:
+        reader = functools.partial(_keras, given=given)
+    elif given.normalization or given.network:
+        raise InputError(f"{path}: an export; --from, --input_mean and --model are for .h5, .keras")
     with _reading(path):
         run, img_size, num_channels = reader(path)
     metadata = getattr(run, "metadata", None)  # only ML programs and .tflite have some
-    return Predictor(path, run, img_size, num_channels, metadata)
+    return Predictor(path, run, img_size, num_channels, metadata, given.classes)
 
 
-def load_keras(path):
-    """Load a `.keras` or `.h5` file as the `keras.Model` that it holds.
+def load_keras(path, given=older_models.NOTHING):
+    """Load a `.keras` or `.h5` file as a `keras.Model`; for `given` see `load`.
 
     Raises:
-        InputError: if there is no such file, or it is no such model.
+        InputError: if there is no such file, it is no such model, or `given` does not fit it.
     """
-    import nets
-
     path = Path(path)
     if path.suffix.lower() not in model_card.MODEL_SUFFIXES:
         raise InputError(f"{path}: only .keras and .h5 models can be converted")
     with _reading(path):
-        return nets.load(str(path))
+        return older_models.load(path, given)
 
 
 @contextlib.contextmanager
@@ -152,9 +157,12 @@ def decide_at(probabilities, size):
     return mask
 
 
-def _card(path, img_size, num_channels, inside):
+def _card(path, img_size, num_channels, inside, text):
+    given = labels.of_channels(text, num_channels) if text else None
     if not model_card.path_beside(path).exists():
-        return None
+        if given is None:
+            return None
+        return {"img_size": list(img_size), "classes": given, "colors": labels.colors(given)}
     card = model_card.read(path)
     if inside and inside["classes"] == [labels.BACKGROUND_NAMES[0], *card["classes"]]:
         card |= inside  # tf_converter.py --two_channels gave the model's one class a background
@@ -164,6 +172,8 @@ def _card(path, img_size, num_channels, inside):
             f"{model_card.path_beside(path)}: this card is of another model: it has "
             f"{found[0]} px and {found[1]} channels, {path.name} has {img_size} and {num_channels}"
         )
+    if given not in (None, card["classes"]):
+        raise InputError(f"{path}: its card names {', '.join(card['classes'])}; omit --classes")
     return card
 
 
@@ -189,10 +199,10 @@ def _made_up(num_channels):
 # Each reader returns (run, img_size, num_channels); run takes (N, H, W, 3) uint8 of that size.
 
 
-def _keras(path):
+def _keras(path, given):
     import nets
 
-    model = nets.inference_model(load_keras(path))
+    model = nets.inference_model(load_keras(path, given))
     img_size, num_channels = _sizes(model.input_shape, model.output_shape)
 
     def run(images):
@@ -275,11 +285,20 @@ def _saved_model(path):
 
 
 def _core_ml(path):
-    from segmentation.export.mil_interpreter import Program
+    from segmentation.export import coreml, mil_interpreter
 
-    program = Program(path)
-    probe = program(np.zeros((1, *program.img_size, 3), np.uint8))
-    return program, tuple(program.img_size), probe.shape[-1]
+    program = mil_interpreter.load(path)
+    output = program.metadata.get("output", "scores")
+    if output == "scores":
+        num_channels = program(np.zeros((1, *program.img_size, 3), np.uint8)).shape[-1]
+    else:
+        num_channels = len(json.loads(program.metadata["classes"]))
+
+    def run(images):
+        return coreml.as_probabilities(program(images), output, num_channels)
+
+    run.metadata = program.metadata
+    return run, tuple(program.img_size), num_channels
 
 
 def _one_by_one(run_one, input_shape, output_shape):

@@ -16,7 +16,7 @@ from pathlib import Path
 import keras
 
 import nets
-from segmentation import checkpoint, files, model_card, visualization
+from segmentation import checkpoint, files, model_card, plots
 from segmentation.choices import OPTIMIZERS
 from segmentation.errors import InputError
 from segmentation.model_card import MODEL_SUFFIXES
@@ -25,6 +25,9 @@ WARM_UP = 0.05  # of all steps, of the cosine schedule
 # The older hair project: tenfold drops after these parts of all steps.
 DROPS = (0.5, 0.75, 0.9)
 WEIGHT_DECAY = 0.02
+# Of AdamW's squared gradients. Keras' 0.999 remembers the wild first steps for most of a short run:
+# hair IoU on LFW after 12 epochs 0.718 with it, 0.723 with this.
+BETA_2 = 0.98
 TIMED_STEPS = 20  # after so many steps the remaining time is told
 # Options that say where things are; where a run may be carried on from another folder.
 NO_SETTINGS = {"img_file", "mask_file", "val_img_file", "val_mask_file", "output", "resume"}
@@ -68,7 +71,7 @@ def optimizer(name, schedule, rate, total_steps):
     schedule = learning_rate(schedule, rate or OPTIMIZERS[name], total_steps)
     if name == "sgd":
         return keras.optimizers.SGD(schedule, momentum=0.9)
-    adamw = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
+    adamw = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY, beta_2=BETA_2)
     # Decaying scales and shifts towards 0 only takes from what normalisation has to set.
     adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return adamw
@@ -307,7 +310,7 @@ class Run(keras.callbacks.Callback):
         writer.writeheader()
         writer.writerows(self.history)
         files.write_text(self.output.with_suffix(".csv"), table.getvalue())
-        visualization.curves(self.history, self.watched, self.output.with_suffix(".png"))
+        plots.curves(self.history, self.watched, self.output.with_suffix(".png"))
         checkpoint.save(self.state_path, self.model, {"card": self.card, "history": self.history})
 
     def _tell_epoch(self, row):

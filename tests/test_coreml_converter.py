@@ -12,7 +12,7 @@ from segmentation.errors import InputError
         (["missing.keras"], "missing.keras: no such file"),
         (["text.keras"], "text.keras: not a readable model"),
         (["text.txt"], "only .keras and .h5"),
-        (["text.keras", "a.mlmodel"], "a.mlmodel: .* NAME.mlpackage"),
+        (["text.keras", "a.mlpack"], "a.mlpack: .* NAME.mlpackage"),
         (["text.keras", "folder.mlpackage"], "folder.mlpackage: in the way"),
         (["text.keras", "-o", "file.mlpackage"], "file.mlpackage: in the way"),
     ],
@@ -29,9 +29,17 @@ def test_mistakes_get_a_line_each(tmp_path, monkeypatch, arguments, message):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["a.keras", "b.mlpackage", "-o", "c.mlpackage"], ["a.keras", "b.mlpackage", "-i", "c.h5"]],
+    [
+        [],
+        ["a.keras", "b.mlpackage", "-o", "c.mlpackage"],
+        ["a.keras", "b.mlpackage", "-i", "c.h5"],
+        ["a.keras", "--quantize", "palette6", "--target", "iOS15"],
+        ["a.keras", "b.mlmodel", "--quantize", "float16"],
+        ["a.keras", "b.mlmodel", "--output", "labels"],
+        ["a.keras", "b.mlmodel", "--target", "iOS16"],
+    ],
 )
-def test_what_is_named_twice_or_not_at_all_is_an_argument_error(arguments):
+def test_what_contradicts_itself_or_is_missing_is_an_argument_error(arguments):
     with pytest.raises(SystemExit) as failure:
         coreml_converter.parse_args(arguments)
     assert failure.value.code == 2
@@ -43,9 +51,9 @@ def test_input_and_output_can_be_given_either_way():
         ["a.h5", "b.mlpackage"],
         ["-i", "a.h5", "-o", "b.mlpackage"],
         ["-i", "a.h5", "b.mlpackage"],
-        ["a.h5", "--output", "b.mlpackage"],
+        ["a.h5", "--output_model_path", "b.mlpackage"],
         ["--input-model-path=a.h5", "b.mlpackage"],
     ):
         args = coreml_converter.parse_args(arguments)
-        assert (str(args.model), str(args.output)) == expected
-    assert str(coreml_converter.parse_args(["runs/a.keras"]).output) == "runs/a.mlpackage"
+        assert (str(args.model), str(args.package)) == expected
+    assert str(coreml_converter.parse_args(["runs/a.keras"]).package) == "runs/a.mlpackage"

@@ -50,12 +50,16 @@ def test_one_class_counts_the_background_and_leaves_out_what_is_no_class(tmp_pat
     p = np.array([[[0.9, 0.4, 0.8, 0.1]], [[0.2, 0.3, 0.4, 0.9]]], np.float32)[..., None]
     predict, pairs = fake_predictor(tmp_path, p, ["hair"]), pairs_of(ids)
     names, table = evaluation.target_of(predict, pairs)
-    matrices, crossentropy, _ = evaluation.measure(predict, pairs, table, silent)
+    counts = evaluation.measure(predict, pairs, table, silent)
     assert names == ["background", "hair"]
-    assert matrices.tolist() == [[[1, 1], [1, 1]], [[3, 0], [0, 0]]]
+    assert counts.confusion.tolist() == [[4, 1], [1, 1]]
+    assert counts.areas.tolist() == [[[1, 1], [2, 2], [2, 2]], [[3, 0], [3, 0], [3, 0]]]
     of_truth = [0.9, 0.4, 0.2, 0.9, 0.8, 0.7, 0.6]
-    assert crossentropy == pytest.approx(-sum(map(math.log, of_truth)) / 7, rel=1e-5)
-    found = evaluation.summarize(matrices, names)
+    assert counts.crossentropy == pytest.approx(-sum(map(math.log, of_truth)) / 7, rel=1e-5)
+    found = evaluation.summarize(counts, names)
+    assert found["confusion"] == [[4, 1], [1, 1]] and found["classes"] == names
+    assert found["boundary_iou"] == found["iou"]  # one line of pixels is all outline
+    assert found["mean_boundary_iou"] == found["mean_iou"]
     assert found["iou"] == pytest.approx({"background": 4 / 6, "hair": 1 / 3}, abs=1e-5)
     assert found["mean_iou"] == pytest.approx((4 / 6 + 1 / 3) / 2, abs=1e-5)
     assert found["dice"]["hair"] == found["precision"]["hair"] == found["recall"]["hair"] == 0.5
@@ -74,11 +78,12 @@ def test_several_classes_are_matched_by_name_and_one_that_nobody_shows_is_none(t
     pairs = evaluation.Pairs(pairs.titles, [*NAMES, "hat"], pairs.read)
     names, table = evaluation.target_of(predict, pairs)
     assert names == classes and table[[0, 1, 2, 3, 255]].tolist() == [0, 0, 1, 2, 255]
-    matrices, crossentropy, _ = evaluation.measure(predict, pairs, table, silent)
-    assert matrices[0].tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
-    assert crossentropy == pytest.approx(-(3 * math.log(0.9) + math.log(0.1)) / 4, rel=1e-5)
-    found = evaluation.summarize(matrices, names)
-    assert found["iou"]["hat"] is None and found["picture_iou"]["hat"] is None
+    counts = evaluation.measure(predict, pairs, table, silent)
+    assert counts.confusion.tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
+    assert counts.crossentropy == pytest.approx(-(3 * math.log(0.9) + math.log(0.1)) / 4, rel=1e-5)
+    found = evaluation.summarize(counts, names)
+    for key in ("iou", "boundary_iou", "picture_iou", "dice", "precision", "recall"):
+        assert found[key]["hat"] is None
     assert found["mean_iou"] == pytest.approx((2 / 3 + 1 / 2) / 2, abs=1e-5)
 
 
@@ -102,10 +107,10 @@ def test_a_model_that_ignores_the_background_has_no_channel_for_it(tmp_path):
     predict.card["ignored_class"] = "none"  # as other data may call it
     names, table = evaluation.target_of(predict, pairs)
     assert names == ["face", "hair"]
-    matrices, crossentropy, _ = evaluation.measure(predict, pairs, table, silent)
-    assert matrices.tolist() == [[[1, 0], [1, 1]]]  # hair taken for face, face found, hair found
-    assert crossentropy == pytest.approx(-sum(map(math.log, [0.1, 0.8, 0.7])) / 3, rel=1e-5)
-    assert evaluation.extremes(matrices, names) == [("best", 0, 0.5)]
+    counts = evaluation.measure(predict, pairs, table, silent)
+    assert counts.confusion.tolist() == [[1, 0], [1, 1]]  # hair taken for face, face and hair found
+    assert counts.crossentropy == pytest.approx(-sum(map(math.log, [0.1, 0.8, 0.7])) / 3, rel=1e-5)
+    assert evaluation.ranking(counts, names) == [(0, 0.5)]
 
 
 def test_probabilities_are_enlarged_to_the_mask_before_they_are_decided(tmp_path):
@@ -113,25 +118,51 @@ def test_probabilities_are_enlarged_to_the_mask_before_they_are_decided(tmp_path
     p = np.array([[[0.1, 0.7]]], np.float32)[..., None]
     pairs = pairs_of(np.array([[[0, 0, 1, 1], [0, 0, 1, 1]]], np.uint8))
     predict = fake_predictor(tmp_path, p, ["hair"])
-    matrices, _, _ = evaluation.measure(
-        predict, pairs, evaluation.target_of(predict, pairs)[1], silent
-    )
-    assert matrices[0].tolist() == [[4, 0], [0, 4]]
+    counts = evaluation.measure(predict, pairs, evaluation.target_of(predict, pairs)[1], silent)
+    assert counts.confusion.tolist() == [[4, 0], [0, 4]]
 
 
-def test_extremes_are_those_whose_mask_shows_a_class():
-    ious = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
-    matrices = [[[0, 10 - round(10 * iou)], [0, round(10 * iou)]] for iou in ious]
-    matrices = np.array([*matrices, [[10, 0], [0, 0]]])  # the last shows nothing
-    found = evaluation.extremes(matrices, NAMES[:2])
+def test_the_outline_is_scored_over_all_pixels_of_the_set_not_as_a_mean_of_pictures(tmp_path):
+    ids = np.zeros((2, 10, 10), np.uint8)
+    ids[0, 3:7, 3:7] = ids[1, :, :3] = 1
+    guess = ids.copy()
+    guess[0] = np.roll(ids[0], 1, axis=1)  # a pixel to the right; the other picture is perfect
+    predict = fake_predictor(tmp_path, guess[..., None].astype(np.float32), ["hair"])
+    pairs = pairs_of(ids)
+    names, table = evaluation.target_of(predict, pairs)
+    found = evaluation.summarize(evaluation.measure(predict, pairs, table, silent), names)
+    # By hand, as in test_metrics.py: 6 of 18 pixels agree in the first band, all 22 in the second.
+    assert found["boundary_iou"]["hair"] == pytest.approx(28 / 40, abs=1e-6)
+    assert found["iou"]["hair"] == pytest.approx((12 + 30) / (20 + 30), abs=1e-6)
+    assert found["picture_iou"]["hair"] == pytest.approx((12 / 20 + 1) / 2, abs=1e-6)
+
+
+def counts_of(areas):
+    """Return counts of pictures with these `(N, 3, C)` areas."""
+    return evaluation.Counts(None, np.array(areas), None, 0.0, [])
+
+
+def test_pictures_are_ranked_by_their_iou_without_background_if_their_mask_shows_more():
+    pictures = [
+        [[9, 1, 2], [9, 4, 2], [9, 1, 2]],  # 1/4 and 1
+        [[0, 9, 0], [0, 9, 0], [0, 9, 0]],  # 1, and a class that neither shows
+        [[9, 0, 0], [9, 0, 0], [9, 1, 0]],  # no class in the mask, but in the prediction
+        [[0, 1, 0], [0, 2, 0], [0, 1, 3]],  # 1/2, and 0 for one that only the prediction shows
+        [[0, 0, 0], [0, 0, 0], [0, 0, 0]],  # damaged
+    ]
+    ranked = evaluation.ranking(counts_of(pictures), NAMES)
+    assert ranked == [(1, 1.0), (0, 0.625), (3, 0.25)]
+
+
+def test_extremes_are_three_of_each_kind():
+    found = evaluation.extremes([(index, 1 - index / 10) for index in range(10)])
     assert [kind for kind, _, _ in found] == ["best"] * 3 + ["middle"] * 3 + ["worst"] * 3
-    assert [index for _, index, _ in found] == [8, 7, 6, 5, 4, 3, 2, 1, 0]
-    assert found[0][2] == pytest.approx(0.9)
+    assert [index for _, index, _ in found] == [0, 1, 2, 3, 4, 5, 7, 8, 9]
+    assert found[0] == ("best", 0, 1.0)
 
 
 def test_of_few_pictures_none_is_shown_twice():
-    matrices = np.array([[[0, 1], [0, 3]], [[0, 2], [0, 2]]])
-    assert [index for _, index, _ in evaluation.extremes(matrices, NAMES[:2])] == [0, 1]
+    assert evaluation.extremes([(0, 0.7), (1, 0.5)]) == [("best", 0, 0.7), ("best", 1, 0.5)]
 
 
 @pytest.fixture(scope="module")
@@ -229,13 +260,82 @@ def test_when_all_are_damaged_nothing_is_measured(prepared, folder, name):
         evaluate.main([str(prepared / "hair.keras"), "--data_dir", str(folder)])
 
 
-def test_a_contact_sheet_is_drawn(prepared, tmp_path, capsys):
-    result_of(
-        capsys, prepared / "hair.keras", "--img_file", prepared / "images-32x64.npy",
-        "--contact_sheet", tmp_path / "sheet.png",
-    )  # fmt: skip
-    width, height = Image.open(tmp_path / "sheet.png").size
-    assert width > 6 * 320 and height > 3 * 160  # a column for each of the six pictures
+def test_a_report_has_all_figures_and_leaves_other_files_alone(prepared, tmp_path, capsys):
+    folder = tmp_path / "reports" / "hair"
+    arguments = [prepared / "hair.keras", "--img_file", prepared / "images-32x64.npy"]
+    folder.mkdir(parents=True)
+    (folder / "notes.txt").write_text("mine")
+    (folder / "report.json").write_text("of an earlier model")
+    result, _ = result_of(capsys, *arguments, "--report", folder)
+    drawn = {"confusion.png", "classes.png", "pictures.png", "contact_sheet.png", "worst.png"}
+    assert {path.name for path in folder.iterdir()} == drawn | {"notes.txt", "report.json"}
+    assert (folder / "notes.txt").read_text() == "mine"
+    report = json.loads((folder / "report.json").read_text())
+    assert {key: report[key] for key in result} == result
+    assert report["data"] == [str(arguments[-1])] and report["damaged"] == []
+    assert [each["title"] for each in report["per_picture"]] == list("012345")
+    # Each picture shows hair, so their mean is the mean over the pictures.
+    ious = [each["class_iou"]["hair"] for each in report["per_picture"]]
+    assert ious == [each["iou"] for each in report["per_picture"]]
+    assert np.mean(ious) == pytest.approx(result["picture_iou"]["hair"], abs=1e-5)
+    sizes = {name: Image.open(folder / name).size for name in drawn}
+    # Six columns of 320 pixels: three in each of two bands.
+    assert 3 * 320 < sizes["worst.png"][0] < 4 * 320 and sizes["worst.png"][1] > 8 * 160
+    assert sizes["contact_sheet.png"] == sizes["worst.png"]
+
+
+def test_a_report_names_damaged_pairs_and_leaves_them_out(prepared, folder, tmp_path):
+    (folder / "images/3.png").write_bytes(b"damaged")
+    model, report = str(prepared / "hair.keras"), tmp_path / "report"
+    with pytest.raises(InputError, match="1 of 6 pairs"):
+        evaluate.main([model, "--data_dir", str(folder), "--report", str(report)])
+    found = json.loads((report / "report.json").read_text())
+    assert found["damaged"] == ["3"] and found["data"] == [str(folder)]
+    assert [each["title"] for each in found["per_picture"]] == list("01245")
+
+
+def test_where_no_mask_shows_a_class_figures_are_printed_and_no_report_is_begun(
+    prepared, tmp_path, capsys
+):
+    np.save(tmp_path / "images-32x64.npy", np.load(prepared / "images-32x64.npy"))
+    np.save(tmp_path / "masks-32x64.npy", np.zeros((6, *IMG_SIZE), np.uint8))
+    labels.write(tmp_path / "labels.txt", NAMES)
+    with pytest.raises(InputError, match="no mask shows a class of the model"):
+        result_of(
+            capsys, prepared / "hair.keras", "--img_file", tmp_path / "images-32x64.npy",
+            "--report", tmp_path / "report",
+        )  # fmt: skip
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["pictures"] == 6 and result["recall"]["hair"] is None
+    assert not (tmp_path / "report").exists()
+
+
+def test_a_report_over_a_file_is_refused_before_anything_is_read(tmp_path, capsys):
+    (tmp_path / "report").write_text("mine")
+    with pytest.raises(SystemExit) as stopped:
+        evaluate.main(["a.keras", "--img_file", "a.npy", "--report", str(tmp_path / "report")])
+    assert stopped.value.code == 2 and "report is a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("count", [3, 60])
+def test_the_confusion_matrix_is_printed_where_it_fits(count, capsys):
+    names = ["background", *(f"class {index}" for index in range(1, count))]
+    confusion = np.eye(count, dtype=int)
+    confusion[1, :2] = [3, 1]
+    confusion[2, 2] = 0
+    empty = np.zeros((1, 3, count), int)
+    counts = evaluation.Counts(confusion, empty, empty[0], 0.0, [])
+    evaluate.print_tables(evaluation.summarize(counts, names))
+    out = capsys.readouterr().out
+    rows = [
+        re.findall(r"[\w. —]*[\w.—]", line) for line in out.split("pixel accuracy")[1].splitlines()
+    ]
+    rows = [[cell.strip() for cell in row] for row in rows[1:]]
+    if count == 3:
+        assert ["class 1", "75.00", "25.00", "0.00", "4"] in rows
+        assert ["class 2", "—", "—", "—", "0"] in rows
+    else:
+        assert not any(rows[1:]) and "too wide" in out
 
 
 def test_without_a_card_nothing_can_be_matched(prepared, tmp_path):
@@ -262,7 +362,6 @@ def test_a_model_that_held_nothing_out_has_no_validation_split(prepared, tmp_pat
         ["a.keras", "--img_file", "a.npy", "--data_dir", "raw"],
         ["a.keras", "--data_dir", "raw", "--split", "validation"],
         ["a.keras", "--img_file", "a.npy", "--mask_format", "rgb"],
-        ["a.keras", "--img_file", "a.npy", "--contact_sheet", "sheet"],
     ],
 )
 def test_arguments_that_make_no_sense_exit_with_2(arguments):

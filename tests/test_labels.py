@@ -138,3 +138,24 @@ def test_each_id_has_the_channel_of_its_name(names, data):
             assert table[index] == (name == chosen[0])
         else:
             assert channel_names[table[index]] == (name if name in chosen else names[0])
+
+
+def test_channels_are_named_in_their_order():
+    assert labels.of_channels("hair", 1) == ["hair"]
+    assert labels.of_channels("hair, face", 3) == ["background", "hair", "face"]
+    assert labels.of_channels("none|floor, flooring|wall", 3) == ["none", "floor, flooring", "wall"]
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "message"),
+    [
+        ("hair", 3, "names background, hair, the model has 3 channels"),
+        ("hair,face", 1, "names hair, face, the model has 1 channel:"),
+        ("hair,hair", 3, "given twice"),
+        ("hair,", 3, "no class name"),
+        ("background", 1, "given twice"),
+    ],
+)
+def test_names_that_fit_no_channels_are_refused(text, number, message):
+    with pytest.raises(InputError, match=message):
+        labels.of_channels(text, number)

@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from segmentation.chatter import silenced
 from segmentation.errors import InputError
-from segmentation.export.mil_interpreter import OPS, Program, UnsupportedOp
+from segmentation.export import mil_interpreter
+from segmentation.export.mil_interpreter import OPS, UnsupportedOp
 
 with silenced():
     import coremltools as ct
@@ -109,6 +110,52 @@ def test_conv_transpose_refuses_groups():
         conv_transpose(random(1, 4, 4, 2), random(2, 2, 1, 2), 2, "same", (1, 2, 8, 8), groups=2)
 
 
+def test_batch_norm():
+    x, mean, gamma, beta = random(1, 4, 5, 3), random(3) + 1, random(3) + 2, random(3) - 1
+    variance = np.array([0.5, 1, 2], np.float32)
+    for more in ({}, {"gamma": gamma}, {"gamma": gamma, "beta": beta}):
+        arguments = {"mean": mean, "variance": variance, "epsilon": np.float32(1e-3), **more}
+        expected = tf.nn.batch_normalization(
+            x, mean, variance, more.get("beta"), more.get("gamma"), 1e-3
+        )
+        agree(OPS["batch_norm"](x=channels_first(x), **arguments), channels_first(expected))
+
+
+@pytest.mark.parametrize("name", ["max", "avg"])
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (3, 1), (6, 6)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_pooling(name, kernel, stride, padding):
+    x = random(1, 6, 7, 3) - 2
+    arguments = {
+        "kernel_sizes": np.array([kernel, kernel], np.int32),
+        "strides": np.array([stride, stride], np.int32),
+        "pad_type": padding,
+        "pad": np.zeros(4, np.int32),
+        "ceil_mode": np.False_,
+    }
+    if name == "avg":
+        arguments["exclude_padding_from_average"] = np.True_
+    pool = {"max": tf.nn.max_pool2d, "avg": tf.nn.avg_pool2d}[name]
+    found = OPS[f"{name}_pool"](x=channels_first(x), **arguments)
+    agree(found, channels_first(pool(x, kernel, stride, padding.upper())))
+    with pytest.raises(UnsupportedOp, match="ceil_mode"):
+        OPS[f"{name}_pool"](x=channels_first(x), **{**arguments, "ceil_mode": np.True_})
+
+
+@pytest.mark.parametrize("size", [(8, 10), (12, 15), (4, 20), (7, 9)])
+def test_resize_bilinear_as_tensorflow_1(size):
+    x = random(1, 4, 5, 3)
+    found = OPS["resize_bilinear"](
+        x=channels_first(x),
+        target_size_height=np.int32(size[0]),
+        target_size_width=np.int32(size[1]),
+        sampling_mode="DEFAULT",
+    )
+    agree(found, channels_first(tf.compat.v1.image.resize_bilinear(x, size)))
+    with pytest.raises(UnsupportedOp, match="ALIGN_CORNERS"):
+        OPS["resize_bilinear"](x, np.int32(8), np.int32(8), "STRICT_ALIGN_CORNERS")
+
+
 @pytest.mark.parametrize("scale", [(2, 2), (2, 4), (1, 3)])
 def test_upsample_bilinear(scale):
     x = random(1, 4, 5, 3)
@@ -166,6 +213,23 @@ def test_concat_and_transpose():
     agree(OPS["transpose"](x, perm=perm), tf.transpose(x, perm))
 
 
+def test_class_ids():
+    x = random(1, 3, 4, 5)
+    found = OPS["greater"](x, y=np.float32(0.1))
+    assert found.dtype == bool
+    np.testing.assert_array_equal(found, tf.greater(x, 0.1))
+    ids = OPS["reduce_argmax"](x, axis=np.int32(-1), keep_dims=np.False_)
+    np.testing.assert_array_equal(ids, tf.argmax(x, -1))
+    kept = OPS["reduce_argmax"](x, axis=np.int32(1), keep_dims=np.True_)
+    np.testing.assert_array_equal(kept, tf.argmax(x, 1)[:, None])
+    ties = OPS["reduce_argmax"](np.ones((1, 3)), axis=np.int32(-1), keep_dims=np.False_)
+    assert ties == [0]
+    squeezed = OPS["squeeze"](x, axes=np.array([0], np.int32))
+    np.testing.assert_array_equal(squeezed, x[0])
+    expanded = OPS["expand_dims"](squeezed, axes=np.array([3], np.int32))
+    np.testing.assert_array_equal(expanded, x[0][..., None])
+
+
 def package(folder, function, precision="float32", inputs=None):
     """Save a package that maps a picture (1, 3, 2, 4) through `function` of coremltools' ops."""
     program = mb.program(input_specs=[mb.TensorSpec((1, 3, 2, 4))])(function)
@@ -187,7 +251,9 @@ PICTURES = np.random.default_rng(1).integers(0, 256, (2, 2, 4, 3), dtype=np.uint
 def test_a_program_gets_each_picture_as_planes_in_the_declared_order(tmp_path):
     for layout, order in (("RGB", [0, 1, 2]), ("BGR", [2, 1, 0])):
         inputs = [ct.ImageType(name="x", color_layout=layout)]
-        program = Program(package(tmp_path, lambda x: mb.mul(x=x, y=2.0), inputs=inputs))
+        program = mil_interpreter.load(
+            package(tmp_path, lambda x: mb.mul(x=x, y=2.0), inputs=inputs)
+        )
         assert program.img_size == (2, 4) and program.input_name == "x"
         expected = 2.0 * PICTURES[..., order].transpose(0, 3, 1, 2)
         np.testing.assert_array_equal(program(PICTURES), expected)
@@ -195,7 +261,7 @@ def test_a_program_gets_each_picture_as_planes_in_the_declared_order(tmp_path):
 
 def test_scale_and_bias_of_the_input_are_part_of_the_program(tmp_path):
     inputs = [ct.ImageType(name="x", scale=0.5, bias=[1, 2, 3], color_layout="RGB")]
-    program = Program(package(tmp_path, lambda x: mb.mul(x=x, y=2.0), inputs=inputs))
+    program = mil_interpreter.load(package(tmp_path, lambda x: mb.mul(x=x, y=2.0), inputs=inputs))
     expected = 2 * (0.5 * PICTURES + np.array([1, 2, 3])).transpose(0, 3, 1, 2)
     np.testing.assert_allclose(program(PICTURES), expected)
 
@@ -204,7 +270,7 @@ def test_every_result_of_a_float16_program_is_rounded_to_float16(tmp_path):
     def function(x):
         return mb.mul(x=mb.add(x=mb.mul(x=x, y=0.1), y=100.3), y=0.7)
 
-    found = Program(package(tmp_path, function, "float16"))(PICTURES)
+    found = mil_interpreter.load(package(tmp_path, function, "float16"))(PICTURES)
     half = np.float16
     x = PICTURES.transpose(0, 3, 1, 2).astype(half)
     expected = ((x * half(0.1)).astype(half) + half(100.3)).astype(half) * half(0.7)
@@ -218,7 +284,9 @@ def test_beyond_float16_is_infinity(tmp_path):
     def function(x):
         return mb.mul(x=mb.mul(x=x, y=300.0), y=2.0)
 
-    found = Program(package(tmp_path, function, "float16"))(np.full((1, 2, 4, 3), 255, np.uint8))
+    found = mil_interpreter.load(package(tmp_path, function, "float16"))(
+        np.full((1, 2, 4, 3), 255, np.uint8)
+    )
     assert np.isinf(found).all()
 
 
@@ -228,28 +296,28 @@ def test_metadata_and_output_name_are_those_of_the_package(tmp_path):
         model = ct.models.MLModel(str(path), skip_model_load=True)
         model.user_defined_metadata["classes"] = '["hair"]'
         model.save(str(tmp_path / "b.mlpackage"))
-    program = Program(tmp_path / "b.mlpackage")
+    program = mil_interpreter.load(tmp_path / "b.mlpackage")
     assert program.output_name == "six"
     assert program.metadata["classes"] == '["hair"]'
 
 
 def test_an_unknown_op_is_named_with_what_to_do(tmp_path):
     with pytest.raises(UnsupportedOp, match="'sinh'.*mil_interpreter.py") as failure:
-        Program(package(tmp_path, lambda x: mb.sinh(x=x)))
+        mil_interpreter.load(package(tmp_path, lambda x: mb.sinh(x=x)))
     assert "\n" not in str(failure.value)
 
 
 def test_an_input_of_an_op_that_is_not_known_here_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(OPS, "leaky_relu", lambda x: x)  # which lacks alpha
     with pytest.raises(UnsupportedOp, match="'leaky_relu'.*'alpha'.*is not run here"):
-        Program(package(tmp_path, lambda x: mb.leaky_relu(x=x, alpha=0.1)))
+        mil_interpreter.load(package(tmp_path, lambda x: mb.leaky_relu(x=x, alpha=0.1)))
 
 
 def test_what_is_no_package_of_a_picture_model_is_refused(tmp_path):
     (tmp_path / "empty.mlpackage").mkdir()
     for name in ("missing.mlpackage", "empty.mlpackage"):
         with pytest.raises(InputError, match=f"{name}.*not a readable .mlpackage"):
-            Program(tmp_path / name)
+            mil_interpreter.load(tmp_path / name)
     array = package(tmp_path, lambda x: mb.relu6(x=x), inputs=[ct.TensorType(name="x")])
     with pytest.raises(InputError, match="RGB picture"):
-        Program(array)
+        mil_interpreter.load(array)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import nets
+from nets.layers import BilinearUpSampling2D
 
 
 def test_mobile_unet_has_the_parameters_of_the_older_project():
@@ -70,6 +71,22 @@ def test_load_gives_back_what_was_saved(tmp_path):
         np.testing.assert_allclose(
             loaded.predict(image, verbose=0), model.predict(image, verbose=0), atol=1e-6
         )
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "another"])
+def test_bilinear_enlarging_of_tensorflow_1_by_hand(monkeypatch, backend):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    x = np.array([[0.0, 4.0], [8.0, 2.0]], "float32")[None, :, :, None]
+    found = np.asarray(BilinearUpSampling2D((2, 3))(x))[0, :, :, 0]
+    first, last = [0, 4 / 3, 8 / 3, 4, 4, 4], [8, 6, 4, 2, 2, 2]
+    middle = [(a + b) / 2 for a, b in zip(first, last, strict=True)]
+    np.testing.assert_allclose(found, [first, middle, last, last], atol=1e-5)
+
+
+def test_load_knows_our_layers(tmp_path):
+    image = keras.Input((4, 4, 1))
+    keras.Model(image, BilinearUpSampling2D((3, 2))(image)).save(tmp_path / "a.keras")
+    assert nets.load(tmp_path / "a.keras").output_shape == (None, 12, 8, 1)
 
 
 def test_an_argument_that_the_network_lacks_is_named():

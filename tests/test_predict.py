@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import predict
-from segmentation import pictures, predictor
+from segmentation import pictures, predictor, visualization
 from segmentation.errors import InputError
 from tiny_models import save, tiny_model
 
@@ -59,6 +59,19 @@ def test_a_broken_picture_is_named_and_the_rest_goes_on(model, tmp_path, capsys)
     assert names == ["a_mask.png", "a_overlay.jpg", "c_mask.png", "c_overlay.jpg"]
 
 
+def test_probabilities_are_drawn_on_demand_alone(model, tmp_path, capsys):
+    path = draw(tmp_path / "face.png")
+    run(capsys, model, path, "-o", tmp_path / "out")
+    assert not (tmp_path / "out" / "face_probabilities.png").exists()
+    run(capsys, model, path, "-o", tmp_path / "out", "--probabilities")
+    drawn = np.array(Image.open(tmp_path / "out" / "face_probabilities.png"))
+    loaded = predictor.load(model)
+    image = pictures.read(path)
+    probabilities = loaded(pictures.resize(image, loaded.img_size)[None])[0]
+    expected = visualization.heat_maps(image, probabilities, ["background", "hair", "face"])
+    np.testing.assert_array_equal(drawn, expected)
+
+
 def test_pictures_of_the_same_name_do_not_overwrite_each_other(model, tmp_path, capsys):
     draw(tmp_path / "ann" / "1.png", (40, 40))
     draw(tmp_path / "bob" / "1.png", (50, 50))
@@ -100,6 +113,16 @@ def test_a_picture_is_never_replaced_by_a_result(model, tmp_path):
     before = path.read_bytes()
     with pytest.raises(InputError, match="a_mask.png: a result would replace it"):
         predict.main([str(model), str(tmp_path), "-o", str(tmp_path)])
+    assert path.read_bytes() == before
+
+
+def test_a_picture_may_be_called_like_a_result_that_nobody_asked_for(model, tmp_path, capsys):
+    draw(tmp_path / "a.png")
+    path = draw(tmp_path / "a_probabilities.png")
+    before = path.read_bytes()
+    assert run(capsys, model, tmp_path, "-o", tmp_path)["pictures"] == 2
+    with pytest.raises(InputError, match="a result would replace it"):
+        run(capsys, model, tmp_path / "a.png", path, "-o", tmp_path, "--probabilities")
     assert path.read_bytes() == before
 
 

@@ -30,30 +30,38 @@ class Program:
         metadata: what the package's author defined, a dictionary of strings.
     """
 
-    def __init__(self, package_path):
-        """Read the package at `package_path`.
+    def __init__(self, spec, function):
+        """Prepare a program.
+
+        Args:
+            spec: specification of the Core ML model that declares its input and output.
+            function: the program, as coremltools' MIL holds it.
 
         Raises:
-            InputError: if it is no package, no ML program, or does not take one colour picture.
+            InputError: if it does not take one colour picture.
             UnsupportedOp: if it needs an op that is not in `OPS`.
         """
-        spec, function = _load(package_path)
         declared = spec.description.input[0]
         image = declared.type.imageType  # of size 0 if the input is something else
         layout = image.ColorSpace.Name(image.colorSpace)
         if len(spec.description.input) > 1 or layout not in CHANNEL_ORDERS:
-            raise InputError(f"{package_path}: it does not take one RGB picture; convert it again")
+            raise InputError("it does not take one RGB picture; convert it again")
         self.input_name = declared.name
         self.img_size = (image.height, image.width)
         self.output_name = spec.description.output[0].name
+        self._result = function.outputs[0].name  # the older format renames what it declares
+        self._gives_image = spec.description.output[0].type.HasField("imageType")
         self.metadata = dict(spec.description.metadata.userDefined)
         self._channel_order = CHANNEL_ORDERS[layout]
-        self._constants = {
-            op.outputs[0].name: _in_float32(op.outputs[0].val)
-            for op in function.operations
-            if op.op_type == "const"
-        }
-        self._steps = [_step(op) for op in function.operations if op.op_type != "const"]
+        self._constants, self._steps = {}, []
+        for op in function.operations:
+            if op.op_type == "const":
+                self._constants[op.outputs[0].name] = _in_float32(op.outputs[0].val)
+            elif op.op_type.startswith("constexpr_"):  # compressed weights
+                unpacked = op.materialized_val_inference()
+                self._constants[op.outputs[0].name] = _in_float32(unpacked)
+            else:
+                self._steps.append(_step(op))
 
     def __call__(self, images):
         """Return the program's first output for each picture.
@@ -62,7 +70,8 @@ class Program:
             images: `(N, height, width, 3)` uint8 RGB, of `img_size`.
 
         Returns:
-            `(N, h, w, C)` float32.
+            `(N, …)`, the rest as the package declares it: float32 `(h, w, C)` probabilities, int32
+            `(H, W)` class ids, or an 8-bit grey picture `(1, H, W)` in float32.
 
         Raises:
             UnsupportedOp: if an op is used in a way that is not known here.
@@ -77,11 +86,19 @@ class Program:
             for function, inputs, output, dtype in self._steps:
                 arguments = {name: _looked_up(source, values) for name, source in inputs.items()}
                 values[output] = _in_float32(function(**arguments).astype(dtype, copy=False))
-        return values[self.output_name]
+        result = values[self._result]
+        if self._gives_image:
+            result = np.clip(np.rint(result), 0, 255)
+        return result if result.ndim == 4 else result[None]  # class ids have no batch axis
 
 
-def _load(package_path):
-    """Return the package's specification and its program as a coremltools function."""
+def load(package_path):
+    """Return the `Program` of the package at `package_path`.
+
+    Raises:
+        InputError: if it is no package, no ML program, or does not take one colour picture.
+        UnsupportedOp: if it needs an op that is not in `OPS`.
+    """
     with silenced():
         import coremltools as ct
         from coremltools.converters.mil.frontend import milproto
@@ -96,7 +113,10 @@ def _load(package_path):
         if spec.WhichOneof("Type") != "mlProgram":
             raise InputError(f"{package_path}: not an ML program; convert it again")
         program = milproto.load.load(spec, spec.specificationVersion, package.weights_dir)
-    return spec, program.functions["main"]
+    try:
+        return Program(spec, program.functions["main"])
+    except InputError as error:
+        raise InputError(f"{package_path}: {error}") from None
 
 
 def _step(op):
@@ -178,6 +198,26 @@ def _sigmoid(x):
 def _softmax(x, axis):
     exponentials = np.exp(x - x.max(axis, keepdims=True))
     return exponentials / exponentials.sum(axis, keepdims=True)
+
+
+@_op
+def _greater(x, y):
+    return x > y
+
+
+@_op
+def _reduce_argmax(x, axis, keep_dims):
+    return x.argmax(axis, keepdims=bool(keep_dims))
+
+
+@_op
+def _squeeze(x, axes):
+    return x.squeeze(tuple(axes))
+
+
+@_op
+def _expand_dims(x, axes):
+    return np.expand_dims(x, tuple(axes))
 
 
 @_op
@@ -282,3 +322,65 @@ def _interpolation(size, scale):
     centres = np.clip((np.arange(enlarged) + 0.5) * size / enlarged - 0.5, 0, size - 1)
     distances = np.abs(centres[:, None] - np.arange(size))
     return np.maximum(1 - distances, 0)
+
+
+@_op
+def _batch_norm(x, mean, variance, epsilon, gamma=1.0, beta=0.0):
+    scale = gamma / np.sqrt(variance + epsilon)
+    return x * scale[:, None, None] + (beta - mean * scale)[:, None, None]
+
+
+@_op
+def _resize_bilinear(x, target_size_height, target_size_width, sampling_mode):
+    _require(sampling_mode == "DEFAULT", f"resize_bilinear with sampling mode '{sampling_mode}'")
+    for axis, target in ((2, target_size_height), (3, target_size_width)):
+        size = x.shape[axis]  # "DEFAULT" is TensorFlow 1's sampling: pixel i at i · size / target
+        places = np.minimum(np.arange(target) * (size / target), size - 1)
+        matrix = np.maximum(1 - np.abs(places[:, None] - np.arange(size)), 0).astype(x.dtype)
+        x = np.moveaxis(np.moveaxis(x, axis, -1) @ matrix.T, -1, axis)
+    return x
+
+
+@_op
+def _relu(x):
+    return np.maximum(x, 0)
+
+
+@_op
+def _expand_dims(x, axes):
+    return np.expand_dims(x, tuple(axes))
+
+
+@_op
+def _tile(x, reps):
+    return np.tile(x, reps)
+
+
+@_op
+def _reshape(x, shape):
+    return x.reshape(shape)
+
+
+@_op
+def _max_pool(x, kernel_sizes, strides, pad_type, pad, ceil_mode):
+    _require(not ceil_mode, "max_pool with ceil_mode")
+    return _windows(x, kernel_sizes, strides, pad_type, -np.inf).max((-2, -1))
+
+
+@_op
+def _avg_pool(x, kernel_sizes, strides, pad_type, pad, ceil_mode, exclude_padding_from_average):
+    counted = exclude_padding_from_average or pad_type == "valid"
+    _require(counted and not ceil_mode, "avg_pool with ceil_mode, or that counts padding,")
+    sums, counts = (
+        _windows(values, kernel_sizes, strides, pad_type, 0).sum((-2, -1))
+        for values in (x, np.ones_like(x))
+    )
+    return sums / counts
+
+
+def _windows(x, kernel, strides, pad_type, fill):
+    """Return `(1, C, H, W, kh, kw)`: what each place of a pooling kernel covers."""
+    margins = _margins(x.shape[2:], kernel, strides, pad_type)
+    x = np.pad(x, [(0, 0), (0, 0), *margins], constant_values=fill)
+    windows = np.lib.stride_tricks.sliding_window_view(x, tuple(kernel), axis=(2, 3))
+    return windows[:, :, :: strides[0], :: strides[1]]

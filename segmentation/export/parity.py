@@ -13,12 +13,21 @@ from segmentation.predictor import decide
 COUNT = 8  # pictures of a check: about a second of the slowest reader, the Core ML interpreter
 
 # precision: (largest difference of a probability, lowest decided IoU). Measured on MobileUNet and
-# ICNet: float32 stays under 4e-6, float16 of a trained network under 1.2e-2. full_int8, a .tflite
-# whose arithmetic is int8 as well, of MobileUNets trained on LFW keeps 0.961 to 0.983 (drawn
-# pictures) and 0.972 to 0.988 (100 held-out photos; no 8 of them less than 0.941) and loses 0.001
-# to 0.002 of the IoU with the truth; calibrated on noise or on black pictures it fell to 0.81 to
-# 0.89. Around an object a probability may then differ by 0.6.
-LIMITS = {"float32": (1e-5, 0.0), "float16": (2e-2, 0.999), "full_int8": (1.0, 0.9)}
+# ICNet: float32 stays under 4e-6, float16 of a trained network under 1.2e-2. int8 and palettes are
+# weights of a Core ML package. full_int8, a .tflite whose arithmetic is int8 as well, of
+# MobileUNets trained on LFW keeps 0.961 to 0.983 (drawn pictures) and 0.972 to 0.988 (100 held-out
+# photos; no 8 of them less than 0.941) and loses 0.001 to 0.002 of the IoU with the truth;
+# calibrated on noise or on black pictures it fell to 0.81 to 0.89. Around an object a probability
+# may then differ by 0.6.
+LIMITS = {
+    "float32": (1e-5, 0.0),
+    "float16": (2e-2, 0.999),
+    "int8": (1.0, 0.99),
+    "palette8": (1.0, 0.99),
+    "palette6": (1.0, 0.98),
+    "palette4": (1.0, 0.95),
+    "full_int8": (1.0, 0.9),
+}
 # A probability this near to where the mask changes tips over in half precision, here or there on
 # the border of every object: of a trained network up to 8e-3. It says nothing about the export.
 UNDECIDED = 1e-2
@@ -56,15 +65,17 @@ def _drawn(img_size, index):
     return np.clip(smooth + noise, 0, 255).astype(np.uint8)
 
 
-def compare(reference, candidate):
+def compare(reference, candidate, only_ids=False):
     """Compare probabilities of two models on the same pictures.
 
     Args:
         reference: `(N, h, w, C)` float, 0..1.
         candidate: the same of the export.
+        only_ids: whether the export gives class ids alone, as probabilities of 0 and 1.
 
     Returns:
-        `largest_difference`, over all values, NaN if either holds a NaN; `mask_iou`, the mean over
+        `largest_difference`, over all values, NaN if either holds a NaN, None of class ids;
+        `mask_iou`, the mean over
         classes of the IoU of the two decided masks, all pixels of all pictures together; and
         `decided_iou`, the same without the pixels that the reference leaves undecided. A class
         that neither shows counts as 1. With one channel the class is `p > 0.5`.
@@ -77,8 +88,9 @@ def compare(reference, candidate):
     ours, theirs = decide(reference), decide(candidate)
     decided = _margin(reference) >= UNDECIDED
     classes = range(reference.shape[-1]) if reference.shape[-1] > 1 else [1]
+    difference = np.abs(reference.astype(np.float64) - candidate).max()
     return {
-        "largest_difference": float(np.abs(reference.astype(np.float64) - candidate).max()),
+        "largest_difference": None if only_ids else float(difference),
         "mask_iou": _mean_iou(ours, theirs, classes),
         "decided_iou": _mean_iou(ours[decided], theirs[decided], classes),
     }
@@ -101,22 +113,35 @@ def _iou(ours, theirs):
     return np.count_nonzero(ours & theirs) / union if union else 1.0
 
 
-def require(comparison, precision, path):
+def require(comparison, precision, path, step=0.0):
     """Raise `ExportError` unless `comparison` keeps the limits of `precision`.
 
     Args:
         comparison: what `compare` returned.
         precision: a key of `LIMITS`.
         path: the export, named in the message.
+        step: difference that the output's own levels may make.
     """
     difference, iou = comparison["largest_difference"], comparison["decided_iou"]
     most, least = LIMITS[precision]
-    if not (difference <= most and iou >= least):  # written so that a NaN fails
+    most = max(most, step)
+    found = []
+    if difference is not None and not difference <= most:  # written so that a NaN fails
+        found.append(f"largest difference {difference:.2g} (limit {most:g})")
+    if not iou >= least:
+        found.append(f"IoU of decided pixels {iou:.4f} (limit {least:g})")
+    if found:
         raise ExportError(
-            f"{path}: differs from the model: largest difference {difference:.2g} (limit {most:g} "
-            f"for {precision}), IoU of decided pixels {iou:.4f} (limit {least:g}); "
+            f"{path}: differs from the model more than {precision} may: {', '.join(found)}; "
             "no file was written"
         )
+
+
+def summary(comparison):
+    """Return a comparison in words."""
+    difference = comparison["largest_difference"]
+    told = "" if difference is None else f"largest difference {difference:.1e}, "
+    return f"{told}mask IoU {comparison['mask_iou']:.4f}"
 
 
 @contextlib.contextmanager

@@ -1,0 +1,181 @@
+"""The contract beside an export: what an app hands to exactly this file, and what it gets back."""
+
+from pathlib import Path
+from string import Template
+
+from segmentation import files
+
+TEMPLATES = Path(__file__).parent / "contracts"
+
+
+def write(path, img_size, output_size, classes, colors, *, output="scores", uint8=False, facts=()):
+    """Write `FILE.contract.md` beside an export: input, output, classes, and code that uses it.
+
+    Args:
+        path: of the export; its suffix chooses the code: Swift with Vision for Core ML, Kotlin
+            with LiteRT and with MediaPipe Tasks for .tflite, Python for the rest.
+        img_size: `(height, width)` of the input in pixels.
+        output_size: the same of the output.
+        classes: names in channel order.
+        colors: an `[r, g, b]` 0..255 per class.
+        output: what the export gives, as in `coreml.convert`.
+        uint8: whether numbers go in and come out as uint8, probabilities times 256.
+        facts: pairs of words to list as well: precision, what the check found.
+    """
+    path = Path(path)
+    (height, width), (out_height, out_width) = img_size, output_size
+    single = len(classes) == 1
+    ids = ", ".join(f"{number} {name}" for number, name in enumerate(_names(classes)))
+    known = {
+        "file": path.name,
+        "stem": path.stem,
+        "meaning": f"the class of each pixel ({ids})",
+        "in_height": height,
+        "in_width": width,
+        "height": out_height,
+        "width": out_width,
+        "channels": len(classes),
+        "channel_names": ", ".join(classes),
+    }
+    if path.suffix in (".mlpackage", ".mlmodel"):
+        title, code = "Swift, with Vision", _swift(known, single, output)
+        given = f"`image`, an RGB picture of {width} x {height} pixels (width x height)"
+        name = "mask"
+    elif path.suffix == ".tflite":
+        title, code = "Code for Android", _kotlin(known, single, uint8)
+        kind = "uint8" if uint8 else "float32"
+        given, name = f"`image`, {kind} [1, {height}, {width}, 3], RGB 0..255", "output_0"
+    else:
+        title, code = "Python", _python(known, single, path.suffix == ".pb")
+        given, name = f"`image`, float32 [1, {height}, {width}, 3], RGB 0..255", "output_0"
+    rows = [
+        ("input", f"{given}; stretched to this size, without borders; nothing is normalised"),
+        ("output", f"`{name}`, {_output(output_size, len(classes), output, uint8)}"),
+        *facts,
+    ]
+    numbered = list(enumerate(_names(classes)))
+    shown = [[0, 0, 0], *colors] if single else colors
+    text = "\n".join(
+        [
+            f"# {path.name}",
+            "",
+            "| | |",
+            "|---|---|",
+            *(f"| {key} | {value} |" for key, value in rows),
+            "",
+            "| class id | name | colour |",
+            "|---|---|---|",
+            *(
+                f"| {number} | {label} | #{bytes(rgb).hex()} |"
+                for (number, label), rgb in zip(numbered, shown, strict=True)
+            ),
+            "",
+            f"## {title}",
+            "",
+            code,
+        ]
+    )
+    files.write_text(path.parent / f"{path.name}.contract.md", text)
+
+
+def _names(classes):
+    return ["none", *classes] if len(classes) == 1 else classes
+
+
+def _output(size, channels, output, uint8):
+    height, width = size
+    if output == "labels":
+        return f"int32 [{height}, {width}], the class id of each pixel"
+    if output == "image" and channels == 1:
+        return f"an 8-bit grey picture of {width} x {height} pixels, 255 times the probability"
+    if output == "image":
+        return f"an 8-bit grey picture of {width} x {height} pixels, the class id of each pixel"
+    kind = "uint8, 256 times the probability" if uint8 else "float32 probabilities"
+    of = "of the class" if channels == 1 else "of the classes, adding up to 1"
+    return f"{kind} {of}, [1, {height}, {width}, {channels}]"
+
+
+def _swift(known, single, output):
+    def array(shape, kind):
+        return (
+            "    guard let result = request.results?.first as? VNCoreMLFeatureValueObservation,\n"
+            "          let mask = result.featureValue.multiArrayValue else {\n"
+            "        throw CocoaError(.coderInvalidValue)\n"
+            "    }\n"
+            f"    let strides = mask.strides.map(\\.intValue)  // of {shape}\n"
+            f"    let values = mask.dataPointer.assumingMemoryBound(to: {kind}.self)"
+        )
+
+    place = f"ids[y * {known['width']} + x]"
+    if output == "labels":
+        opened = array("[height, width]", "Int32")
+        decide = [f"{place} = UInt8(values[y * strides[0] + x * strides[1]])"]
+    elif output == "image":
+        opened = (
+            "    guard let result = request.results?.first as? VNPixelBufferObservation else {\n"
+            "        throw CocoaError(.coderInvalidValue)\n"
+            "    }\n"
+            "    let buffer = result.pixelBuffer\n"
+            "    CVPixelBufferLockBaseAddress(buffer, .readOnly)\n"
+            "    defer { CVPixelBufferUnlockBaseAddress(buffer, .readOnly) }\n"
+            "    let bytes = CVPixelBufferGetBaseAddress(buffer)!"
+            ".assumingMemoryBound(to: UInt8.self)\n"
+            "    let rowBytes = CVPixelBufferGetBytesPerRow(buffer)"
+        )
+        grey = "bytes[y * rowBytes + x]"
+        decide = [f"{place} = {grey} > 127 ? 1 : 0" if single else f"{place} = {grey}"]
+    else:
+        opened = array("[1, height, width, channel]", "Float32")
+        decide = ["let start = y * strides[1] + x * strides[2]"]
+        if single:
+            decide += [f"{place} = values[start] > 0.5 ? 1 : 0"]
+        else:
+            decide += [
+                "var best = 0",
+                f"for channel in 1..<{known['channels']}",
+                "where values[start + channel * strides[3]] > values[start + best * strides[3]] {",
+                "    best = channel",
+                "}",
+                f"{place} = UInt8(best)",
+            ]
+    indented = "\n".join(" " * 12 + line for line in decide)
+    return _filled("core_ml.md", known | {"open": opened, "decide": indented})
+
+
+def _kotlin(known, single, uint8):
+    channels = known["channels"]
+    if single:
+        value = "scores[i].toUByte() > 127u" if uint8 else "scores[i] > 0.5f"
+        decide = f"if ({value}) 1 else 0"
+    else:
+        number = f"scores[i * {channels} + it]" + (".toUByte()" if uint8 else "")
+        decide = f"(0 until {channels}).maxBy {{ {number} }}.toByte()"
+    warning = " // whose category mask of one channel is the wrong way round" if single else ""
+    words = ("ByteArray", "toByte", "writeInt8", "readInt8")
+    if not uint8:
+        words = ("FloatArray", "toFloat", "writeFloat", "readFloat")
+    named = dict(zip(("array", "convert", "put", "get"), words, strict=True))
+    return _filled("tflite.md", known | named | {"decide": decide, "warning": warning})
+
+
+def _python(known, single, frozen):
+    if frozen:
+        load = (
+            f'    graph = tf.compat.v1.GraphDef.FromString(open("{known["file"]}", "rb").read())\n'
+            "    function = tf.compat.v1.wrap_function(\n"
+            '        lambda: tf.import_graph_def(graph, name=""), []\n'
+            '    ).prune("image:0", "output_0:0")'
+        )
+        call = "function(image)"
+    else:
+        load = (
+            f'    model = tf.saved_model.load("{known["file"]}")\n'
+            '    function = model.signatures["serving_default"]'
+        )
+        call = 'function(image=image)["output_0"]'
+    decide = "(scores[..., 0] > 0.5)" if single else "scores.argmax(-1)"
+    return _filled("tensorflow.md", known | {"load": load, "call": call, "decide": decide})
+
+
+def _filled(name, known):
+    return Template((TEMPLATES / name).read_text(encoding="utf-8")).substitute(known)

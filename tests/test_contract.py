@@ -1,0 +1,83 @@
+"""The contract beside an export: its numbers, and its code as far as this computer can run it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segmentation import predictor
+from segmentation.export import contract, tensorflow
+from tiny_models import CLASSES, IMG_SIZE, tiny_model
+
+COLORS = {1: [[255, 0, 0]], 3: [[0, 0, 0], [255, 0, 0], [0, 255, 0]]}
+
+
+def written(folder, name, num_classes=1, output_size=IMG_SIZE, **options):
+    classes, colors = CLASSES[num_classes], COLORS[num_classes]
+    contract.write(folder / name, IMG_SIZE, output_size, classes, colors, **options)
+    (path,) = folder.glob("*.contract.md")
+    assert path.name == f"{name}.contract.md"
+    return path.read_text()
+
+
+def code(text, language):
+    return [part.split("```")[0] for part in text.split(f"```{language}\n")[1:]]
+
+
+@pytest.mark.parametrize("num_classes", [1, 3])
+@pytest.mark.parametrize("suffix", [".pb", ".saved_model"])
+def test_the_python_function_gives_the_mask_of_the_model(
+    tmp_path, monkeypatch, suffix, num_classes
+):
+    model = tiny_model(num_classes)
+    path = tmp_path / f"hair{suffix}"
+    writer = tensorflow.to_frozen_graph if suffix == ".pb" else tensorflow.to_saved_model
+    writer(model, path)
+    (source,) = code(written(tmp_path, path.name, num_classes), "python")
+    picture = np.random.default_rng(0).integers(0, 256, (*IMG_SIZE, 3), dtype=np.uint8)
+    Image.fromarray(picture).save(tmp_path / "picture.png")
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(source, names)
+    found = names["segment"]("picture.png")
+    expected = predictor.decide(model.predict(picture[None].astype("float32"), verbose=0))[0]
+    assert found.dtype == np.uint8 and found.shape == IMG_SIZE and len(np.unique(found)) > 1
+    assert (found == expected).mean() > 0.999
+
+
+def test_input_output_and_classes_are_listed(tmp_path):
+    facts = [("precision", "float16")]
+    text = written(tmp_path, "room.tflite", 3, (8, 16), facts=facts)
+    assert "| input | `image`, float32 [1, 32, 64, 3], RGB 0..255; stretched" in text
+    assert "| output | `output_0`, float32 probabilities of the classes, adding up to 1, " in text
+    assert "[1, 8, 16, 3] |" in text and "| precision | float16 |" in text
+    assert "| 2 | face | #00ff00 |" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "num_classes", "options", "line"),
+    [
+        ("a.mlpackage", 1, {}, "ids[y * 64 + x] = values[start] > 0.5 ? 1 : 0"),
+        ("a.mlmodel", 3, {}, "for channel in 1..<3"),
+        ("a.mlpackage", 3, {"output": "labels"}, "UInt8(values[y * strides[0] + x * strides[1]])"),
+        ("a.mlpackage", 1, {"output": "image"}, "bytes[y * rowBytes + x] > 127 ? 1 : 0"),
+        ("a.mlpackage", 3, {"output": "image"}, "ids[y * 64 + x] = bytes[y * rowBytes + x]\n"),
+        ("a.tflite", 1, {}, "if (scores[i] > 0.5f) 1 else 0"),
+        ("a.tflite", 3, {}, "(0 until 3).maxBy { scores[i * 3 + it] }.toByte()"),
+        ("a.tflite", 1, {"uint8": True}, "if (scores[i].toUByte() > 127u) 1 else 0"),
+    ],
+)
+def test_the_code_decides_as_this_export_needs(tmp_path, name, num_classes, options, line):
+    text = written(tmp_path, name, num_classes, **options)
+    sources = code(text, "kotlin" if name == "a.tflite" else "swift")
+    assert len(sources) == (2 if name == "a.tflite" else 1)
+    assert line in sources[0]
+    for source in sources:
+        assert "$" not in source  # every placeholder is filled
+        for pair in ("()", "[]", "{}"):
+            assert source.count(pair[0]) == source.count(pair[1])
+
+
+def test_a_smaller_output_has_its_own_size_in_the_code(tmp_path):
+    kotlin, _ = code(written(tmp_path, "a.tflite", 3, (8, 16)), "kotlin")
+    assert "IntArray(64 * 32)" in kotlin  # what goes in
+    assert "ByteArray(16 * 8)" in kotlin  # what comes out
