@@ -56,3 +56,10 @@ def test_a_model_without_card_does_not_take_that_of_another(hair, tmp_path):
     model_card.write(tmp_path / "hair.pb", OTHER)
     with pytest.raises(InputError, match="belongs to another model"):
         model_card.to_copy(hair, tmp_path / "hair.pb")
+
+
+def test_the_card_that_was_given_for_a_model_is_copied_once(tmp_path):
+    export = tmp_path / "app" / "hair.pb"
+    assert model_card.to_copy(tmp_path / "old.h5", export, CARD) == CARD
+    model_card.write(export, CARD)
+    assert model_card.to_copy(tmp_path / "old.h5", export, CARD) is None

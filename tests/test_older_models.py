@@ -292,9 +292,3 @@ def test_all_commands_take_an_older_model_and_its_exports_know_their_class(
         predict.main([str(path), str(raw / "images"), "-o", str(tmp_path / "masks")])
     with pytest.raises(InputError, match="its card names hair; omit --classes"):
         evaluate.main([str(path), "--data_dir", str(raw), *options[:3], "face"])
-    app = tmp_path / "app"
-    for _ in range(2):  # a second time finds the card of the first
-        (path.parent / "model.json").unlink(missing_ok=True)
-        assert not tf_converter.main(
-            [str(path), *options, "--output_dir", str(app), "--format", "pb"]
-        )
