@@ -75,7 +75,7 @@ def test_pictures_given_as_masks_are_refused(tmp_path):
     [
         (0, np.zeros((3, 32, 64, 3), np.float32), "float32, not uint8"),
         (0, np.zeros((3, 32, 64), np.uint8), r"not \(N, H, W, 3\)"),
-        (0, np.zeros((0, 32, 64, 3), np.uint8), "do not belong together"),
+        (0, np.zeros((0, 32, 64, 3), np.uint8), "holds no picture"),
         (0, np.zeros((3, 32, 32, 3), np.uint8), "do not belong together"),
         (0, np.array([{}, None]), "no whole .npy array"),
         (1, np.zeros((4, 32, 64), np.uint8), "do not belong together"),

@@ -48,7 +48,9 @@ def test_every_format_segments_as_the_model_and_brings_the_card(converted):
         np.testing.assert_allclose(predict(images), expected, atol=1e-5)
         assert predict.classes == CLASSES[1]
     found = sorted(path.name for path in (converted / "out").iterdir())
-    assert found == ["hair.json", "hair.pb", "hair.saved_model", "hair.tflite"]
+    exports = ["hair.pb", "hair.saved_model", "hair.tflite"]
+    contracts = [f"{name}.contract.md" for name in exports]
+    assert found == sorted(["hair.json", *exports, *contracts])
 
 
 def test_frozen_graph_has_the_names_of_the_contract_and_no_variables(converted):
