@@ -15,7 +15,8 @@ an app hands over and gets back, with a Swift function for exactly this file. Th
 the same pictures as the Keras model before it takes its name, in NumPy and on a Mac in Core ML too:
 one that differs is not written, and the exit status is 1.
 
---ladder writes every precision, and a table of what each gives and costs (ladder.md, ladder.json).
+--ladder writes every precision, and a table of what each gives and costs (ladder-coreml.md
+and .json).
 --untrained writes networks with random weights, named by size, alpha and alpha_up, to time a
 device with before anything is trained.
 """
@@ -57,7 +58,15 @@ def parse_args(argv=None):
     command_line.add_variants(parser)
     command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
-    command_line.check_variants(parser, args, args.model or args.input_model_path)
+    command_line.check_variants(
+        parser,
+        args,
+        args.model or args.input_model_path,
+        without_untrained=["check_images", "author", "licence"],
+        without_ladder=["package", "output_model_path", "quantize"],
+    )
+    if args.target == "iOS15" and (args.ladder or args.quantize in ("int8", *choices.PALETTES)):
+        parser.error("weights in 8 bits and less need --target iOS16 or later")
     if args.untrained:
         if not args.output_model_path:
             parser.error("--untrained writes into a folder: name one with -o")
@@ -77,8 +86,6 @@ def parse_args(argv=None):
             parser.error(f"{OLDER_SUFFIX} holds float32 and gives scores, for iOS 14")
         args.quantize = "float32"
     args.quantize = args.quantize or "float16"
-    if args.target == "iOS15" and args.quantize not in ("float32", "float16"):
-        parser.error(f"--quantize {args.quantize} needs --target iOS16 or later")
     return args
 
 
@@ -100,10 +107,12 @@ def convert(args):
     for path in paths.values():
         _require_place(path)
     with silenced():  # TensorFlow's start-up notices, which TF_CPP_MIN_LOG_LEVEL lets through
+        import nets
         from segmentation import files, model_card, older_models, predictor
         from segmentation.export import contract, coreml, ladder, parity
 
-    model, reference = predictor.load_keras(args.model, given), predictor.load(args.model, given)
+    model = nets.inference_model(predictor.load_keras(args.model, given))
+    reference = predictor.load(args.model, given)
     if doubt := older_models.doubt(given, reference.img_size):
         command_line.say(doubt)
     if reference.card is None:
@@ -112,6 +121,7 @@ def convert(args):
             f"{', '.join(reference.classes)}"
         )
     pictures = parity.check_pictures(reference.img_size, args.check_images)
+    cards = {path: model_card.to_copy(args.model, path, reference.card) for path in paths.values()}
 
     def write(path, precision):
         result = coreml.convert(
@@ -138,24 +148,25 @@ def convert(args):
                 ("beside the Keras model", f"{parity.summary(result)}, by {result['checked_by']}"),
             ],
         )
+        if cards[path]:
+            model_card.write(path, cards[path])
         return result
 
     if args.ladder:
         truth = command_line.ground_truth(args, reference)
-        rows = ladder.climb(args.ladder, paths, write, pictures[0], truth, command_line.say)
+        rows = ladder.climb(
+            args.ladder / "ladder-coreml", paths, write, pictures[0], truth, command_line.say
+        )
         print(ladder.table(rows))
         print("ms: of the NumPy interpreter on this computer; it says nothing of a phone")
         command_line.print_result({"ladder": rows})
         return 1 if any(row["refused"] for row in rows) else 0
 
-    card = model_card.to_copy(args.model, args.package, reference.card)
     try:
         result = write(args.package, args.quantize)
     except ExportError as error:
         command_line.say(f"error: {error}")
         return 1
-    if card:
-        model_card.write(args.package, card)
     megabytes = files.size(args.package) / 1e6
     print(
         f"{args.package}: {megabytes:.1f} MB, {args.quantize}, {parity.summary(result)}, "

@@ -85,7 +85,7 @@ def main(argv=None):
         "broken": broken,
         "split": args.split,
         **summary,
-        loss: round(counts.crossentropy, 6),
+        loss: None if predict.only_ids else round(counts.crossentropy, 6),
     }
     command_line.print_result(result)
     if args.report:

@@ -21,9 +21,9 @@ at 100: --calibration_images. --two_channels gives a model of one class a channe
 before it, as MediaPipe's category masks want it. The .tflite holds the metadata that MediaPipe's
 ImageSegmenter reads: class names, and that nothing is left to normalise.
 
---ladder writes the .tflite in every precision, and a table of what each gives and costs (ladder.md,
-ladder.json). --untrained writes .tflite files with random weights, named by size, alpha and
-alpha_up, to time a device with before anything is trained.
+--ladder writes the .tflite in every precision, and a table of what each gives and costs
+(ladder-tflite.md and .json). --untrained writes .tflite files with random weights, named by size,
+alpha and alpha_up, to time a device with before anything is trained.
 """
 
 import functools
@@ -60,7 +60,17 @@ def parse_args(argv=None):
     command_line.add_variants(parser)
     command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
-    command_line.check_variants(parser, args, args.model or args.input_model_path)
+    command_line.check_variants(
+        parser,
+        args,
+        args.model or args.input_model_path,
+        without_untrained=[
+            *("format", "output_fn", "check_images", "calibration_images", "two_channels")
+        ],
+        without_ladder=["format", "output_dir", "output_fn", "quantize"],
+    )
+    if args.output_dir and args.output_dir.suffix.removeprefix(".") in FORMATS:
+        parser.error(f"-o names a folder; call the files with --output_fn {args.output_dir.stem}")
     if args.untrained:
         if not args.output_dir:
             parser.error("--untrained writes into a folder: name one with -o")
@@ -96,10 +106,12 @@ def main(argv=None):
 def convert(args):
     """Convert a trained model to every format or, with --ladder, to .tflite in every precision."""
     given = command_line.older_model(args)
+    import nets
     from segmentation import files, model_card, older_models, predictor
     from segmentation.export import ladder, parity
 
-    model, reference = predictor.load_keras(args.model, given), predictor.load(args.model, given)
+    model = nets.inference_model(predictor.load_keras(args.model, given))
+    reference = predictor.load(args.model, given)
     if doubt := older_models.doubt(given, reference.img_size):
         command_line.say(doubt)
     if reference.card is None:
@@ -111,9 +123,19 @@ def convert(args):
     export = Export(args, model, reference, images)
     if args.ladder:
         paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
+        cards = {
+            path: model_card.to_copy(args.model, path, reference.card) for path in paths.values()
+        }
+
+        def write(path, precision):
+            comparison = export.write_tflite(path, precision)
+            if cards[path]:
+                model_card.write(path, cards[path])
+            return comparison
+
         truth = command_line.ground_truth(args, reference)
         rows = ladder.climb(
-            args.ladder, paths, export.write_tflite, images[0], truth, command_line.say
+            args.ladder / "ladder-tflite", paths, write, images[0], truth, command_line.say
         )
         print(ladder.table(rows))
         command_line.print_result({"ladder": rows})
@@ -206,7 +228,7 @@ class Export:
         return comparison
 
     def _write_contract(self, path, classes, colors, precision, comparison):
-        from segmentation.export import contract, parity
+        from segmentation.export import contract, parity, tensorflow
 
         contract.write(
             path,
@@ -214,7 +236,7 @@ class Export:
             self.output_size,
             classes,
             colors,
-            uint8=precision == "int8",
+            steps=tensorflow.output_steps(path) if precision == "int8" else None,
             facts=[
                 ("precision", precision),
                 ("beside the Keras model", parity.summary(comparison)),

@@ -13,6 +13,10 @@ def start_keras():
         keras.ops.ones(1)
 
 
+# Never closed: a library's log handler keeps hold of what was stderr when it was imported.
+NOWHERE = open(os.devnull, "w")  # noqa: SIM115
+
+
 @contextlib.contextmanager
 def silenced():
     """Send what is written to stdout and stderr, also by C++ code, to nowhere.
@@ -23,12 +27,10 @@ def silenced():
     sys.stderr.flush()
     kept = [(stream, os.dup(stream)) for stream in (1, 2)]
     try:
-        with open(os.devnull, "w") as nowhere:
-            for stream, _ in kept:
-                os.dup2(nowhere.fileno(), stream)
-        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
-            with contextlib.redirect_stderr(nowhere):
-                yield
+        for stream, _ in kept:
+            os.dup2(NOWHERE.fileno(), stream)
+        with contextlib.redirect_stdout(NOWHERE), contextlib.redirect_stderr(NOWHERE):
+            yield
     finally:
         for stream, copy in kept:
             os.dup2(copy, stream)

@@ -16,6 +16,11 @@ from segmentation.errors import InputError
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 STRIDE = 32  # of the networks' deepest features
+# Of `add_older_model_options`, but for --model.
+OLDER_MODEL_OPTIONS = (
+    *("classes", "origin", "input_mean", "input_std"),
+    *("img_size", "alpha", "alpha_up", "upsampling"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,26 +63,41 @@ def add_variants(parser):
     group.add_argument("--alphas", type=positive, nargs="+", default=[], help="1 0.75 0.5 0.25")
 
 
-def check_variants(parser, args, model):
+def check_variants(parser, args, model, without_untrained, without_ladder):
     """Refuse options that do not go together; fill in the defaults of `--untrained`.
 
     Args:
         parser: for errors.
         args: what it parsed.
         model: the model that was named, or None.
+        without_untrained: options that `--untrained` would ignore, besides those of older models.
+        without_ladder: options that `--ladder` would ignore.
     """
+    without_untrained = [*without_untrained, *OLDER_MODEL_OPTIONS]
     if args.img_file and not args.ladder:
         parser.error("--img_file measures a --ladder")
     if not args.img_file and (args.mask_file or args.split != "all"):
         parser.error("--mask_file and --split go with --img_file")
     if args.untrained and (model or args.ladder):
         parser.error("--untrained builds its networks: name no model, and no --ladder")
+    if args.untrained:
+        _refuse(parser, args, without_untrained, "--untrained has no use for")
+    if args.ladder:
+        _refuse(parser, args, without_ladder, "--ladder writes every precision: leave out")
     if not args.untrained and (args.sizes or args.alphas):
         parser.error("--sizes and --alphas go with --untrained")
     args.sizes = args.sizes or [(side, side) for side in (224, 192, 160, 128)]
     args.alphas = args.alphas or [1.0, 0.75, 0.5, 0.25]
+    if len({round(100 * alpha) for alpha in args.alphas}) < len(args.alphas):
+        parser.error("--alphas: two of them are the same in hundredths, as files are named")
     if args.untrained:
         args.network = args.network or next(iter(nets.NETWORKS))
+
+
+def _refuse(parser, args, options, reason):
+    for option in options:
+        if getattr(args, option) != parser.get_default(option):
+            parser.error(f"{reason} --{'from' if option == 'origin' else option}")
 
 
 def ground_truth(args, reference):

@@ -51,6 +51,11 @@ def find_pairs(data_dir):
         image_dir, mask_dir = data_dir / "images", data_dir / "masks"
         by_stem = _by_stem(pictures.find(image_dir))
         group_of = _mapped_groups(data_dir)
+        if group_of and not group_of.keys() & by_stem.keys():
+            raise InputError(
+                f"the mapping.csv of {data_dir} knows none of the pictures in {image_dir}: its id "
+                f"must be the file name without ending, as {min(by_stem, default='0001')}"
+            )
     elif people.is_dir() and (data_dir / "parts_lfw_funneled_gt_images").is_dir():
         image_dir, mask_dir = people, data_dir / "parts_lfw_funneled_gt_images"
         folders = sorted(path for path in people.iterdir() if path.is_dir())
@@ -147,6 +152,11 @@ def _mapped_groups(data_dir):
         column = next((name for name in PERSON_COLUMNS if name in columns), None)
         if "id" in columns and column:
             return {row["id"]: " ".join((row[column] or "").split()) for row in rows}
+        if place == folder:  # further up, a file of this name may be about something else
+            raise InputError(
+                f"{path}: has the columns {', '.join(map(str, columns)) or '(none)'}, not id and "
+                f"{PERSON_COLUMNS[0]}, comma-separated; mend or remove it"
+            )
     return {}
 
 

@@ -101,6 +101,13 @@ def _plain(image, path):
         return Image.fromarray(values.astype(np.uint8))
     if image.mode == "F":
         raise InputError(f"{path}: holds floating-point values, so no mask; {KNOWN}")
+    if image.mode in ("LA", "RGBA"):
+        *colors, alpha = image.getextrema()
+        if alpha[0] != alpha[1] and all(low == high for low, high in colors):
+            raise InputError(
+                f"{path}: one colour, its shape in the transparency alone; save it as black and "
+                "white without transparency"
+            )
     try:
         return image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
     except ValueError:

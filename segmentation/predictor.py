@@ -25,6 +25,7 @@ class Predictor:
         card: the model card beside the artefact, or what was given in its place, or None.
         named: whether names and colours are those of the training, from the card or from inside
             the artefact; else they are made up.
+        only_ids: whether it gives class ids alone, as probabilities of 0 and 1.
     """
 
     def __init__(self, path, run, img_size, num_channels, metadata=None, classes=None):
@@ -34,6 +35,7 @@ class Predictor:
         known = self.card or inside
         self.named = known is not None
         known = known or _made_up(num_channels)
+        self.only_ids = getattr(run, "only_ids", False)
         self.classes, self.colors = known["classes"], known["colors"]
 
     def __call__(self, images):
@@ -173,7 +175,10 @@ def _card(path, img_size, num_channels, inside, text):
             f"{found[0]} px and {found[1]} channels, {path.name} has {img_size} and {num_channels}"
         )
     if given not in (None, card["classes"]):
-        raise InputError(f"{path}: its card names {', '.join(card['classes'])}; omit --classes")
+        raise InputError(
+            f"{path}: its card names {', '.join(card['classes'])}; omit --classes, "
+            f"or delete {model_card.path_beside(path)} if that is wrong"
+        )
     return card
 
 
@@ -298,6 +303,7 @@ def _core_ml(path):
         return coreml.as_probabilities(program(images), output, num_channels)
 
     run.metadata = program.metadata
+    run.only_ids = output == "labels" or (output == "image" and num_channels > 1)
     return run, tuple(program.img_size), num_channels
 
 

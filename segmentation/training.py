@@ -162,7 +162,7 @@ def fit(model, train, validation, card, output, *, total_steps, patience, resume
     if resume:
         run.restore(model)
     else:
-        run.clear_logs()
+        run.begin()
     if run.is_over():
         report.say(f"{output}: this run is finished; --resume and more --epochs carry it on")
         return run.card
@@ -214,9 +214,17 @@ class Run(keras.callbacks.Callback):
         self.diverged = None  # or the loss that was no number
         self.timed = False
 
-    def clear_logs(self):
-        """Remove an earlier run from TensorBoard; its other files are replaced after an epoch."""
+    def begin(self):
+        """Make way for a new run, which must not be taken for an earlier one of the same name.
+
+        The earlier model and its card stay until this run has an epoch, its state under another
+        name: --resume may have been forgotten.
+        """
         shutil.rmtree(self.log_dir, ignore_errors=True)
+        if self.state_path.exists():
+            earlier = self.state_path.with_name("earlier.npz")
+            self.state_path.replace(earlier)
+            self.report.say(f"starting anew; the state of an earlier run is kept as {earlier}")
 
     def restore(self, model):
         """Take up the state beside the output, if there is one."""

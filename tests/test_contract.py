@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation import predictor
+from segmentation import pictures, predictor
 from segmentation.export import contract, tensorflow
 from tiny_models import CLASSES, IMG_SIZE, tiny_model
 
+ORIENTATION = 0x0112  # EXIF tag
 COLORS = {1: [[255, 0, 0]], 3: [[0, 0, 0], [255, 0, 0], [0, 255, 0]]}
 
 
@@ -33,8 +34,13 @@ def test_the_python_function_gives_the_mask_of_the_model(
     writer = tensorflow.to_frozen_graph if suffix == ".pb" else tensorflow.to_saved_model
     writer(model, path)
     (source,) = code(written(tmp_path, path.name, num_classes), "python")
-    picture = np.random.default_rng(0).integers(0, 256, (*IMG_SIZE, 3), dtype=np.uint8)
-    Image.fromarray(picture).save(tmp_path / "picture.png")
+    # Larger than the model's input, and lying on its side as a phone stores it.
+    size = (3 * IMG_SIZE[1], 3 * IMG_SIZE[0], 3)
+    noise = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6
+    Image.fromarray(noise).save(tmp_path / "picture.png", exif=exif)
+    picture = pictures.resize(pictures.read(tmp_path / "picture.png"), IMG_SIZE)
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(source, names)
@@ -48,8 +54,12 @@ def test_input_output_and_classes_are_listed(tmp_path):
     facts = [("precision", "float16")]
     text = written(tmp_path, "room.tflite", 3, (8, 16), facts=facts)
     assert "| input | `image`, float32 [1, 32, 64, 3], RGB 0..255; stretched" in text
-    assert "| output | `output_0`, float32 probabilities of the classes, adding up to 1, " in text
-    assert "[1, 8, 16, 3] |" in text and "| precision | float16 |" in text
+    meaning = "float32 [1, 8, 16, 3], probabilities of the classes, adding up to 1"
+    assert f"| output | `output_0`, {meaning} |" in text
+    assert "| precision | float16 |" in text
+    bytes_out = written(tmp_path, "room.tflite", 3, (8, 16), steps=(0.0035398, 2))
+    assert "| input | `image`, uint8 [1, 32, 64, 3]" in bytes_out
+    assert "adding up to 1: (value - 2) * 0.0035398 |" in bytes_out
     assert "| 2 | face | #00ff00 |" in text
 
 
@@ -63,7 +73,8 @@ def test_input_output_and_classes_are_listed(tmp_path):
         ("a.mlpackage", 3, {"output": "image"}, "ids[y * 64 + x] = bytes[y * rowBytes + x]\n"),
         ("a.tflite", 1, {}, "if (scores[i] > 0.5f) 1 else 0"),
         ("a.tflite", 3, {}, "(0 until 3).maxBy { scores[i * 3 + it] }.toByte()"),
-        ("a.tflite", 1, {"uint8": True}, "if (scores[i].toUByte() > 127u) 1 else 0"),
+        ("a.tflite", 1, {"steps": (1 / 256, 0)}, "if (scores[i].toUByte() > 128u) 1 else 0"),
+        ("a.tflite", 3, {"steps": (1 / 256, 0)}, "maxBy { scores[i * 3 + it].toUByte() }"),
     ],
 )
 def test_the_code_decides_as_this_export_needs(tmp_path, name, num_classes, options, line):

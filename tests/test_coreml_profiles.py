@@ -142,7 +142,10 @@ def test_compressed_weights_are_near_the_model_and_few(
         assert 0.8 * colours < len(np.unique(found)) <= colours
         assert distances.max() < 4 * np.ptp(weights) / colours
     assert distances.max() > 1e-4  # float16 alone would be nearer
-    assert spec_of(path).specificationVersion == (9 if target else 7)  # iOS 16 is Core ML 7
+    spec = spec_of(path)
+    assert spec.specificationVersion == (9 if target else 7)  # iOS 16 is Core ML 7
+    kind = spec.description.output[0].type.multiArrayType
+    assert kind.dataType == kind.FLOAT32  # what the contract's Swift reads, on any target
 
 
 def test_the_older_format_is_checked_before_its_last_step_and_says_so(hair, tmp_path):

@@ -128,6 +128,22 @@ def test_mapping_is_looked_for_up_to_two_folders_above(tmp_path, place):
     assert [pair.group for pair in lfw.find_pairs(raw)[0]] == ["ann", ""]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id;person_group\n0001;ann\n", "mapping.csv: has the columns id;person_group, not id"),
+        ("", r"mapping.csv: has the columns \(none\)"),
+        ("id,person_group\n1,ann\n", "knows none of the pictures .* as 0001"),
+        ("id,person_group\n0001.jpg,ann\n", "knows none of the pictures"),
+    ],
+)
+def test_a_mapping_that_names_nobody_is_a_mistake_and_not_passed_over(tmp_path, text, message):
+    picture_set(tmp_path / "raw", ["0001"])
+    (tmp_path / "raw/mapping.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        lfw.find_pairs(tmp_path / "raw")
+
+
 def test_stems_may_repeat_between_folders(tmp_path, capsys):
     for name, seed in (("a", 1), ("b", 2)):
         picture_set(tmp_path / name, ["0001"], seed=seed)

@@ -37,7 +37,9 @@ def test_each_variant_is_written_measured_and_listed_and_a_refused_one_is_named(
     paths = {name: tmp_path / f"{name}.keras" for name in ("good", "worse")}
     said = []
     picture = np.load(folder / "images-32.npy")[0]
-    rows = ladder.climb(tmp_path, paths, write, picture, lambda predict: 0.75, said.append)
+    rows = ladder.climb(
+        tmp_path / "ladder", paths, write, picture, lambda predict: 0.75, said.append
+    )
     good, worse = rows
     assert good["megabytes"] == files.size(paths["good"]) / 1e6 and good["milliseconds"] > 0
     assert (good["truth_iou"], good["refused"]) == (0.75, None)
@@ -88,6 +90,8 @@ def test_the_tflite_ladder_has_three_rungs_measured_on_the_data(folder, tmp_path
     assert rows["float16"]["megabytes"] < 0.7 * rows["float32"]["megabytes"]
     assert (tmp_path / "hair_float32.tflite").is_file()
     assert (tmp_path / "hair_float32.tflite.contract.md").is_file()
+    assert (tmp_path / "hair_float32.json").read_text() == (folder / "hair.json").read_text()
+    assert (tmp_path / "ladder-tflite.md").is_file()
     for row in rows.values():  # random weights may not survive int8
         assert (tmp_path / row["file"]).exists() == (row["refused"] is None)
 
@@ -107,6 +111,10 @@ def test_untrained_exports_run_and_carry_their_size(command, tmp_path, capsys):
     [
         ["--untrained"],
         ["--untrained", "a.keras", "-o", "grid"],
+        ["--untrained", "-o", "grid", "--upsampling", "bilinear"],
+        ["--untrained", "-o", "grid", "--alphas", "0.12", "0.121"],
+        ["a.keras", "--ladder", "l", "--quantize", "float16"],
+        ["a.keras", "--ladder", "l", "-o", "b"],
         ["a.keras", "--sizes", "64"],
         ["a.keras", "--img_file", "images-32.npy"],
         ["a.keras", "--split", "validation"],

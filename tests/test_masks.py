@@ -203,3 +203,14 @@ def test_a_truncated_mask_is_damaged_not_wrong(tmp_path):
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(pictures.UnreadableError, match="a.ppm"):
         masks.read(Path(path), SIZE)
+
+
+def test_a_shape_in_the_transparency_alone_is_refused(tmp_path):
+    white = np.full((4, 4, 4), 255, np.uint8)
+    white[:2, :, 3] = 0
+    Image.fromarray(white).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="a.png: one colour, its shape in the transparency alone"):
+        masks.read(tmp_path / "a.png", SIZE)
+    white[:2, :, :3] = 0  # the same shape in the colours: that is what counts
+    Image.fromarray(white).save(tmp_path / "a.png")
+    assert ids(tmp_path)[2] == [[0, 0, 1, 1]]

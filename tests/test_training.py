@@ -158,6 +158,19 @@ def test_a_run_that_ended_within_an_epoch_goes_on_for_the_steps_that_are_missing
     assert steps == [4, 6, 10, 13]
 
 
+def test_a_new_run_is_not_resumed_from_an_earlier_one_whose_state_is_kept(data, capsys):
+    train("-n", "4", "--schedule", "constant")
+    state = data / "artifacts/hair.ckpt/state.npz"
+    before = state.read_bytes()
+    train("-n", "8", "--schedule", "constant", "--lr", "0.001")
+    assert "the state of an earlier run is kept as artifacts/hair.ckpt/earlier.npz" in (
+        capsys.readouterr().err
+    )
+    assert state.with_name("earlier.npz").read_bytes() == before
+    steps = [int(row["step"]) for row in history(data / "artifacts/hair.csv")]
+    assert steps == [4, 8]
+
+
 def test_a_class_has_a_default_output_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert training.output_path(None, ["face"]) == Path("artifacts/face.keras")

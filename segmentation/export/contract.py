@@ -1,5 +1,6 @@
 """The contract beside an export: what an app hands to exactly this file, and what it gets back."""
 
+import math
 from pathlib import Path
 from string import Template
 
@@ -8,7 +9,7 @@ from segmentation import files
 TEMPLATES = Path(__file__).parent / "contracts"
 
 
-def write(path, img_size, output_size, classes, colors, *, output="scores", uint8=False, facts=()):
+def write(path, img_size, output_size, classes, colors, *, output="scores", steps=None, facts=()):
     """Write `FILE.contract.md` beside an export: input, output, classes, and code that uses it.
 
     Args:
@@ -19,7 +20,8 @@ def write(path, img_size, output_size, classes, colors, *, output="scores", uint
         classes: names in channel order.
         colors: an `[r, g, b]` 0..255 per class.
         output: what the export gives, as in `coreml.convert`.
-        uint8: whether numbers go in and come out as uint8, probabilities times 256.
+        steps: `(scale, zero point)` of an output of uint8, whose input is uint8 too: probabilities
+            are `(value - zero point) * scale`. None: both are float32.
         facts: pairs of words to list as well: precision, what the check found.
     """
     path = Path(path)
@@ -42,15 +44,15 @@ def write(path, img_size, output_size, classes, colors, *, output="scores", uint
         given = f"`image`, an RGB picture of {width} x {height} pixels (width x height)"
         name = "mask"
     elif path.suffix == ".tflite":
-        title, code = "Code for Android", _kotlin(known, single, uint8)
-        kind = "uint8" if uint8 else "float32"
+        title, code = "Code for Android", _kotlin(known, single, steps)
+        kind = "uint8" if steps else "float32"
         given, name = f"`image`, {kind} [1, {height}, {width}, 3], RGB 0..255", "output_0"
     else:
         title, code = "Python", _python(known, single, path.suffix == ".pb")
         given, name = f"`image`, float32 [1, {height}, {width}, 3], RGB 0..255", "output_0"
     rows = [
         ("input", f"{given}; stretched to this size, without borders; nothing is normalised"),
-        ("output", f"`{name}`, {_output(output_size, len(classes), output, uint8)}"),
+        ("output", f"`{name}`, {_output(output_size, len(classes), output, steps)}"),
         *facts,
     ]
     numbered = list(enumerate(_names(classes)))
@@ -82,7 +84,7 @@ def _names(classes):
     return ["none", *classes] if len(classes) == 1 else classes
 
 
-def _output(size, channels, output, uint8):
+def _output(size, channels, output, steps):
     height, width = size
     if output == "labels":
         return f"int32 [{height}, {width}], the class id of each pixel"
@@ -90,9 +92,11 @@ def _output(size, channels, output, uint8):
         return f"an 8-bit grey picture of {width} x {height} pixels, 255 times the probability"
     if output == "image":
         return f"an 8-bit grey picture of {width} x {height} pixels, the class id of each pixel"
-    kind = "uint8, 256 times the probability" if uint8 else "float32 probabilities"
+    kind, meaning = "float32", ""
+    if steps:
+        kind, meaning = "uint8", f": (value - {steps[1]}) * {steps[0]:.8g}"
     of = "of the class" if channels == 1 else "of the classes, adding up to 1"
-    return f"{kind} {of}, [1, {height}, {width}, {channels}]"
+    return f"{kind} [1, {height}, {width}, {channels}], probabilities {of}{meaning}"
 
 
 def _swift(known, single, output):
@@ -142,17 +146,20 @@ def _swift(known, single, output):
     return _filled("core_ml.md", known | {"open": opened, "decide": indented})
 
 
-def _kotlin(known, single, uint8):
+def _kotlin(known, single, steps):
     channels = known["channels"]
     if single:
-        value = "scores[i].toUByte() > 127u" if uint8 else "scores[i] > 0.5f"
+        value = "scores[i] > 0.5f"
+        if steps:
+            scale, zero_point = steps
+            value = f"scores[i].toUByte() > {math.floor(0.5 / scale + zero_point)}u"
         decide = f"if ({value}) 1 else 0"
     else:
-        number = f"scores[i * {channels} + it]" + (".toUByte()" if uint8 else "")
+        number = f"scores[i * {channels} + it]" + (".toUByte()" if steps else "")
         decide = f"(0 until {channels}).maxBy {{ {number} }}.toByte()"
     warning = " // whose category mask of one channel is the wrong way round" if single else ""
     words = ("ByteArray", "toByte", "writeInt8", "readInt8")
-    if not uint8:
+    if not steps:
         words = ("FloatArray", "toFloat", "writeFloat", "readFloat")
     named = dict(zip(("array", "convert", "put", "get"), words, strict=True))
     return _filled("tflite.md", known | named | {"decide": decide, "warning": warning})

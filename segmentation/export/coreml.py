@@ -12,6 +12,7 @@ import numpy as np
 import nets
 from segmentation import files, predictor
 from segmentation.chatter import silenced
+from segmentation.choices import PALETTES
 from segmentation.export import mil_interpreter, parity
 
 COLOR_LAYOUT = "RGB"
@@ -19,7 +20,6 @@ OUTPUT = "mask"
 VERSION = "1"  # of what an app relies on: names, layout and meaning of input and output
 OLDEST, OLDEST_COMPRESSED = "iOS15", "iOS16"  # that run ML programs, and compressed weights
 NEURAL_NETWORK, NEURAL_NETWORK_TARGET = ".mlmodel", "iOS14"
-PALETTE_BITS = {"palette8": 8, "palette6": 6, "palette4": 4}
 PREVIEW_TYPE = "com.apple.coreml.model.preview.type"
 # coremltools' guide "Xcode Model Preview Types" says `parameters` in its text and `params` in its
 # example, as Apple's own DeepLabV3 does: both are written.
@@ -128,17 +128,20 @@ def _ml_program(function, img_size, output, precision, target):
     """Return the ML program of `function` as an `MLModel`, its output called `mask`."""
     import coremltools as ct
 
-    options = {}
-    if output == "image":
-        options["outputs"] = [ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE)]
+    # Said, or float16 comes out from iOS 16 on. A name here would fail.
+    declared = {
+        "scores": lambda: ct.TensorType(dtype=np.float32),
+        "labels": lambda: ct.TensorType(dtype=np.int32),
+        "image": lambda: ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE),
+    }
     converted = ct.convert(
         [function],
         source="tensorflow",
         convert_to="mlprogram",
         inputs=[_picture(img_size)],
+        outputs=[declared[output]()],
         minimum_deployment_target=ct.target[target],
         compute_precision=ct.precision("float32" if precision == "float32" else "float16"),
-        **options,
     )
     converted = _compressed(converted, precision)
     return ct.models.MLModel(
@@ -192,9 +195,16 @@ def _compressed(package, precision):
         how = compression.OpLinearQuantizerConfig(mode="linear_symmetric")
         config = compression.OptimizationConfig(global_config=how)
         return compression.linear_quantize_weights(package, config)
-    if precision in PALETTE_BITS:
-        how = compression.OpPalettizerConfig(mode="kmeans", nbits=PALETTE_BITS[precision])
-        config = compression.OptimizationConfig(global_config=how)
+    if precision in PALETTES:
+        how = compression.OpPalettizerConfig(mode="kmeans", nbits=PALETTES[precision])
+        # Depthwise kernels stay: a channel's 9 weights have a scale of their own, which one table
+        # for all of them loses, and they are a hundredth of the file.
+        depthwise = {
+            name: None
+            for name, weight in compression.get_weights_metadata(package).items()
+            if weight.val.shape[1:2] == (1,)
+        }
+        config = compression.OptimizationConfig(global_config=how, op_name_configs=depthwise)
         return compression.palettize_weights(package, config)
     return package
 

@@ -5,7 +5,7 @@ import time
 
 import nets
 from segmentation import evaluation, files, predictor
-from segmentation.errors import ExportError
+from segmentation.errors import ExportError, InputError, reason
 
 WARM_UP, TIMED = 3, 15  # runs of one picture
 UNTRAINED = ["untrained"], [[255, 0, 0]]  # class and colour of networks with random weights
@@ -19,11 +19,11 @@ COLUMNS = {
 }
 
 
-def climb(folder, paths, write, picture, truth=None, say=lambda line: None):
-    """Write every variant, measure each, and put them in `ladder.md` and `ladder.json`.
+def climb(stem, paths, write, picture, truth=None, say=lambda line: None):
+    """Write every variant, measure each, and put them in a table, `.md` and `.json`.
 
     Args:
-        folder: where the table will stand.
+        stem: path of the table, without its suffix.
         paths: path of each variant, by precision.
         write: function of a path and a precision that writes the export and returns what
             `parity.compare` does, or raises `ExportError`.
@@ -53,8 +53,8 @@ def climb(folder, paths, write, picture, truth=None, say=lambda line: None):
             "milliseconds": milliseconds(predict, picture),
         }
         say(f"{path}: {row['megabytes']:.1f} MB, {row['milliseconds']:.1f} ms")
-    files.write_text(folder / "ladder.md", table(rows))
-    files.write_json(folder / "ladder.json", rows)
+    files.write_text(f"{stem}.md", table(rows))
+    files.write_json(f"{stem}.json", rows)
     return rows
 
 
@@ -123,6 +123,9 @@ def untrained(network, sizes, alphas):
     Yields:
         `(name, model)`, the names in order of size, alpha and alpha_up:
         `mobile_unet_128_025_025`.
+
+    Raises:
+        InputError: if the network refuses a size or a width.
     """
     for height, width in sizes:
         side = f"{height:03d}" if height == width else f"{height:03d}x{width:03d}"
@@ -130,4 +133,8 @@ def untrained(network, sizes, alphas):
             arguments = nets.arguments(network, {"alpha": alpha})
             widths = [arguments[key] for key in ("alpha", "alpha_up") if key in arguments]
             parts = [network, side, *(f"{round(100 * each):03d}" for each in widths)]
-            yield "_".join(parts), nets.build(network, (height, width), 1, alpha=alpha)
+            try:
+                model = nets.build(network, (height, width), 1, alpha=alpha)
+            except ValueError as error:
+                raise InputError(f"--alphas {alpha:g}: {reason(error)}") from None
+            yield "_".join(parts), model

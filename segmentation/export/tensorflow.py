@@ -88,6 +88,16 @@ def to_tflite(model, path, classes, colors, precision="float32", calibration=Non
     tflite_metadata.attach(path, classes, colors, precision, count)
 
 
+def output_steps(path):
+    """Return `(scale, zero point)` of the output of the .tflite at `path`."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with silenced():
+        (output,) = Interpreter(str(path)).get_output_details()
+    scale, zero_point = output["quantization"]
+    return float(scale), int(zero_point)
+
+
 def with_background(model):
     """Return the one-class `model` with a channel for the background before its own: [1 - p, p]."""
     import keras
