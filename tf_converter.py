@@ -17,9 +17,10 @@ file.
 
 Three options shape the .tflite alone. --quantize float16 halves it; int8 quarters it, takes uint8
 pictures and gives uint8 probabilities, and needs photos such as the app will see, of which it looks
-at 100: --calibration_images. --two_channels gives a model of one class a channel for the background
-before it, as MediaPipe's category masks want it. The .tflite holds the metadata that MediaPipe's
-ImageSegmenter reads: class names, and that nothing is left to normalise.
+at 100: --calibration_images. It is checked on some of them, unless --check_images names others.
+--two_channels gives a model of one class a channel for the background before it, as MediaPipe's
+category masks want it. The .tflite holds the metadata that MediaPipe's ImageSegmenter reads: class
+names, and that nothing is left to normalise.
 
 --ladder writes the .tflite in every precision, and a table of what each gives and costs
 (ladder-tflite.md and .json). --untrained writes .tflite files with random weights, named by size,
@@ -172,8 +173,8 @@ class Export:
     def __init__(self, args, model, reference, images):
         from segmentation.export import tensorflow
 
-        self.model, self.images = model, images
-        self.expected = reference(images)
+        self.model, self.images, self.reference = model, images, reference
+        self.drawn = args.check_images is None
         self.img_size, self.output_size = reference.img_size, model.output_shape[1:3]
         self.classes, self.colors = reference.classes, reference.colors
         self.two_channels = args.two_channels
@@ -194,7 +195,9 @@ class Export:
         from segmentation.export import parity, tensorflow
 
         write = functools.partial(getattr(tensorflow, writer), self.model)
-        comparison = parity.write_checked(write, path, self.images, self.expected, "float32")
+        comparison = parity.write_checked(
+            write, path, self.images, self.reference(self.images), "float32"
+        )
         self._write_contract(path, self.classes, self.colors, "float32", comparison)
         return comparison
 
@@ -202,16 +205,20 @@ class Export:
         """Write a .tflite; return the comparison, and how many pictures int8 was calibrated on."""
         import numpy as np
 
-        from segmentation import labels
+        from segmentation import labels, pictures
         from segmentation.export import parity, tensorflow
 
-        model, classes, colors, expected = self.model, self.classes, self.colors, self.expected
+        model, classes, colors, images = self.model, self.classes, self.colors, self.images
+        calibration = self.calibration if precision == "int8" else None
+        if calibration is not None and self.drawn:
+            # Its ranges are those of photos: drawn pictures go beyond, and show nothing.
+            images = calibration[pictures.spread(len(calibration), parity.COUNT)]
+        expected = self.reference(images)
         if self.two_channels:
             model = tensorflow.with_background(model)
             classes = [labels.BACKGROUND_NAMES[0], *classes]
             colors = [*labels.colors(classes[:1]), *colors]
             expected = np.concatenate([1 - expected, expected], axis=-1)
-        calibration = self.calibration if precision == "int8" else None
         write = functools.partial(
             tensorflow.to_tflite,
             model,
@@ -221,7 +228,7 @@ class Export:
             calibration=calibration,
         )
         limits = PRECISIONS[precision]
-        comparison = parity.write_checked(write, path, self.images, expected, limits)
+        comparison = parity.write_checked(write, path, images, expected, limits)
         self._write_contract(path, classes, colors, precision, comparison)
         if calibration is not None:
             comparison |= {"calibration_pictures": len(calibration)}

@@ -20,7 +20,8 @@ def Tiny(img_size, num_classes=1, alpha=1.0):
     x = keras.layers.Conv2D(int(8 * alpha), 3, padding="same", use_bias=False)(x)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.ReLU()(x)
-    x = keras.layers.Dropout(0.1)(x)  # has random state, which a checkpoint must hold
+    # Has random state, which a checkpoint must hold; without a seed PyTorch keeps it to itself.
+    x = keras.layers.Dropout(0.1, seed=1)(x)
     x = keras.layers.Conv2D(num_classes, 1)(x)
     activation = "sigmoid" if num_classes == 1 else "softmax"
     mask = keras.layers.Activation(activation, dtype="float32", name="mask")(x)
