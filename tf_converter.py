@@ -174,6 +174,7 @@ class Export:
         from segmentation.export import tensorflow
 
         self.model, self.images, self.reference = model, images, reference
+        self.expected = reference(images)
         self.drawn = args.check_images is None
         self.img_size, self.output_size = reference.img_size, model.output_shape[1:3]
         self.classes, self.colors = reference.classes, reference.colors
@@ -195,9 +196,7 @@ class Export:
         from segmentation.export import parity, tensorflow
 
         write = functools.partial(getattr(tensorflow, writer), self.model)
-        comparison = parity.write_checked(
-            write, path, self.images, self.reference(self.images), "float32"
-        )
+        comparison = parity.write_checked(write, path, self.images, self.expected, "float32")
         self._write_contract(path, self.classes, self.colors, "float32", comparison)
         return comparison
 
@@ -208,12 +207,13 @@ class Export:
         from segmentation import labels, pictures
         from segmentation.export import parity, tensorflow
 
-        model, classes, colors, images = self.model, self.classes, self.colors, self.images
+        model, classes, colors = self.model, self.classes, self.colors
+        images, expected = self.images, self.expected
         calibration = self.calibration if precision == "int8" else None
         if calibration is not None and self.drawn:
             # Its ranges are those of photos: drawn pictures go beyond, and show nothing.
             images = calibration[pictures.spread(len(calibration), parity.COUNT)]
-        expected = self.reference(images)
+            expected = self.reference(images)
         if self.two_channels:
             model = tensorflow.with_background(model)
             classes = [labels.BACKGROUND_NAMES[0], *classes]

@@ -303,7 +303,7 @@ def _core_ml(path):
         return coreml.as_probabilities(program(images), output, num_channels)
 
     run.metadata = program.metadata
-    run.only_ids = output == "labels" or (output == "image" and num_channels > 1)
+    run.only_ids = coreml.gives_only_ids(output, num_channels)
     return run, tuple(program.img_size), num_channels
 
 

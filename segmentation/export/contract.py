@@ -6,6 +6,7 @@ from string import Template
 
 from segmentation import files
 
+VERSION = "1"  # of what an app relies on: names, layout and meaning of input and output
 TEMPLATES = Path(__file__).parent / "contracts"
 
 
@@ -27,11 +28,10 @@ def write(path, img_size, output_size, classes, colors, *, output="scores", step
     path = Path(path)
     (height, width), (out_height, out_width) = img_size, output_size
     single = len(classes) == 1
-    ids = ", ".join(f"{number} {name}" for number, name in enumerate(_names(classes)))
     known = {
         "file": path.name,
         "stem": path.stem,
-        "meaning": f"the class of each pixel ({ids})",
+        "meaning": f"the class of each pixel ({class_ids(classes)})",
         "in_height": height,
         "in_width": width,
         "height": out_height,
@@ -78,6 +78,17 @@ def write(path, img_size, output_size, classes, colors, *, output="scores", step
         ]
     )
     files.write_text(path.parent / f"{path.name}.contract.md", text)
+
+
+def description(classes, img_size):
+    """Return a sentence, without its full stop, for the person who opens an export."""
+    height, width = img_size
+    return f"Segments {', '.join(classes)} in an RGB picture of {width} x {height} pixels"
+
+
+def class_ids(classes):
+    """Return the names of the classes with their ids: `0 none, 1 hair`."""
+    return ", ".join(f"{number} {name}" for number, name in enumerate(_names(classes)))
 
 
 def _names(classes):

@@ -13,11 +13,10 @@ import nets
 from segmentation import files, predictor
 from segmentation.chatter import silenced
 from segmentation.choices import PALETTES
-from segmentation.export import mil_interpreter, parity
+from segmentation.export import contract, mil_interpreter, parity
 
 COLOR_LAYOUT = "RGB"
 OUTPUT = "mask"
-VERSION = "1"  # of what an app relies on: names, layout and meaning of input and output
 OLDEST, OLDEST_COMPRESSED = "iOS15", "iOS16"  # that run ML programs, and compressed weights
 NEURAL_NETWORK, NEURAL_NETWORK_TARGET = ".mlmodel", "iOS14"
 PREVIEW_TYPE = "com.apple.coreml.model.preview.type"
@@ -75,9 +74,7 @@ def convert(
     model = nets.inference_model(model)
     height, width = model.input_shape[1:3]
     if description is None:
-        description = (
-            f"Segments {', '.join(classes)} in an RGB picture of {width} x {height} pixels."
-        )
+        description = contract.description(classes, (height, width)) + "."
     if pictures is None:
         pictures = parity.check_pictures((height, width))
     expected = model.predict(pictures.astype("float32"), batch_size=1, verbose=0)
@@ -210,7 +207,7 @@ def _compressed(package, precision):
 
 
 def _describe(package, classes, colors, output):
-    package.version = VERSION
+    package.version = contract.VERSION
     package.input_description["image"] = (
         "The picture, stretched to this size (scaleFill). Normalisation is inside."
     )
@@ -236,11 +233,15 @@ def _meaning(classes, output):
             f"Per pixel the probability {meaning}: [1, height, width, channel], "
             f"channels {', '.join(classes)}."
         )
-    numbered = enumerate(["none", *classes] if single else classes)
-    ids = ", ".join(f"{number} {name}" for number, name in numbered)
+    ids = contract.class_ids(classes)
     if output == "labels":
         return f"Per pixel the class: [height, width], {ids}."
     return f"Per pixel 255 times the probability of {classes[0]}." if single else f"Grey: {ids}."
+
+
+def gives_only_ids(output, num_channels):
+    """Tell whether a package of the profile `output` gives class ids without probabilities."""
+    return output == "labels" or (output == "image" and num_channels > 1)
 
 
 def as_probabilities(results, output, num_channels):
@@ -284,7 +285,7 @@ def _check(runners, path, pictures, expected, output, precision):
     if output != "scores":
         size = pictures.shape[1:3]
         expected = np.stack([predictor.enlarge(scores, size) for scores in expected])
-    only_ids = output == "labels" or (output == "image" and num_channels > 1)
+    only_ids = gives_only_ids(output, num_channels)
     comparisons = []
     for run in runners.values():
         found = as_probabilities(run(pictures), output, num_channels)

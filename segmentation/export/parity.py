@@ -76,10 +76,10 @@ def compare(reference, candidate, only_ids=False):
 
     Returns:
         `largest_difference`, over all values, NaN if either holds a NaN, None of class ids;
-        `mask_iou`, the mean over
-        classes of the IoU of the two decided masks, all pixels of all pictures together; and
-        `decided_iou`, the same without the pixels that the reference leaves undecided. A class
-        that neither shows counts as 1. With one channel the class is `p > 0.5`.
+        `mask_iou`, the mean over classes of the IoU of the two decided masks, all pixels of all
+        pictures together; and `decided_iou`, the same without the pixels that the reference
+        leaves undecided. A class that neither shows counts as 1. With one channel the class is
+        `p > 0.5`.
 
     Raises:
         ExportError: if the shapes differ.

@@ -14,10 +14,11 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 
+from segmentation.export import contract
+
 LABELS_FILE = "labels.txt"  # a name per channel, in lines
 OWN_FILE = "segmentation.json"  # what TFLite Metadata has no place for
 AUTHOR = "mobile-semantic-segmentation"
-VERSION = "1"  # of what an app relies on: names, layout and meaning of input and output
 METADATA = "TFLITE_METADATA"  # the name under which a model holds it
 SEGMENTER_METADATA = "SEGMENTER_METADATA"  # the same, of what only an ImageSegmenter reads
 PARSER_VERSION, SEGMENTER_PARSER_VERSION = "1.5.0", "1.0.0"  # of the two schemas
@@ -47,10 +48,8 @@ def attach(path, classes, colors, precision, calibration_pictures=0):
     model = flatbuffer_utils.read_model(str(path))
     (graph,) = model.subgraphs
     _, height, width, _ = graph.tensors[graph.inputs[0]].shape
-    description = (
-        f"Segments {', '.join(classes)} in an RGB picture of {width} x {height} pixels, stretched "
-        f"to this size. {precision}"
-    )
+    sentence = contract.description(classes, (height, width))
+    description = f"{sentence}, stretched to this size. {precision}"
     if calibration_pictures:
         description += f", calibrated on {calibration_pictures} pictures"
     entry, buffer = schema.MetadataT(), schema.BufferT()
@@ -105,7 +104,7 @@ def _model_metadata(description, classes):
     model = {
         0: b.CreateString("ImageSegmenter"),
         1: b.CreateString(description),
-        2: b.CreateString(VERSION),
+        2: b.CreateString(contract.VERSION),
         3: _vector(b, [graph]),
         4: b.CreateString(AUTHOR),
         6: _vector(b, [own_file]),
