@@ -36,6 +36,31 @@ class BilinearUpSampling2D(keras.layers.Layer):
         return {**super().get_config(), "size": self.size}
 
 
+@keras.saving.register_keras_serializable(package="nets")
+class BilinearResizing(keras.layers.Layer):
+    """Bilinear enlarging to any size, the centres of the two maps' pixels over each other.
+
+    UpSampling2D knows whole factors only, and Resizing runs the layers after it in training mode.
+
+    Args:
+        size: `(height, width)` of the output.
+
+    Input `(batch, h, w, channels)`.
+    """
+
+    def __init__(self, size, **options):
+        super().__init__(**options)
+        self.size = tuple(size)
+
+    def call(self, inputs):
+        """Return `inputs` enlarged."""
+        return keras.ops.image.resize(inputs, self.size, interpolation="bilinear")
+
+    def get_config(self):
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "size": self.size}
+
+
 def _interpolation(length, factor):
     """Return the matrix `(length · factor, length)` that enlarges one axis."""
     places = np.minimum(np.arange(length * factor) / factor, length - 1)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import nets
-from nets.layers import BilinearUpSampling2D
+from nets.layers import BilinearResizing, BilinearUpSampling2D
 
 
 def test_mobile_unet_has_the_parameters_of_the_older_project():
@@ -110,3 +110,68 @@ def test_macs_by_hand():
     x = keras.layers.DepthwiseConv2D(3, padding="same")(x)  # 4·4 · 3·3·4
     x = keras.layers.Conv2DTranspose(2, 2, strides=2)(x)  # 4·4 · 2·2·2·4
     assert nets.macs(keras.Model(image, x)) == 16 * 108 + 16 * 36 + 16 * 32
+
+
+def icnet(img_size=(192, 224), num_classes=3, alpha=0.25):
+    return nets.build("icnet", img_size, num_classes, alpha=alpha)
+
+
+def test_icnet_gives_a_quarter_an_eighth_and_a_sixteenth_of_its_input():
+    model = icnet()
+    assert model.output_names == ["mask", "aux_8", "aux_16"]
+    assert model.output_shape == [(None, 48, 56, 3), (None, 24, 28, 3), (None, 12, 14, 3)]
+    image = np.random.default_rng(0).uniform(0, 255, (1, 192, 224, 3)).astype("float32")
+    for probabilities in model.predict(image, verbose=0):
+        np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("alpha", "parameters", "millions"), [(1, 6_728_789, 8_174), (0.25, 432_101, 559)]
+)
+def test_icnet_costs_what_its_table_says(alpha, parameters, millions):
+    model = nets.inference_model(icnet((768, 768), 21, alpha))
+    assert model.count_params() == parameters
+    assert round(nets.macs(model) / 1e6) == millions
+
+
+@pytest.mark.parametrize("img_size", [(160, 192), (192, 200)])
+def test_icnet_refuses_sizes_that_its_branches_cannot_divide(img_size):
+    with pytest.raises(ValueError, match="multiples of 32 from 192 on"):
+        icnet(img_size)
+
+
+@pytest.mark.parametrize("img_size", [(192, 192), (384, 768), (224, 480)])
+@pytest.mark.parametrize("bins", [1, 2, 3, 6])
+def test_each_level_of_the_pyramid_has_its_bins_and_leaves_no_pixel_out(img_size, bins):
+    level = icnet(img_size).get_layer(f"pyramid_{bins}")
+    height, width = img_size[0] // 32, img_size[1] // 32
+    assert level.output.shape[1:3] == (bins, bins)
+    for side, window, stride in zip((height, width), level.pool_size, level.strides, strict=True):
+        assert (bins - 1) * stride + window == side and window >= stride
+
+
+def test_a_pyramid_level_of_an_even_division_is_the_mean_of_its_bins():
+    model = icnet((384, 192), alpha=0.125)
+    level = model.get_layer("pyramid_2")
+    x = np.random.default_rng(0).normal(size=(1, 12, 6, level.input.shape[-1])).astype("float32")
+    expected = x.reshape(1, 2, 6, 2, 3, -1).mean((2, 4))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(level(x)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_icnet_survives_saving_and_its_heads_are_dropped_for_inference(suffix, tmp_path):
+    model = icnet()
+    path = str(tmp_path / f"icnet{suffix}")
+    model.save(path)
+    image = np.random.default_rng(0).uniform(0, 255, (1, 192, 224, 3)).astype("float32")
+    loaded = nets.inference_model(nets.load(path))
+    assert loaded.output_shape == (None, 48, 56, 3)
+    expected = model.predict(image, verbose=0)[0]
+    np.testing.assert_array_equal(loaded.predict(image, verbose=0), expected)
+
+
+def test_resizing_is_linear_between_the_centres_of_pixels():
+    # Centres of 4 pixels at 0.125, 0.375 ... of the side, those of 2 at 0.25 and 0.75.
+    x = np.array([0.0, 4.0], "float32").reshape(1, 1, 2, 1)
+    resized = keras.ops.convert_to_numpy(BilinearResizing((1, 4))(x))
+    np.testing.assert_allclose(resized.ravel(), [0, 1, 3, 4], atol=1e-6)
