@@ -9,21 +9,18 @@ import csv
 import os
 import re
 import time
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from segmentation import datasets, files, labels, masks, pictures
+from segmentation import datasets, files, labels, masks, pairing, pictures
 from segmentation.errors import InputError
 
 PERSON_COLUMNS = ("person_group", "person")
 MAPPING_LEVELS = 3  # data_dir itself and two folders above: data/raw/ in a project's folder
 # Two names and a number: Abdullah_al-Attiyah_0002, and not a camera's IMG_0002.
 LFW_NAME = re.compile(r"([A-Z][^_]*(?:_[A-Za-z][^_]*)+)_\d{4}")
-IN_FLIGHT = 4  # pictures waiting per worker: enough to keep all busy, few enough for memory
 
 
 class Pair(NamedTuple):
@@ -49,7 +46,7 @@ def find_pairs(data_dir):
     people = data_dir / "lfw_funneled"
     if (data_dir / "images").is_dir() and (data_dir / "masks").is_dir():
         image_dir, mask_dir = data_dir / "images", data_dir / "masks"
-        by_stem = _by_stem(pictures.find(image_dir))
+        by_stem = pairing.by_stem(pictures.find(image_dir))
         group_of = _mapped_groups(data_dir)
         if group_of and not group_of.keys() & by_stem.keys():
             raise InputError(
@@ -59,23 +56,16 @@ def find_pairs(data_dir):
     elif people.is_dir() and (data_dir / "parts_lfw_funneled_gt_images").is_dir():
         image_dir, mask_dir = people, data_dir / "parts_lfw_funneled_gt_images"
         folders = sorted(path for path in people.iterdir() if path.is_dir())
-        by_stem = _by_stem([path for folder in folders for path in pictures.find(folder)])
+        by_stem = pairing.by_stem([path for folder in folders for path in pictures.find(folder)])
         group_of = {stem: path.parent.name for stem, path in by_stem.items()}
     else:
         raise InputError(_no_layout(data_dir))
-    mask_by_stem = _by_stem(pictures.find(mask_dir))
-    stems = sorted(by_stem.keys() & mask_by_stem.keys())
-    if not stems:
-        raise InputError(
-            f"no picture in {image_dir} ({len(by_stem)}) has a mask of the same name in "
-            f"{mask_dir} ({len(mask_by_stem)})"
-        )
+    mask_by_stem = pairing.by_stem(pictures.find(mask_dir))
+    stems, lone_pictures, lone_masks = pairing.match(by_stem, mask_by_stem, image_dir, mask_dir)
     pairs = [
         Pair(stem, group_of.get(stem) or _lfw_person(stem), by_stem[stem], mask_by_stem[stem])
         for stem in stems
     ]
-    lone_pictures = [path for stem, path in by_stem.items() if stem not in mask_by_stem]
-    lone_masks = [path for stem, path in mask_by_stem.items() if stem not in by_stem]
     return pairs, lone_pictures, lone_masks
 
 
@@ -99,23 +89,8 @@ def find_all_pairs(data_dirs, say):
         found = find_pairs(data_dir)
         for everything, new in zip((pairs, lone_pictures, lone_masks), found, strict=True):
             everything.extend(new)
-    for noun, lone in (("picture", lone_pictures), ("mask", lone_masks)):
-        if lone:
-            say(f"no partner for {len(lone)} {noun}{'s' * (len(lone) > 1)}: {_first_names(lone)}")
+    pairing.say_lone(lone_pictures, lone_masks, say)
     return pairs, lone_pictures, lone_masks
-
-
-def _by_stem(found):
-    by_stem = {}
-    for path in found:
-        if path.stem in by_stem:
-            raise InputError(
-                f"{by_stem[path.stem]} and {path} have the same name: remove one of them"
-            )
-        if "\t" in path.stem or "\n" in path.stem:  # names-128.txt is lines of stem, tab, group
-            raise InputError(f"{str(path)!r} has a tab or line break in its name: rename it")
-        by_stem[path.stem] = path
-    return by_stem
 
 
 def _no_layout(data_dir):
@@ -201,7 +176,7 @@ def prepare(
     pairs, lone_pictures, lone_masks = find_all_pairs(data_dirs, say)
     targets = datasets.paths(out_dir, img_size)
     with files.workspace_beside(targets[0]) as workspace:
-        results = _in_order(lambda pair: _load(pair, img_size), pairs, workers)
+        results = pairing.in_order(lambda pair: _load(pair, img_size), pairs, workers)
         results = progress(results, len(pairs), "pictures")
         written = _write(results, pairs, workspace, img_size, mask_format, names, max_bad, say)
         labels.write(targets[-1], written["classes"])
@@ -305,15 +280,9 @@ def read_pair(pair, mask_size=None):
     codes, legend, shown, found = masks.read(pair.mask, mask_size or size)
     if found != size:
         raise pictures.UnreadableError(
-            f"{pair.mask} is {_size(found)} pixels, and {pair.picture} {_size(size)}: "
-            "they do not belong together"
+            pairing.different_sizes(pair.mask, found, pair.picture, size)
         )
     return picture, codes, legend, shown
-
-
-def _size(size):
-    height, width = size
-    return f"{width}x{height}"
 
 
 def _too_many_bad(skipped, count, max_bad):
@@ -321,23 +290,3 @@ def _too_many_bad(skipped, count, max_bad):
         f"{len(skipped)} of {count} pairs are damaged, more than --max_bad {max_bad:g} allows: "
         f"mend or remove them; the first: {skipped[0]}"
     )
-
-
-def _first_names(paths, limit=10):
-    names = ", ".join(path.name for path in paths[:limit])
-    return f"{names} and {len(paths) - limit} more" if len(paths) > limit else names
-
-
-def _in_order(function, items, workers):
-    """Yield `function(item)` for each item, in order, computed by threads a few items ahead."""
-    pool = ThreadPoolExecutor(workers)
-    try:
-        waiting = deque()
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > IN_FLIGHT * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
