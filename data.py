@@ -1,16 +1,25 @@
-"""Prepare pictures and masks for training, draw sample portraits, or download LFW.
+r"""Prepare pictures and masks for training, draw samples of them, or download LFW or ADE20K.
 
     python data.py --img_size 128                        # data/raw -> data/images-128.npy ...
     python data.py lfw --data_dir a/raw --data_dir b/raw --out_dir data
     python data.py lfw --data_dir own --img_size 384x480 --labels own/labels.txt
     python data.py sample --out_dir data/sample --count 200 --seed 1
     python data.py download lfw --out_dir data/raw
+    python data.py ade20k -i images/training -a annotations/training -l objectInfo150.txt \
+        -w "wall|floor, flooring|bed|chair:armchair|lamp" -t 0.6 -o data/room/room.tfrecord
+    python data.py ade20k -l objectInfo150.txt --list_labels
+    python data.py sample --kind scenes --out_dir data/rooms
+    python data.py download ade20k --out_dir data/raw
 
 lfw, also meant when no command is given, reads images/ and masks/ of a folder (or LFW's own
 lfw_funneled/ and parts_lfw_funneled_gt_images/), pairs them by file name, and writes
 images-128.npy, masks-128.npy, names-128.txt and labels.txt. Masks may be red/green/blue part
 masks, black and white, or class ids. The person of a picture, by whom training divides the data,
 comes from its LFW name, or from the columns id and person_group of a mapping.csv beside images/.
+
+ade20k reads folders of pictures and of index masks, keeps the classes of a whitelist (names as in
+the label file, separated by |, and merged by :) and the pictures that show enough of them, and
+writes them as TFRecords, with labels.txt beside them.
 
 The options of each command: python data.py lfw --help
 """
@@ -19,6 +28,7 @@ import os
 import sys
 
 from segmentation import command_line, masks
+from segmentation.errors import InputError
 
 
 def parse_args(argv=None):
@@ -75,18 +85,72 @@ def parse_args(argv=None):
         help="threads (default %(default)s); the files are the same for any number",
     )
 
-    sample = _add(commands, "sample", run_sample, "draw portraits and their masks")
+    _add_ade20k(commands)
+
+    sample = _add(commands, "sample", run_sample, "draw pictures and their masks")
+    sample.add_argument(
+        "--kind",
+        choices=("portraits", "scenes"),
+        default="portraits",
+        help="for lfw, or rooms for ade20k (default %(default)s)",
+    )
     sample.add_argument("-o", "--out_dir", required=True, metavar="DIR")
     sample.add_argument(
         "--count", type=command_line.count, default=200, help="(default %(default)s)"
     )
     sample.add_argument("--seed", type=command_line.seed, default=1, help="(default %(default)s)")
 
-    fetch = _add(commands, "download", run_download, "fetch LFW and its part masks")
-    fetch.add_argument("name", choices=("lfw",))
+    fetch = _add(commands, "download", run_download, "fetch LFW and its part masks, or ADE20K")
+    fetch.add_argument("name", choices=("lfw", "ade20k"))
     fetch.add_argument("-o", "--out_dir", default="data/raw", metavar="DIR", help="(%(default)s)")
-    fetch.add_argument("--url", help="a mirror: address of the folder that holds both archives")
+    fetch.add_argument("--url", help="a mirror: address of the folder that holds the archives")
     return parser.parse_args(argv)
+
+
+def _add_ade20k(commands):
+    ade20k = _add(commands, "ade20k", run_ade20k, "turn pictures and index masks into TFRecords")
+    ade20k.add_argument("-i", "--image_dir", metavar="DIR", help="JPEG or PNG pictures")
+    ade20k.add_argument("-a", "--annotation_dir", metavar="DIR", help="their masks, as index PNGs")
+    ade20k.add_argument("-o", "--output", metavar="FILE", help="a name that ends in .tfrecord")
+    ade20k.add_argument(
+        "-l", "--label_filename", required=True, metavar="FILE", help="objectInfo150.txt, or alike"
+    )
+    ade20k.add_argument(
+        "-w",
+        "--whitelist",
+        "--whitelist_labels",
+        metavar="NAMES",
+        help="classes to keep: a|b:c|d, b and c as one (default: all classes, all pictures)",
+    )
+    ade20k.add_argument(
+        "-t",
+        "--whitelist_threshold",
+        type=command_line.share,
+        metavar="SHARE",
+        help="of the whitelisted classes, that a picture must show to be kept (default 0.7)",
+    )
+    ade20k.add_argument(
+        "--list_labels", action="store_true", help="print the classes of the label file, and stop"
+    )
+    ade20k.add_argument(
+        "--num_shards",
+        type=command_line.count,
+        default=1,
+        metavar="N",
+        help="more than one: room-00000-of-0000N.tfrecord ... (default %(default)s)",
+    )
+    ade20k.add_argument(
+        "--workers",
+        type=command_line.count,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="threads (default %(default)s); the files are the same for any number",
+    )
+    ade20k.add_argument(
+        "--skip_bad",
+        action="store_true",
+        help="leave out damaged files, and masks of another size than their picture",
+    )
 
 
 def _add(commands, name, run, text):
@@ -123,10 +187,83 @@ def run_lfw(args):
     return result
 
 
+def run_ade20k(args):
+    """Turn pictures and index masks into TFRecords, or list the classes of a label file."""
+    from segmentation import ade20k
+
+    if args.list_labels:
+        return _list_labels(args.label_filename)
+    missing = [
+        name for name in ("image_dir", "annotation_dir", "output") if not getattr(args, name)
+    ]
+    if missing:
+        raise InputError(f"--{missing[0]} is missing (see data.py ade20k --help)")
+    if args.whitelist_threshold is not None and args.whitelist is None:
+        raise InputError("--whitelist_threshold is a share of the --whitelist, which is missing")
+    threshold = args.whitelist_threshold
+    result = ade20k.prepare(
+        args.image_dir,
+        args.annotation_dir,
+        args.output,
+        args.label_filename,
+        whitelist=args.whitelist,
+        threshold=ade20k.DEFAULT_THRESHOLD if threshold is None else threshold,
+        num_shards=args.num_shards,
+        workers=args.workers,
+        skip_bad=args.skip_bad,
+        say=command_line.say,
+        progress=command_line.progress,
+    )
+    _print_shown(result)
+    print(f"{'share of pixels':>15}  {'in pictures':>11}  class")
+    rows = zip(result["classes"], result["class_shares"], result["class_pictures"], strict=True)
+    for name, share, shown in rows:
+        print(f"{share:15.2%}  {shown:11d}  {name}")
+    if result["ignored_share"]:
+        print(f"no class (255), left out of training: {result['ignored_share']:.2%} of all pixels")
+    recoded = result["pictures"] - result["copied"]
+    if recoded:
+        print(f"{recoded} pictures are no upright RGB or grey JPEG: decoded and written as PNG")
+    print(
+        f"kept {result['pictures']} of {result['pictures_of']} pictures; "
+        f"{result['pictures_per_second']:.0f} pictures/s; wrote {result['tfrecords'][0]}"
+        + (f" and {len(result['tfrecords']) - 1} more" if len(result["tfrecords"]) > 1 else "")
+    )
+    return result
+
+
+def _print_shown(result):
+    """Print how many pictures each threshold would keep, where there is one."""
+    from segmentation import ade20k
+
+    shown = result["pictures_by_classes_shown"]
+    if not result["classes_needed"]:
+        return
+    print("classes shown  pictures  kept by -t")
+    for count in range(len(shown)):
+        threshold = ade20k.share_of(count, len(shown) - 1)
+        mark = "  <- this run" if count == result["classes_needed"] else ""
+        bar = "#" * round(30 * shown[count] / max(shown))
+        kept = f"{sum(shown[count:])} by {threshold:g}"
+        print(f"{count:13d}  {shown[count]:8d}  {kept:<14}  {bar}{mark}".rstrip())
+
+
+def _list_labels(path):
+    from segmentation import labels
+
+    names, shares = labels.read_object_info(path)
+    for index, name in names.items():
+        share = f"{shares[index]:7.2%}  " if shares else ""
+        print(f"{index:3d}  {share}{name}")
+    return {"classes": {name: shares.get(index) for index, name in names.items()}}
+
+
 def run_sample(args):
-    """Draw portraits."""
+    """Draw portraits or scenes."""
     from segmentation import samples
 
+    if args.kind == "scenes":
+        return samples.write_rooms(args.out_dir, args.count, args.seed, command_line.progress)
     return samples.write_portraits(args.out_dir, args.count, args.seed, command_line.progress)
 
 

@@ -11,7 +11,8 @@ import re
 import struct
 from pathlib import Path
 
-from segmentation.errors import InputError, reason
+from segmentation import crc32c
+from segmentation.errors import InputError
 
 SUFFIX = ".tfrecord"
 IMAGE = "image/encoded"  # a JPEG, or a PNG
@@ -92,8 +93,8 @@ def paths(path):
     return found
 
 
-def example(stem, image, image_format, size, mask):
-    """Return one record, to be written by `ShardWriter`.
+def record(stem, image, image_format, size, mask):
+    """Return a record as the bytes that a file of them is made of, one after another.
 
     Args:
         stem: of the files.
@@ -101,11 +102,7 @@ def example(stem, image, image_format, size, mask):
         image_format: `jpeg` or `png`.
         size: `(height, width)` of both.
         mask: bytes of a PNG of one channel, class ids.
-
-    Returns: a serialized `tf.train.Example`.
     """
-    import tensorflow as tf
-
     height, width = size
     values = {
         IMAGE: image,
@@ -117,53 +114,42 @@ def example(stem, image, image_format, size, mask):
         MASK: mask,
         MASK_FORMAT: b"png",
     }
-    features = {
-        name: tf.train.Feature(int64_list=tf.train.Int64List(value=[value]))
-        if name in NUMBERS
-        else tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-        for name, value in values.items()
-    }
-    record = tf.train.Example(features=tf.train.Features(feature=features))
-    return record.SerializeToString(deterministic=True)
+    data = _example(values)
+    head = struct.pack("<Q", len(data))
+    return b"".join((head, _masked_checksum(head), data, _masked_checksum(data)))
 
 
-class ShardWriter:
-    """Write records to shards in turn, so that each holds the same mixture. A context manager."""
-
-    def __init__(self, shards):
-        """Open the paths of `shard_paths`, in a folder that exists."""
-        import tensorflow as tf
-
-        self.records = 0
-        with _as_os_errors():
-            self.writers = [tf.io.TFRecordWriter(str(shard)) for shard in shards]
-
-    def write(self, record):
-        """Append a serialized record. Raises OSError."""
-        with _as_os_errors():
-            self.writers[self.records % len(self.writers)].write(record)
-        self.records += 1
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *exception):
-        with _as_os_errors() if exception[0] is None else contextlib.suppress(Exception):
-            for writer in self.writers:
-                writer.close()
+def _masked_checksum(data):
+    """Return the checksum as TensorFlow's core/lib/hash/crc32c.h masks it, little-endian."""
+    checksum = crc32c.crc32c(data)
+    rotated = (checksum >> 15 | checksum << 17) + 0xA282EAD8
+    return struct.pack("<I", rotated & 0xFFFFFFFF)
 
 
-@contextlib.contextmanager
-def _as_os_errors():
-    """Raise what TensorFlow says of a full disk as Python would."""
-    import errno
+def _example(values):
+    """Return a serialized `tf.train.Example` (tensorflow/core/example) of bytes and numbers."""
+    entries = []
+    for name, value in values.items():
+        if isinstance(value, int):
+            feature = _field(3, _field(1, _varint(value)))  # Feature.int64_list, its values
+        else:
+            feature = _field(1, _field(1, value))  # Feature.bytes_list, its values
+        entries.append(_field(1, _field(1, name.encode()) + _field(2, feature)))
+    return _field(1, b"".join(entries))  # Example.features, a map
 
-    import tensorflow as tf
 
-    try:
-        yield
-    except tf.errors.ResourceExhaustedError as error:
-        raise OSError(errno.ENOSPC, reason(error)) from None
+def _field(number, payload):
+    """Return a field of a protocol buffer whose payload has a length."""
+    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+
+
+def _varint(value):
+    encoded = bytearray()
+    while value > 127:
+        encoded.append(value & 127 | 128)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
 
 
 def features():
@@ -192,11 +178,15 @@ def records(shards):
         InputError: for a damaged file, one that is no TFRecord, or one with other fields.
     """
     import tensorflow as tf
+    from google.protobuf import message
 
     for shard in shards:
         with naming_damage([shard]):
             for serialized in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():
-                fields = tf.train.Example.FromString(serialized).features.feature
+                try:
+                    fields = tf.train.Example.FromString(serialized).features.feature
+                except message.DecodeError:
+                    fields = {}
                 if not all(name in fields for name in (FILENAME, IMAGE, MASK)):
                     raise InputError(f"{shard}: its records hold no {IMAGE} and {MASK}")
                 stem, image, mask = (
