@@ -3,10 +3,12 @@
     python evaluate.py artifacts/hair.keras --img_file data/images-128.npy
     python evaluate.py artifacts/hair.keras --img_file data/images-128.npy --split validation
     python evaluate.py artifacts/hair.tflite --data_dir data/raw --report artifacts/hair-report
+    python evaluate.py data/room/icnet.keras -d data/room/room.tfrecord --split validation
 
 Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders, with the model card beside them.
-Prepared arrays are measured at their size, folders of pictures and masks at the size of the masks.
-`--split validation` takes the pictures that training held out, and wants the arrays it was given.
+Prepared arrays are measured at their size, TFRecords and folders of pictures and masks at the size
+of the masks. `--split validation` takes the pictures that training held out, and wants the data it
+was given.
 Scores count all pixels of the set; "Per picture" is the mean IoU over the pictures that show the
 class. Boundary IoU looks only at a band inside the outline of each mask, 2 % of the picture's
 diagonal wide (https://arxiv.org/abs/2103.16562): it shows how sharp a large object is cut out.
@@ -41,16 +43,19 @@ def parse_args(argv=None):
     data = parser.add_mutually_exclusive_group(required=True)
     data.add_argument("--img_file", type=Path, help="images-….npy that data.py wrote")
     data.add_argument("--data_dir", type=Path, action="append", help="may be given several times")
+    data.add_argument("-d", "--tfrecord_data", type=Path, help="TFRecords that data.py wrote")
     parser.add_argument("--mask_file", type=Path, help="default: masks-….npy beside --img_file")
     parser.add_argument("--split", choices=("all", "validation"), default="all")
-    parser.add_argument("-l", "--labels", type=Path, help="labels.txt; default: beside --img_file")
+    parser.add_argument("-l", "--labels", type=Path, help="labels.txt; default: beside the data")
     parser.add_argument("--mask_format", choices=masks.FORMATS, help="of --data_dir")
     parser.add_argument("--report", type=Path, metavar="DIR", help="figures, plots and examples")
     command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
-    if args.data_dir and (args.mask_file or args.split != "all"):
-        parser.error("--mask_file and --split go with --img_file")
-    if args.img_file and args.mask_format:
+    if args.data_dir and args.split != "all":
+        parser.error("--split goes with prepared data, --img_file or --tfrecord_data")
+    if args.mask_file and not args.img_file:
+        parser.error("--mask_file goes with --img_file")
+    if args.mask_format and not args.data_dir:
         parser.error("--mask_format goes with --data_dir")
     if args.report and args.report.exists() and not args.report.is_dir():
         parser.error(f"--report names a folder, and {args.report} is a file")
@@ -91,7 +96,7 @@ def main(argv=None):
     if args.report:
         from segmentation import report
 
-        data = [str(path) for path in args.data_dir or [args.img_file]]
+        data = [str(path) for path in args.data_dir or [args.img_file or args.tfrecord_data]]
         report.write(args.report, {"data": data} | result, counts, predict, pairs, table)
     if broken:
         raise InputError(f"{broken} of {len(pairs.titles)} pairs could not be read; see above")
@@ -99,15 +104,19 @@ def main(argv=None):
 
 def open_pairs(args, card):
     """Return the `evaluation.Pairs` that the arguments name."""
-    from segmentation import datasets, evaluation, labels
+    from segmentation import datasets, evaluation, labels, records
 
     if args.data_dir:
         names = labels.read(args.labels) if args.labels else None
         return evaluation.from_folders(args.data_dir, args.mask_format, names, command_line.say)
-    arrays = datasets.open_arrays(args.img_file, args.mask_file, args.labels)
+    if args.tfrecord_data:
+        path, data = args.tfrecord_data, records.open_records(args.tfrecord_data, args.labels)
+    else:
+        path = args.img_file
+        data = datasets.open_arrays(args.img_file, args.mask_file, args.labels)
     if args.split == "validation":
-        return evaluation.held_out(arrays, args.img_file, args.model, card)
-    return evaluation.from_arrays(arrays)
+        return evaluation.held_out(data, path, args.model, card)
+    return evaluation.from_prepared(data)
 
 
 def print_tables(summary):

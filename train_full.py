@@ -6,10 +6,14 @@ LFW; hair IoU 0.73 after 12 epochs, 0.79 after 80):
 After an interruption, the same command with --resume carries on. The face, or both:
     python train_full.py --img_file data/images-128.npy --classes face
     python train_full.py --img_file data/images-128.npy --classes hair,face -o artifacts/both.keras
+Objects, with ICNet, from the TFRecord that data.py writes:
+    python train_full.py -d data/room/room.tfrecord -s 768 -a 0.25 -n 10000 -o data/room/icnet.keras
 
 Written beside -o: the model of the best epoch, its card (.json), the history (.csv), the curves
 (.png) and the state for --resume (.ckpt/); logs/ is for TensorBoard.
 """
+
+import dataclasses
 
 import nets
 from segmentation import choices, command_line
@@ -17,14 +21,30 @@ from segmentation.chatter import start_keras
 from segmentation.errors import InputError
 
 NETWORK_OPTIONS = ("alpha", "alpha_up", "depth_multiplier", "upsampling")
+RECORD_SIZE = (
+    768,
+    768,
+)  # pixels, to which pictures of TFRecords are stretched: the older project's
 
 
 def parse_args(argv=None):
     """Parse the options."""
     parser = command_line.Parser(__doc__)
     data = parser.add_argument_group("data")
-    data.add_argument("--img_file", default="data/images-128.npy", help="(default: %(default)s)")
+    data.add_argument("--img_file", help="default: data/images-128.npy")
     data.add_argument("--mask_file", help="default: masks-….npy beside the images")
+    data.add_argument("-d", "--tfrecord_data", help="TFRecords in their place; trains ICNet")
+    data.add_argument(
+        "-l", "--label_filename", metavar="FILE", help="default: labels.txt beside the data"
+    )
+    data.add_argument(
+        "-s",
+        "--img_size",
+        "--image_size",
+        type=command_line.img_size,
+        metavar="SIZE",
+        help="128, or 384x480 for height x width (default: of the arrays; of TFRecords 768)",
+    )
     data.add_argument(
         "--classes", help="names from labels.txt, like hair,face or a|b (default: hair, else all)"
     )
@@ -39,19 +59,24 @@ def parse_args(argv=None):
     )
     data.add_argument("--val_img_file", help="validate on these arrays; nothing is held out then")
     data.add_argument("--val_mask_file", help="default: beside --val_img_file")
+    data.add_argument("--val_tfrecord_data", help="validate on these TFRecords, likewise")
 
     network = parser.add_argument_group("network")
-    network.add_argument("--model", choices=nets.NETWORKS, default="mobile_unet")
     network.add_argument(
-        "-a", "--alpha", type=command_line.positive, help="width of the encoder (1)"
+        "--model", choices=nets.NETWORKS, help="default: mobile_unet; of TFRecords icnet"
     )
+    network.add_argument("-a", "--alpha", type=command_line.positive, help="width of it (1)")
     network.add_argument(
-        "--alpha_up", type=command_line.positive, help="width of the decoder (0.25)"
+        "--alpha_up", type=command_line.positive, help="width of MobileUNet's decoder (0.25)"
     )
     network.add_argument(
         "--depth_multiplier", type=command_line.count, help="of depthwise convolutions (1)"
     )
     network.add_argument("--upsampling", choices=nets.UPSAMPLINGS)
+    network.add_argument(
+        "--fine_tune_checkpoint", metavar="MODEL", help="begin with the weights of this model"
+    )
+    network.add_argument("--model_name", metavar="LABEL", help="noted in the model card")
 
     training = parser.add_argument_group("training")
     training.add_argument(
@@ -61,12 +86,21 @@ def parse_args(argv=None):
         "-n", "--num_steps", type=command_line.count, help="optimizer steps, overrides --epochs"
     )
     training.add_argument(
+        "--steps_per_epoch", type=command_line.count, help="default: one pass over the pictures"
+    )
+    training.add_argument(
         "-b", "--batch_size", type=command_line.count, default=16, help="(%(default)s)"
     )
     training.add_argument(
         "--loss",
         choices=[*choices.LOSSES, *choices.OTHER_LOSS_NAMES],
         default="dice+crossentropy",
+    )
+    training.add_argument(
+        "--class_weights",
+        default="none",
+        metavar="none|balanced|FILE",
+        help="balanced: by median frequency; or a JSON object of weights by class name",
     )
     training.add_argument("--optimizer", choices=choices.OPTIMIZERS, default="adamw")
     training.add_argument(
@@ -75,6 +109,9 @@ def parse_args(argv=None):
     training.add_argument("--schedule", choices=choices.SCHEDULES, default="cosine")
     training.add_argument("--augment", action="store_true", default=True, help="(default)")
     training.add_argument("--no_augment", action="store_false", dest="augment")
+    training.add_argument(
+        "--flip_up_down", action="store_true", help="for pictures without an up, as from above"
+    )
     training.add_argument("--precision", choices=choices.PRECISIONS, default="float32")
     training.add_argument(
         "--patience", type=command_line.count, help="stop after so many epochs without a better one"
@@ -85,6 +122,18 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     if args.val_mask_file and not args.val_img_file:
         parser.error("--val_mask_file goes with --val_img_file")
+    if args.tfrecord_data and (args.img_file or args.mask_file or args.val_img_file):
+        parser.error("--tfrecord_data and --img_file name two data sets: leave one out")
+    if args.val_tfrecord_data and not args.tfrecord_data:
+        parser.error("--val_tfrecord_data goes with --tfrecord_data")
+    if args.flip_up_down and not args.augment:
+        parser.error("--flip_up_down is an augmentation: leave out --no_augment")
+    if args.tfrecord_data:
+        args.model = args.model or "icnet"
+        args.img_size = args.img_size or RECORD_SIZE
+    else:
+        args.model = args.model or "mobile_unet"
+        args.img_file = args.img_file or "data/images-128.npy"
     return args
 
 
@@ -94,22 +143,26 @@ def main(argv=None):
     start_keras()
     import keras
 
-    from segmentation import datasets, input_pipeline, labels, losses, metrics, training
+    from segmentation import class_weights, input_pipeline, labels, optimizers, training
 
-    arrays = datasets.open_arrays(args.img_file, args.mask_file)
-    validation = args.val_img_file and datasets.open_arrays(args.val_img_file, args.val_mask_file)
-    chosen = labels.choose(arrays.labels, args.classes)
+    source, validation = open_sources(args)
+    chosen = labels.choose(source.labels, args.classes)
     output = training.output_path(args.output, chosen)
+    heads = nets.heads(args.model)
     data = input_pipeline.open_dataset(
-        arrays,
+        source,
         chosen,
+        img_size=args.img_size or source.images.shape[1:3],
         validation=validation,
         validation_split=args.validation_split,
         ignore_class=args.ignore_class,
         batch_size=args.batch_size,
         seed=args.seed,
-        augment=args.augment,
+        motion=motion(args),
+        num_outputs=1 + len(heads),
+        steps_per_epoch=args.steps_per_epoch,
     )
+    weights = class_weights.of_option(args.class_weights, data)
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(args.precision)
     arguments = {name: getattr(args, name) for name in NETWORK_OPTIONS}
@@ -118,16 +171,14 @@ def main(argv=None):
         model = nets.build(args.model, data.img_size, len(data.classes), **arguments)
     except ValueError as error:
         raise InputError(f"--model {args.model}: {error}") from None
+    if args.fine_tune_checkpoint:
+        begin_with(model, args.fine_tune_checkpoint)
     total_steps = args.num_steps or args.epochs * len(data.train)
-    model.compile(
-        optimizer=training.optimizer(args.optimizer, args.schedule, args.lr, total_steps),
-        loss=losses.build(args.loss),
-        metrics=[
-            metrics.ConfusionScores(data.class_names),
-            keras.metrics.MeanMetricWrapper(losses.build("crossentropy").call, "crossentropy"),
-        ],
-    )
+    optimizer = optimizers.build(args.optimizer, args.schedule, args.lr, total_steps)
+    training.compile_model(model, optimizer, args.loss, data, weights, heads)
     card = training.card(args.model, arguments, model, data, vars(args))
+    if weights:
+        card["class_weights"] = dict(zip(data.class_names, weights, strict=True))
     describe(card, data)
     card = training.fit(
         model,
@@ -143,6 +194,43 @@ def main(argv=None):
     command_line.print_result({"model": str(output)} | card)
 
 
+def open_sources(args):
+    """Return what to train on, and what to validate on or None."""
+    from segmentation import datasets, records
+
+    if args.tfrecord_data:
+        source = records.open_records(args.tfrecord_data, args.label_filename)
+        other = args.val_tfrecord_data
+        return source, other and records.open_records(other, args.label_filename)
+    source = datasets.open_arrays(args.img_file, args.mask_file, args.label_filename)
+    other = args.val_img_file
+    return source, other and datasets.open_arrays(other, args.val_mask_file, args.label_filename)
+
+
+def motion(args):
+    """Return how far training pictures are moved, or None."""
+    from segmentation import augmentation
+
+    if not args.augment:
+        return None
+    usual = augmentation.SCENES if args.tfrecord_data else augmentation.PORTRAITS
+    return dataclasses.replace(usual, flip_up_down=args.flip_up_down)
+
+
+def begin_with(model, path):
+    """Load what fits of another model's weights, and say what was."""
+    from segmentation import transfer
+
+    taken = transfer.load_weights(model, path)
+    command_line.say(
+        f"{path}: {len(taken.loaded)} layers loaded, {len(taken.other_shape)} of another shape, "
+        f"{len(taken.missing)} not in it"
+    )
+    for noun, names in (("another shape", taken.other_shape), ("not in it", taken.missing)):
+        if names:
+            command_line.say(f"  {noun}: {', '.join(names)}")
+
+
 def describe(card, data):
     """Say what will be trained on what."""
     height, width = data.img_size
@@ -150,10 +238,10 @@ def describe(card, data):
         f"{card['data']['training_pictures']} pictures to train on, "
         f"{card['data']['validation_pictures']} to validate on, {height}x{width} px"
     )
-    for name, pixels, pictures in zip(data.class_names, data.pixels, data.pictures, strict=True):
-        command_line.say(
-            f"  {name}: {pixels / data.pixels.sum():.1%} of the pixels, in {pictures} pictures"
-        )
+    weights = card.get("class_weights", {})
+    for name, share, shown in zip(data.class_names, data.shares, data.pictures, strict=True):
+        weight = f", weight {weights[name]:.3g}" if weights else ""
+        command_line.say(f"  {name}: {share:.1%} of the pixels, in {shown} pictures{weight}")
     command_line.say(
         f"{card['network']}: {card['parameters']:,} parameters, "
         f"{card['macs'] / 1e6:,.0f} million multiply-accumulates a picture"

@@ -43,6 +43,11 @@ def arguments(name, given):
     return {key: value for key, value in defaults.items() if key != "num_classes"} | given
 
 
+def heads(name):
+    """Return the outputs that the network called `name` has for training: weights of the losses."""
+    return getattr(importlib.import_module(f"nets.{name}"), "HEADS", {})
+
+
 def load(path):
     """Load a whole model from a `.keras` or `.h5` file, without its optimizer.
 

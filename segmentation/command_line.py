@@ -118,7 +118,7 @@ def ground_truth(args, reference):
     if args.split == "validation":
         pairs = evaluation.held_out(arrays, args.img_file, args.model, reference.card)
     else:
-        pairs = evaluation.from_arrays(arrays)
+        pairs = evaluation.from_prepared(arrays)
     return ladder.ground_truth(reference, pairs, progress)
 
 

@@ -36,6 +36,33 @@ class Arrays:
     groups: list[str]
     labels: list[str]
 
+    def __len__(self):
+        return len(self.images)
+
+    def read(self, index):
+        """Return `(H, W, 3)` uint8 RGB and `(H, W)` uint8 class ids (255: no class) of a row."""
+        return np.asarray(self.images[index]), np.asarray(self.masks[index])
+
+    def read_mask(self, index):
+        """Return `(H, W)` uint8 class ids of a row."""
+        return np.asarray(self.masks[index])
+
+    def fingerprint(self):
+        """Return 64 hexadecimal digits that tell prepared data apart.
+
+        They depend on the shapes, names, persons and classes, and on the bytes of up to
+        `FINGERPRINT_ROWS` rows, spread evenly: cheap, and other data all but never agree in all
+        that.
+        """
+        digest = hashlib.sha256()
+        texts = [self.images.shape, self.stems, self.groups, self.labels]
+        digest.update(json.dumps(texts).encode())
+        for row in np.linspace(0, len(self) - 1, FINGERPRINT_ROWS).round().astype(int):
+            image, mask = self.read(row)
+            digest.update(np.ascontiguousarray(image).data)
+            digest.update(np.ascontiguousarray(mask).data)
+        return digest.hexdigest()
+
 
 def paths(folder, img_size):
     """Return the paths of images, masks, names and labels for `(height, width)` in `folder`."""
@@ -75,7 +102,7 @@ def open_arrays(img_file, mask_file=None, label_file=None):
     names = _label_names(img_file, label_file, old=masks.ndim == 4)
     if masks.ndim == 4:
         masks = _old_masks_to_ids(masks, mask_file)
-    _check_ids(masks, mask_file, names)
+    _check_masks(masks, mask_file, names)
     stems, groups = _read_names(_beside(img_file, "names", ".txt"), len(images))
     return Arrays(images, masks, stems, groups, names)
 
@@ -92,21 +119,6 @@ def open_images(path):
     if not len(images):
         raise InputError(f"{path} holds no picture: {PREPARE_AGAIN}")
     return images
-
-
-def fingerprint(arrays):
-    """Return 64 hexadecimal digits that tell prepared data apart.
-
-    They depend on the shapes, names, persons and classes, and on the bytes of up to
-    `FINGERPRINT_ROWS` rows, spread evenly: cheap, and other data all but never agree in all that.
-    """
-    digest = hashlib.sha256()
-    texts = [arrays.images.shape, arrays.stems, arrays.groups, arrays.labels]
-    digest.update(json.dumps(texts).encode())
-    for row in np.linspace(0, len(arrays.images) - 1, FINGERPRINT_ROWS).round().astype(int):
-        digest.update(np.ascontiguousarray(arrays.images[row]).data)
-        digest.update(np.ascontiguousarray(arrays.masks[row]).data)
-    return digest.hexdigest()
 
 
 def _beside(img_file, noun, suffix):
@@ -166,21 +178,31 @@ def _old_masks_to_ids(masks, mask_file):
     return np.memmap(file, np.uint8, "r", shape=masks.shape[:3])
 
 
-def _check_ids(masks, mask_file, names):
-    classes, ignored = 0, False
-    for start in range(0, len(masks), CHUNK):
-        chunk = masks[start : start + CHUNK]
-        highest = int(chunk.max())
-        if highest == labels.IGNORED:
-            ignored = True
-            highest = int(np.where(chunk == labels.IGNORED, 0, chunk).max())
-        if highest >= len(names):
-            raise InputError(
-                f"{mask_file} holds class {highest}, and labels.txt names 0 to {len(names) - 1}: "
-                "complete labels.txt, or prepare the data again with data.py"
-            )
-        classes = max(classes, highest)
-    if ignored and not classes:
+def check_ids(mask, name, names):
+    """Return the highest class id in `mask` but for 255, and whether there is a 255.
+
+    Raises:
+        InputError: if `names`, of the classes by id, ends below it; `name` is that of the file.
+    """
+    highest, ignored = int(mask.max()), False
+    if highest == labels.IGNORED:
+        ignored = True
+        highest = int(np.where(mask == labels.IGNORED, 0, mask).max())
+    if highest >= len(names):
+        raise InputError(
+            f"{name} holds class {highest}, and labels.txt names 0 to {len(names) - 1}: "
+            "complete labels.txt, or prepare the data again with data.py"
+        )
+    return highest, ignored
+
+
+def _check_masks(masks, mask_file, names):
+    found = [
+        check_ids(masks[start : start + CHUNK], mask_file, names)
+        for start in range(0, len(masks), CHUNK)
+    ]
+    highest, ignored = map(max, zip(*found, strict=True))
+    if ignored and not highest:
         raise InputError(
             f"{mask_file} holds 0 and 255, not class ids (255 means no class): {PREPARE_AGAIN}"
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmentation import datasets, labels, lfw, masks, pictures
+from segmentation import labels, lfw, masks, pictures
 from segmentation.errors import InputError
 from segmentation.predictor import BATCH_SIZE, decide_at, enlarge
 
@@ -26,46 +26,44 @@ class Pairs:
     read: Callable
 
 
-def from_arrays(arrays, rows=None):
-    """Return the `Pairs` of prepared arrays, of the given rows or of all.
+def from_prepared(data, rows=None):
+    """Return the `Pairs` of prepared data, of the given rows or of all.
 
     Args:
-        arrays: `datasets.Arrays`.
+        data: `datasets.Arrays` or `records.Records`.
         rows: row numbers, or None.
 
     Raises:
         InputError: if there are no such rows.
     """
-    rows = list(range(len(arrays.images)) if rows is None else rows)
-    if not rows or not 0 <= min(rows) <= max(rows) < len(arrays.images):
-        raise InputError(f"the rows to evaluate are none of the {len(arrays.images)} of the data")
-
-    def read(index):
-        return np.asarray(arrays.images[rows[index]]), np.asarray(arrays.masks[rows[index]])
-
-    return Pairs([arrays.stems[row] for row in rows], arrays.labels, read)
+    rows = list(range(len(data)) if rows is None else rows)
+    if not rows or not 0 <= min(rows) <= max(rows) < len(data):
+        raise InputError(f"the rows to evaluate are none of the {len(data)} of the data")
+    titles = data.stems
+    return Pairs([titles[row] for row in rows], data.labels, lambda index: data.read(rows[index]))
 
 
-def held_out(arrays, img_file, model_path, card):
+def held_out(data, path, model_path, card):
     """Return the `Pairs` that training held out for validation.
 
     Args:
-        arrays: `datasets.Arrays`, those that the model was trained or validated on.
-        img_file: their path, for messages.
+        data: `datasets.Arrays` or `records.Records`, those that the model was trained or
+            validated on.
+        path: theirs, for messages.
         model_path: the same of the model.
         card: of the model.
 
     Raises:
-        InputError: if the card lists none, or was written about other arrays.
+        InputError: if the card lists none, or was written about other data.
     """
     if "validation_rows" not in card:
         raise InputError(f"{model_path}: its card lists no held-out pictures; use --split all")
-    if card.get("data", {}).get("fingerprint") != datasets.fingerprint(arrays):
+    if card.get("data", {}).get("fingerprint") != data.fingerprint():
         raise InputError(
-            f"{img_file}: not the data that {model_path} was validated on; "
-            "give those arrays, or use --split all"
+            f"{path}: not the data that {model_path} was validated on; "
+            "give that, or use --split all"
         )
-    return from_arrays(arrays, card["validation_rows"])
+    return from_prepared(data, card["validation_rows"])
 
 
 def from_folders(data_dirs, mask_format=None, names=None, say=lambda line: None):

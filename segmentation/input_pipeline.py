@@ -1,11 +1,12 @@
 """From prepared files to batches of (image, mask), the same ones in every run of one seed."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from segmentation import augmentation, datasets, labels
+from segmentation import augmentation, labels, masks, pictures
 from segmentation.errors import InputError
 
 WORKERS = 2  # threads that augment: OpenCV and NumPy let go of the interpreter lock
@@ -17,36 +18,50 @@ class Dataset:
     """What a network is trained and validated on.
 
     `classes` are those of the model's channels, with `colors` (`[r, g, b]` 0..255 each), and
-    `class_names` the same with the background first;
-    `pixels` and `pictures` count each of `class_names` in the training pictures; `card` is what
-    the model card says of them.
+    `class_names` the same with the background first; for each of `class_names`, `shares` is its
+    mean share of a training picture, and `pictures` the number of those that show it; `card` is
+    what the model card says of them.
     """
 
     train: "TrainingBatches"
-    validation: "ArrayBatches"
+    validation: "Batches"
     img_size: tuple[int, int]
     classes: list[str]
     colors: list[list[int]]
     class_names: list[str]
-    pixels: np.ndarray
+    shares: np.ndarray
     pictures: np.ndarray
     card: dict
 
 
 def open_dataset(
-    arrays, chosen, *, validation, validation_split, ignore_class, batch_size, seed, augment
+    data,
+    chosen,
+    *,
+    img_size,
+    validation,
+    validation_split,
+    ignore_class,
+    batch_size,
+    seed,
+    motion,
+    num_outputs=1,
+    steps_per_epoch=None,
 ):
     """Choose the classes, hold out pictures, and make batches of the others.
 
     Args:
-        arrays: `datasets.Arrays` to train on.
+        data: `datasets.Arrays` or `records.Records` to train on.
         chosen: names of the classes to learn.
-        validation: `datasets.Arrays` to validate on, or None: a share of `arrays` is held out.
+        img_size: `(height, width)` in pixels that pictures and masks are stretched to.
+        validation: the same kind of data to validate on, or None: a share of `data` is held out.
         validation_split: that share, 0..1.
         ignore_class: a class id whose pixels count nowhere, or None.
         batch_size: pictures in a batch.
         seed: of the split, the order and the augmentation.
-        augment: whether to augment the training pictures.
+        motion: `augmentation.Motion` of the training pictures, or None to leave them as they are.
+        num_outputs: of the network: 1 and its training heads.
+        steps_per_epoch: batches of an epoch, or None: one pass over the training pictures.
 
     Returns:
         `Dataset`.
@@ -55,74 +70,79 @@ def open_dataset(
         InputError: if the classes are unknown, the two sets don't fit together, there are too few
             pictures, or a part of them shows none of the classes.
     """
-    classes, table = labels.channels(arrays.labels, chosen, ignore_class)
-    class_names = classes if len(classes) > 1 else [arrays.labels[0], *classes]
-    rows = np.arange(len(arrays.images))
+    classes, table = labels.channels(data.labels, chosen, ignore_class)
+    class_names = classes if len(classes) > 1 else [data.labels[0], *classes]
+    rows = np.arange(len(data))
     if validation is None:
-        validation = arrays
-        rows, validation_rows = split(arrays.groups, validation_split, seed)
+        validation = data
+        rows, validation_rows = split(data.groups, validation_split, seed)
     else:
-        validation_rows = np.arange(len(validation.images))
-        if validation.labels != arrays.labels or (
-            validation.images.shape[1:] != arrays.images.shape[1:]
-        ):
+        validation_rows = np.arange(len(validation))
+        if validation.labels != data.labels:
             raise InputError(
-                "training and validation arrays have other classes or sizes: "
-                f"{arrays.labels} at {arrays.images.shape[1:3]}, "
-                f"{validation.labels} at {validation.images.shape[1:3]}"
+                f"training and validation data have other classes: {data.labels} and "
+                f"{validation.labels}"
             )
     if len(rows) < batch_size:
         raise InputError(f"{len(rows)} training pictures fill no batch: lower --batch_size")
-    pixels, pictures = class_counts(arrays.masks, rows, table, len(class_names))
-    _, shown = class_counts(validation.masks, validation_rows, table, len(class_names))
+    shares, shown = class_counts(data, rows, table, len(class_names))
+    _, validated = class_counts(validation, validation_rows, table, len(class_names))
     first = int(labels.is_background(class_names[0]))
-    for part, counts in (("training", pictures), ("validation", shown)):
+    for part, counts in (("training", shown), ("validation", validated)):
         if not counts[first:].any():
             raise InputError(
                 f"no {part} picture shows {' or '.join(chosen)}: nothing to learn from"
             )
     card = {
         "data": {
-            "fingerprint": datasets.fingerprint(validation),
-            "training_fingerprint": datasets.fingerprint(arrays),
+            "fingerprint": validation.fingerprint(),
+            "training_fingerprint": data.fingerprint(),
             "training_pictures": len(rows),
             "validation_pictures": len(validation_rows),
         },
-        "ignored_class": None if ignore_class is None else arrays.labels[ignore_class],
+        "ignored_class": None if ignore_class is None else data.labels[ignore_class],
         "validation_rows": validation_rows.tolist(),
+    }
+    of_batches = {
+        "table": table,
+        "batch_size": batch_size,
+        "img_size": img_size,
+        "num_outputs": num_outputs,
     }
     return Dataset(
         TrainingBatches(
-            arrays.images, arrays.masks, rows, table, batch_size, seed, augment=augment
+            data, rows, seed=seed, motion=motion, steps_per_epoch=steps_per_epoch, **of_batches
         ),
-        ArrayBatches(validation.images, validation.masks, validation_rows, table, batch_size),
-        arrays.images.shape[1:3],
+        Batches(validation, validation_rows, **of_batches),
+        img_size,
         classes,
-        [labels.colors(arrays.labels)[arrays.labels.index(name)] for name in classes],
+        [labels.colors(data.labels)[data.labels.index(name)] for name in classes],
         class_names,
-        pixels,
-        pictures,
+        shares,
+        shown,
         card,
     )
 
 
-class ArrayBatches(keras.utils.PyDataset):
-    """Batches of rows of memory-mapped arrays, for any Keras backend.
+class Batches(keras.utils.PyDataset):
+    """Batches of prepared data, for any Keras backend.
 
-    Yields `(batch, H, W, 3)` uint8 RGB and `(batch, H, W)` uint8 channel ids, 255 where ignored.
+    Yields `(batch, H, W, 3)` uint8 RGB and `(batch, H, W)` uint8 channel ids, 255 where ignored;
+    for a network of several outputs the same ids as often, which the losses sample to their sizes.
 
     Args:
-        images: `(N, H, W, 3)` uint8.
-        masks: `(N, H, W)` uint8 class ids.
-        rows: indices of the rows to use.
+        data: `datasets.Arrays` or `records.Records`.
+        rows: indices of what to use of it.
         table: `(256,)` uint8, channel id of each class id (`labels.channels`).
-        batch_size: rows in a batch.
+        batch_size: pictures in a batch.
+        img_size: `(height, width)` to stretch them to.
+        num_outputs: of the network.
     """
 
-    def __init__(self, images, masks, rows, table, batch_size):
+    def __init__(self, data, rows, table, batch_size, img_size, num_outputs=1):
         super().__init__(workers=WORKERS, max_queue_size=QUEUE)
-        self.images, self.masks, self.table = images, masks, table
-        self.rows, self.batch_size = np.asarray(rows), batch_size
+        self.data, self.rows, self.table = data, np.asarray(rows), table
+        self.batch_size, self.img_size, self.num_outputs = batch_size, img_size, num_outputs
 
     def __len__(self):
         """Return the number of batches; the last may be smaller."""
@@ -131,52 +151,62 @@ class ArrayBatches(keras.utils.PyDataset):
     def __getitem__(self, batch):
         """Return the batch of that number, in the order of `rows`."""
         rows = self.rows[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return np.stack([self.images[row] for row in rows]), np.stack(
-            [self.table[self.masks[row]] for row in rows]
-        )
+        return self._batch([self._stretched(*self.data.read(row)) for row in rows])
+
+    def _stretched(self, image, mask):
+        return pictures.resize(image, self.img_size), masks.resize(mask, self.img_size)
+
+    def _batch(self, pairs):
+        images, ids = map(np.stack, zip(*pairs, strict=True))
+        target = self.table[ids]
+        return images, target if self.num_outputs == 1 else (target,) * self.num_outputs
 
 
-class TrainingBatches(ArrayBatches):
-    """Batches in a new order every epoch, augmented; each pass drops the rows that fill no batch.
+class TrainingBatches(Batches):
+    """Batches in a new order every pass, augmented; each pass drops the rows that fill no batch.
 
-    Order and augmentation follow from (seed, epoch) alone, so that a resumed run goes on with the
-    pictures that it would have seen.
+    Order and augmentation follow from (seed, pass) alone, and the pass from the number of the
+    epoch, so that a resumed run goes on with the pictures that it would have seen.
 
     Args:
         seed: of the run.
-        epoch: passes made so far.
-        augment: whether to augment.
+        motion: `augmentation.Motion`, or None to leave the pictures as they are.
+        epoch: number of the epoch, from 0.
+        steps_per_epoch: batches of an epoch, or None: of a pass.
+        others: as of `Batches`.
     """
 
-    def __init__(self, images, masks, rows, table, batch_size, seed, epoch=0, augment=True):
-        super().__init__(images, masks, rows, table, batch_size)
-        self.seed, self.epoch, self.augment = seed, epoch, augment
+    def __init__(self, data, rows, *, seed, motion, epoch=0, steps_per_epoch=None, **others):
+        super().__init__(data, rows, **others)
+        self.seed, self.motion, self.epoch = seed, motion, epoch
+        self.batches_of_a_pass = len(self.rows) // self.batch_size
+        self.steps_per_epoch = steps_per_epoch or self.batches_of_a_pass
 
     def __len__(self):
-        """Return the number of whole batches."""
-        return len(self.rows) // self.batch_size
+        """Return the number of batches of an epoch, all whole."""
+        return self.steps_per_epoch
 
     def __getitem__(self, batch):
-        """Return the batch of that number in this epoch's order."""
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.rows)
-        pairs = [
-            self._pair(row)
-            for row in order[batch * self.batch_size : (batch + 1) * self.batch_size]
-        ]
-        images, masks = zip(*pairs, strict=True)
-        return np.stack(images), self.table[np.stack(masks)]
+        """Return the batch of that number of this epoch."""
+        number = self.epoch * self.steps_per_epoch + batch
+        passes, place = divmod(number, self.batches_of_a_pass)
+        order = np.random.default_rng((self.seed, passes)).permutation(self.rows)
+        rows = order[place * self.batch_size : (place + 1) * self.batch_size]
+        return self._batch([self._augmented(row, passes) for row in rows])
 
     def on_epoch_end(self):
-        """Count a pass. Keras calls it between passes, when all threads have stopped, and once
+        """Count an epoch. Keras calls it between epochs, when all threads have stopped, and once
         before the first.
         """
         self.epoch += 1
 
-    def _pair(self, row):
-        image, mask = np.asarray(self.images[row]), np.asarray(self.masks[row])
-        if not self.augment:
-            return image, mask
-        return augmentation.augment(image, mask, self.seed, self.epoch, int(row))
+    def _augmented(self, row, passes):
+        image, mask = self.data.read(row)
+        if self.motion is None:
+            return self._stretched(image, mask)
+        return augmentation.augment(
+            image, mask, self.seed, passes, int(row), self.img_size, self.motion
+        )
 
 
 def split(groups, fraction, seed):
@@ -207,21 +237,25 @@ def split(groups, fraction, seed):
     return training, validation
 
 
-def class_counts(masks, rows, table, num_classes):
-    """Count the pixels of each channel id, and the pictures that show it.
+def class_counts(data, rows, table, num_classes):
+    """Return how much of a picture each channel id covers, and how many pictures show it.
 
     Args:
-        masks: `(N, H, W)` uint8 class ids.
+        data: `datasets.Arrays` or `records.Records`.
         rows: the rows to count.
         table: `(256,)` uint8, channel id of each class id.
         num_classes: of channel ids, the background included.
 
     Returns:
-        `(pixels, pictures)`, int64 arrays of `num_classes`.
+        `(shares, pictures)`: the mean share of the pixels that are not ignored, and the number of
+        pictures, `(num_classes,)` each.
     """
-    pixels, pictures = np.zeros((2, num_classes), np.int64)
-    for row in rows:
-        counts = np.bincount(table[masks[row]].ravel(), minlength=num_classes)[:num_classes]
-        pixels += counts
-        pictures += counts > 0
-    return pixels, pictures
+
+    def count(row):
+        counts = np.bincount(table[data.read_mask(row)].ravel(), minlength=num_classes)
+        return counts[:num_classes]
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        counts = np.array(list(pool.map(count, rows)))
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    return shares.mean(0), (counts > 0).sum(0)

@@ -1,7 +1,8 @@
 """Losses between class ids and probabilities, on any Keras backend.
 
 All take `y_true` `(batch, height, width)` channel ids, 255 where a pixel is ignored, and `y_pred`
-`(batch, height, width, channels)` probabilities; they reduce in float32 and give one value a
+`(batch, h, w, channels)` probabilities, whose height and width divide those of `y_true`: they meet
+the id in the middle of the pixels that they cover. Losses reduce in float32 and give one value a
 picture, which Keras averages over the batch. One channel is the probability of id 1.
 """
 
@@ -100,7 +101,11 @@ class Sum(keras.losses.Loss):
 
 
 def _targets(y_true, y_pred):
-    """Return one-hot targets and validity, `(batch, height, width, channels or 1)` float32."""
+    """Return one-hot targets and validity, `(batch, h, w, channels or 1)` float32."""
+    down, across = (
+        true // found for true, found in zip(y_true.shape[1:3], y_pred.shape[1:3], strict=True)
+    )
+    y_true = y_true[:, down // 2 :: down, across // 2 :: across]
     valid = ops.not_equal(y_true, IGNORED)
     channels = y_pred.shape[-1]
     if channels == 1:

@@ -123,10 +123,12 @@ class ConfusionScores(keras.metrics.Metric):
 
         Args:
             y_true: `(batch, height, width)` class ids, 255 where a pixel is ignored.
-            y_pred: `(batch, height, width, channels)` probabilities.
+            y_pred: `(batch, h, w, channels)` probabilities, which are enlarged before they decide.
             sample_weight: must be None; each pixel counts once.
         """
         num_classes = len(self.classes)
+        if y_pred.shape[1:3] != y_true.shape[1:3]:
+            y_pred = ops.image.resize(y_pred, y_true.shape[1:3], interpolation="bilinear")
         if y_pred.shape[-1] == 1:
             predicted = ops.cast(y_pred[..., 0] > 0.5, "int32")
         else:

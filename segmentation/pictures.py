@@ -63,8 +63,12 @@ def spread(total, count):
     return np.unique(np.linspace(0, total - 1, count).round().astype(int))
 
 
-def open_upright(path):
+def open_upright(path, name=None):
     """Open and decode a picture file, turned as its EXIF orientation says.
+
+    Args:
+        path: of the file, or an open one.
+        name: that messages call it by; default: its path.
 
     Returns:
         `PIL.Image.Image`, in the mode of the file.
@@ -73,24 +77,29 @@ def open_upright(path):
         UnreadableError: if the file is missing, truncated, damaged, no picture, or so large that
             Pillow takes it for a decompression bomb.
     """
+    name = name or path
     try:
         with Image.open(path) as image:
             image.load()
             return ImageOps.exif_transpose(image)
     except FileNotFoundError:
-        raise UnreadableError(f"{path}: no such file") from None
+        raise UnreadableError(f"{name}: no such file") from None
     except Image.UnidentifiedImageError:
-        raise UnreadableError(f"{path}: no picture, or damaged from its first bytes on") from None
+        raise UnreadableError(f"{name}: no picture, or damaged from its first bytes on") from None
     except Exception as error:  # Pillow's parsers answer damage with a dozen kinds of exception
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise UnreadableError(f"{path}: cannot be read ({reason.splitlines()[0]})") from None
+        raise UnreadableError(f"{name}: cannot be read ({reason.splitlines()[0]})") from None
 
 
-def read(path):
+def read(path, name=None):
     """Read a picture file as RGB.
 
     EXIF orientation is applied; grey, palette and CMYK are converted, 16 bits scaled to 8; alpha
     is dropped, not blended: what a phone's camera sees has none. Of an animation, the first frame.
+
+    Args:
+        path: of the file, or an open one.
+        name: that messages call it by; default: its path.
 
     Returns:
         `(H, W, 3)` uint8, 0..255.
@@ -98,21 +107,22 @@ def read(path):
     Raises:
         UnreadableError: an InputError, as `open_upright`, or for pixels without a known range.
     """
-    image = open_upright(path)
+    name = name or path
+    image = open_upright(path, name)
     if image.mode in DEEP_GREY:
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > DEEP_WHITE:
-            raise UnreadableError(f"{path}: holds values beyond 16 bits; save it with 8 or 16 bits")
+            raise UnreadableError(f"{name}: holds values beyond 16 bits; save it with 8 or 16 bits")
         grey = (deep.astype(np.uint32) * 255 + DEEP_WHITE // 2) // DEEP_WHITE
         return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
     if image.mode == "F":
-        raise UnreadableError(f"{path}: holds floating-point pixels; save it with 8 or 16 bits")
+        raise UnreadableError(f"{name}: holds floating-point pixels; save it with 8 or 16 bits")
     try:
         if image.mode in ("P", "PA", "La", "RGBa"):  # keeps the colour under transparent pixels
             image = image.convert("RGBA")
         return np.array(image.convert("RGB"))
     except ValueError:
-        raise UnreadableError(f"{path}: cannot be read as RGB from {image.mode}") from None
+        raise UnreadableError(f"{name}: cannot be read as RGB from {image.mode}") from None
 
 
 def resize(picture, size):

@@ -1,4 +1,4 @@
-"""The training loop: learning rate, optimizer, and the files that a run keeps up to date."""
+"""The training loop, and the files that a run keeps up to date."""
 
 import contextlib
 import csv
@@ -16,65 +16,17 @@ from pathlib import Path
 import keras
 
 import nets
-from segmentation import checkpoint, files, model_card, plots
-from segmentation.choices import OPTIMIZERS
+from segmentation import checkpoint, files, losses, metrics, model_card, plots
 from segmentation.errors import InputError
 from segmentation.model_card import MODEL_SUFFIXES
 
-WARM_UP = 0.05  # of all steps, of the cosine schedule
-# The older hair project: tenfold drops after these parts of all steps.
-DROPS = (0.5, 0.75, 0.9)
-WEIGHT_DECAY = 0.02
-# Of AdamW's squared gradients. Keras' 0.999 remembers the wild first steps for most of a short run:
-# hair IoU on LFW after 12 epochs 0.718 with it, 0.723 with this.
-BETA_2 = 0.98
 TIMED_STEPS = 20  # after so many steps the remaining time is told
 # Options that say where things are; where a run may be carried on from another folder.
-NO_SETTINGS = {"img_file", "mask_file", "val_img_file", "val_mask_file", "output", "resume"}
+NO_SETTINGS = {
+    *("img_file", "mask_file", "val_img_file", "val_mask_file"),
+    *("tfrecord_data", "val_tfrecord_data", "label_filename", "output", "resume"),
+}
 MAY_CHANGE = {"epochs", "num_steps", "patience"}  # settings, from a run to the one that resumes it
-
-
-def learning_rate(schedule, rate, total_steps):
-    """Return a rate or a schedule over optimizer steps.
-
-    Args:
-        schedule: `cosine` (linear warm-up, then half a cosine to 0,
-            https://arxiv.org/abs/1608.03983), `progressive` (tenfold drops after 50, 75 and 90 %,
-            the older hair project's) or `constant`.
-        rate: the highest rate.
-        total_steps: of the run.
-    """
-    if schedule == "constant":
-        return rate
-    if schedule == "progressive":
-        drops = [round(part * total_steps) for part in DROPS]
-        rates = [rate * 10.0**-i for i in range(len(DROPS) + 1)]
-        return keras.optimizers.schedules.PiecewiseConstantDecay(drops, rates)
-    warm_up = round(WARM_UP * total_steps)
-    return keras.optimizers.schedules.CosineDecay(
-        0.0,
-        max(1, total_steps - warm_up),
-        warmup_target=rate,
-        warmup_steps=warm_up,
-    )
-
-
-def optimizer(name, schedule, rate, total_steps):
-    """Return the Keras optimizer called `name`: `adamw`, or `sgd` with momentum 0.9.
-
-    Args:
-        name: a key of `choices.OPTIMIZERS`.
-        schedule: one of `choices.SCHEDULES`.
-        rate: the highest learning rate, or None for the optimizer's own.
-        total_steps: of the run.
-    """
-    schedule = learning_rate(schedule, rate or OPTIMIZERS[name], total_steps)
-    if name == "sgd":
-        return keras.optimizers.SGD(schedule, momentum=0.9)
-    adamw = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY, beta_2=BETA_2)
-    # Decaying scales and shifts towards 0 only takes from what normalisation has to set.
-    adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return adamw
 
 
 def output_path(output, chosen):
@@ -99,6 +51,31 @@ def output_path(output, chosen):
     return output
 
 
+def compile_model(model, optimizer, loss, data, class_weights, heads):
+    """Give a model its optimizer, its losses and the metrics that a run watches.
+
+    Args:
+        model: built network, `mask` its first output.
+        optimizer: of Keras.
+        loss: one of `choices.LOSSES`, or another name of one.
+        data: `input_pipeline.Dataset`.
+        class_weights: floats in the order of `data.class_names`, or None.
+        heads: weights of the losses of the other outputs (`nets.heads`).
+    """
+    crossentropy = losses.build("crossentropy")
+    watched = [
+        metrics.ConfusionScores(data.class_names),
+        keras.metrics.MeanMetricWrapper(crossentropy.call, "crossentropy"),
+    ]
+    outputs = 1 + len(heads)
+    model.compile(
+        optimizer=optimizer,
+        loss=[losses.build(loss, class_weights) for _ in range(outputs)],
+        loss_weights=[1.0, *heads.values()],
+        metrics=[watched] + [[]] * len(heads),
+    )
+
+
 def card(network, arguments, model, data, options):
     """Return what is known of a model before it is trained, for its card.
 
@@ -110,18 +87,20 @@ def card(network, arguments, model, data, options):
         options: of the command, as a dictionary.
     """
     settings = {name: value for name, value in options.items() if name not in NO_SETTINGS}
+    settings["img_size"] = list(data.img_size)  # as JSON gives it back
     fingerprints = {
         "data": data.card["data"]["training_fingerprint"],
         "validation_data": data.card["data"]["fingerprint"],
     }
+    phone = nets.inference_model(model)
     return {
         "network": network,
         "arguments": nets.arguments(network, arguments),
         "img_size": list(data.img_size),
         "classes": data.classes,
         "colors": data.colors,
-        "parameters": model.count_params(),
-        "macs": nets.macs(model),
+        "parameters": phone.count_params(),
+        "macs": nets.macs(phone),
         "settings": settings | fingerprints,
         **data.card,
         "versions": {
@@ -297,7 +276,7 @@ class Run(keras.callbacks.Callback):
             return
         seconds = time.perf_counter() - self.started
         row = {"epoch": epoch + 1, "step": self.step}
-        row |= {name: _number(value) for name, value in logs.items()}
+        row |= {_history_name(name): _number(value) for name, value in logs.items()}
         row |= {"learning_rate": float(self.model.optimizer.learning_rate), "seconds": seconds}
         best = self.card.get("metrics", {}).get(self.watched, -1.0)
         with uninterrupted():  # the model, its card and the state belong together
@@ -365,6 +344,11 @@ def save_model(model, path):
     bare = keras.Model(model.inputs, model.outputs, name=model.name)
     with files.written_whole(path) as temporary:
         bare.save(temporary)
+
+
+def _history_name(name):
+    """Undo what Keras puts before a metric's name when a model has heads."""
+    return name.replace(f"{nets.OUTPUT}_crossentropy", "crossentropy")
 
 
 def _number(value):

@@ -42,7 +42,7 @@ def pairs_of(ids):
         groups=[""] * len(ids),
         labels=NAMES,
     )
-    return evaluation.from_arrays(arrays)
+    return evaluation.from_prepared(arrays)
 
 
 def test_one_class_counts_the_background_and_leaves_out_what_is_no_class(tmp_path):
@@ -183,7 +183,7 @@ def prepared(tmp_path_factory):
         Image.fromarray(colors[mask]).save(folder / "raw" / "masks" / f"{index}.ppm")
     path = save(tiny_model(1), folder / "hair.keras")
     arrays = datasets.open_arrays(folder / "images-32x64.npy")
-    data = {"fingerprint": datasets.fingerprint(arrays)}
+    data = {"fingerprint": arrays.fingerprint()}
     model_card.write(path, model_card.read(path) | {"data": data, "validation_rows": [1, 4]})
     return folder
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segmentation import datasets, input_pipeline
+from segmentation import augmentation, datasets, input_pipeline
 from segmentation.errors import InputError
 
 TABLE = np.arange(256, dtype=np.uint8)
@@ -14,6 +14,18 @@ def arrays(count=10, size=32):
     images = rng.integers(0, 256, (count, size, size, 3)).astype(np.uint8)
     images[:, 0, 0, 0] = np.arange(count)  # tells the row, as long as nothing is augmented
     return images, rng.integers(0, 3, (count, size, size)).astype(np.uint8)
+
+
+def source(count=10, size=32):
+    stems = [str(row) for row in range(count)]
+    return datasets.Arrays(*arrays(count, size), stems, stems, ["background", "hair", "face"])
+
+
+def batches(data, seed=0, motion=augmentation.PORTRAITS, **others):
+    of_all = {"table": TABLE, "batch_size": 5, "img_size": (32, 32)} | others
+    return input_pipeline.TrainingBatches(
+        data, range(len(data)), seed=seed, motion=motion, **of_all
+    )
 
 
 def rows_of(batches):
@@ -43,25 +55,47 @@ def test_an_empty_part_is_an_error(groups, fraction):
 
 
 def test_validation_batches_hold_every_row_once_in_order_mapped_by_the_table():
-    images, masks = arrays()
+    data = source()
     table = TABLE.copy()
     table[2] = 255
-    batches = input_pipeline.ArrayBatches(images, masks, [1, 3, 5, 7, 9], table, 2)
-    assert rows_of(batches) == [1, 3, 5, 7, 9]
-    np.testing.assert_array_equal(batches[2][1][0], table[masks[9]])
+    found = input_pipeline.Batches(data, [1, 3, 5, 7, 9], table, 2, (32, 32))
+    assert rows_of(found) == [1, 3, 5, 7, 9]
+    np.testing.assert_array_equal(found[2][1][0], table[data.masks[9]])
+
+
+def test_pictures_of_any_size_are_stretched_to_that_of_the_network():
+    found = input_pipeline.Batches(source(), [1, 3], TABLE, 2, (16, 64))
+    images, ids = found[0]
+    assert images.shape == (2, 16, 64, 3) and ids.shape == (2, 16, 64)
+    assert set(np.unique(ids)) == {0, 1, 2}  # none between two
+    assert batches(source(), img_size=(16, 64))[0][1].shape == (5, 16, 64)
+
+
+def test_each_output_of_a_network_gets_the_ids():
+    _, targets = batches(source(), num_outputs=3)[0]
+    assert len(targets) == 3 and all(target is targets[0] for target in targets)
+
+
+def test_epochs_of_a_number_of_steps_go_through_the_same_order_as_whole_passes():
+    whole, cut = (batches(source(), motion=None, steps_per_epoch=steps) for steps in (None, 3))
+    assert (len(whole), len(cut)) == (2, 3)
+    in_passes, in_epochs = [], []
+    for _ in range(3):
+        in_passes += rows_of(whole)
+        whole.on_epoch_end()
+    for _ in range(2):
+        in_epochs += rows_of(cut)
+        cut.on_epoch_end()
+    assert in_epochs == in_passes
 
 
 def test_training_order_differs_by_epoch_and_repeats_by_seed():
-    images, masks = arrays()
-
     def epochs(seed, first):
-        batches = input_pipeline.TrainingBatches(
-            images, masks, range(10), TABLE, 3, seed, epoch=first, augment=False
-        )
+        found = batches(source(), seed, None, batch_size=3, epoch=first)
         order = []
         for _ in range(2):
-            order.append(rows_of(batches))
-            batches.on_epoch_end()
+            order.append(rows_of(found))
+            found.on_epoch_end()
         return order
 
     first, second = epochs(seed=1, first=0)
@@ -73,10 +107,7 @@ def test_training_order_differs_by_epoch_and_repeats_by_seed():
 
 
 def test_augmented_batches_repeat_and_change_with_the_epoch():
-    images, masks = arrays()
-    one, two = (
-        input_pipeline.TrainingBatches(images, masks, range(10), TABLE, 5, 7) for _ in range(2)
-    )
+    one, two = batches(source(), 7), batches(source(), 7)
     np.testing.assert_array_equal(one[0][0], two[0][0])
     np.testing.assert_array_equal(one[0][1], two[0][1])
     two.on_epoch_end()
@@ -86,8 +117,7 @@ def test_augmented_batches_repeat_and_change_with_the_epoch():
 def test_fit_sees_each_epoch_in_its_own_order():
     import keras
 
-    images, masks = arrays()
-    seen = []
+    data, seen = source(), []
 
     class Recorded(input_pipeline.TrainingBatches):
         def __getitem__(self, batch):
@@ -98,10 +128,12 @@ def test_fit_sees_each_epoch_in_its_own_order():
     inputs = keras.Input((32, 32, 3))
     model = keras.Model(inputs, keras.layers.Conv2D(1, 1)(inputs)[..., 0])
     model.compile(loss="mse")
-    batches = Recorded(images, masks, range(10), TABLE, 5, 0)
-    batches[0]
+    found = Recorded(
+        data, range(10), seed=0, motion=None, table=TABLE, batch_size=5, img_size=(32, 32)
+    )
+    found[0]
     seen.clear()
-    model.fit(batches, epochs=3, shuffle=False, verbose=0)
+    model.fit(found, epochs=3, shuffle=False, verbose=0)
     # Keras may look at batches before the first epoch to learn their shapes, and begin one more.
     wanted = [(epoch, batch) for epoch in range(3) for batch in range(2)]
     assert [seen.count(pair) for pair in wanted[2:]] == [1] * 4
@@ -115,12 +147,13 @@ def open_dataset(masks, chosen, ignore_class=None):
     return input_pipeline.open_dataset(
         datasets.Arrays(images, masks, stems, stems, names),
         chosen,
+        img_size=(32, 32),
         validation=None,
         validation_split=0.5,
         ignore_class=ignore_class,
         batch_size=2,
         seed=0,
-        augment=False,
+        motion=None,
     )
 
 
@@ -130,7 +163,8 @@ def test_a_dataset_knows_its_classes_their_colours_and_counts():
     data = open_dataset(masks, ["face"])
     assert (data.classes, data.class_names) == (["face"], ["background", "face"])
     assert data.colors == [[0, 255, 0]]
-    np.testing.assert_array_equal(data.pixels, [2 * 16 * 32, 2 * 16 * 32])
+    np.testing.assert_allclose(data.shares, [0.5, 0.5])
+    np.testing.assert_array_equal(data.pictures, [2, 2])
     assert set(np.unique(data.train[0][1])) == {0, 1}
     np.testing.assert_array_equal(data.validation[0][1][0], masks[0] == 2)
 
@@ -140,7 +174,7 @@ def test_an_ignored_background_has_no_channel_and_its_pixels_count_nowhere():
     masks[:, :8], masks[:, 8:24] = 1, 2
     data = open_dataset(masks, ["hair", "face"], ignore_class=0)
     assert data.classes == data.class_names == ["hair", "face"]
-    np.testing.assert_array_equal(data.pixels, [2 * 8 * 32, 2 * 16 * 32])
+    np.testing.assert_allclose(data.shares, [8 / 24, 16 / 24])
     assert set(np.unique(data.train[0][1])) == {0, 1, 255}
     assert data.card["ignored_class"] == "background"
 
@@ -152,6 +186,7 @@ def test_data_that_show_none_of_the_classes_are_refused():
 
 def test_class_counts_by_hand():
     masks = np.array([[[0, 1], [1, 255]], [[0, 0], [0, 0]]], np.uint8)
-    pixels, pictures = input_pipeline.class_counts(masks, [0, 1], TABLE, 2)
-    np.testing.assert_array_equal(pixels, [5, 2])
+    data = datasets.Arrays(None, masks, ["", ""], ["", ""], ["background", "hair"])
+    shares, pictures = input_pipeline.class_counts(data, [0, 1], TABLE, 2)
+    np.testing.assert_allclose(shares, [(1 / 3 + 1) / 2, (2 / 3 + 0) / 2])
     np.testing.assert_array_equal(pictures, [2, 1])

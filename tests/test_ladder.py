@@ -57,11 +57,13 @@ def test_the_ground_truth_scores_the_class_of_a_model_and_the_mean_of_several(fo
 
     arrays = datasets.open_arrays(folder / "images-32.npy")
     reference = predictor.load(folder / "hair.keras")
-    score = ladder.ground_truth(reference, evaluation.from_arrays(arrays), lambda items, *_: items)
+    score = ladder.ground_truth(
+        reference, evaluation.from_prepared(arrays), lambda items, *_: items
+    )
     assert score(reference) == 1  # the masks are its own
     inverted = np.where(np.asarray(arrays.masks) == 1, 0, 1).astype(np.uint8)
     other = datasets.Arrays(arrays.images, inverted, arrays.stems, arrays.groups, arrays.labels)
-    score = ladder.ground_truth(reference, evaluation.from_arrays(other), lambda items, *_: items)
+    score = ladder.ground_truth(reference, evaluation.from_prepared(other), lambda items, *_: items)
     assert score(reference) == 0
 
 

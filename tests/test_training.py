@@ -15,7 +15,7 @@ import pytest
 import nets
 import tiny_network
 import train_full
-from segmentation import checkpoint, datasets, labels, training
+from segmentation import checkpoint, datasets, labels, optimizers, training
 from segmentation.choices import OPTIMIZERS
 from segmentation.errors import InputError
 
@@ -146,7 +146,7 @@ def test_num_steps_overrides_epochs_and_may_end_within_one(data):
     with np.load(data / "artifacts/hair.ckpt/state.npz") as state:
         assert len(json.loads(state["run"].tobytes())["history"]) == 2
     model = nets.load("artifacts/hair.keras")
-    model.compile(optimizer=training.optimizer("adamw", "cosine", None, 6))
+    model.compile(optimizer=optimizers.build("adamw", "cosine", None, 6))
     checkpoint.restore(Path("artifacts/hair.ckpt/state.npz"), model)
     assert int(model.optimizer.iterations) == 6
 
@@ -262,7 +262,7 @@ def test_the_loss_scale_of_half_precision_survives_a_checkpoint(tmp_path):
     try:
         models = [tiny_network.Tiny((32, 32)) for _ in range(2)]
         for model in models:
-            model.compile(optimizer=training.optimizer("adamw", "cosine", None, 9), loss="mse")
+            model.compile(optimizer=optimizers.build("adamw", "cosine", None, 9), loss="mse")
     finally:
         keras.config.set_dtype_policy("float32")
     models[0].optimizer.build(models[0].trainable_variables)
@@ -287,12 +287,15 @@ def test_mobile_unet_learns_at_all(data):
         (["--batch_size", "100"], "lower --batch_size"),
         (["-o", "out/hair.tflite"], "ends in .keras or .h5"),
         (["--validation_split", "0"], "cannot be split"),
-        (["--val_img_file", "data/images-64.npy"], "other classes or sizes"),
+        (["--val_img_file", "other/images-32.npy"], "have other classes"),
+        (["--fine_tune_checkpoint", "nowhere.keras"], "nowhere.keras: no such file"),
+        (["--class_weights", "nowhere.json"], "--class_weights is none, balanced or a file"),
         (["--mask_file", "nowhere.npy"], "nowhere.npy"),
     ],
 )
 def test_mistakes_get_one_line_and_write_nothing(data, options, message):
-    write_arrays(data / "data", size=64)
+    write_arrays(data / "other")
+    (data / "other/labels.txt").write_text("idx\tlabel\n0\tnone\n1\thair\n2\tcat\n")
     with pytest.raises(InputError, match=message) as error:
         train("--epochs", "1", *options)
     assert "\n" not in str(error.value)
@@ -306,19 +309,19 @@ def test_a_model_that_predicts_one_class_everywhere_is_called_out():
 
 
 def test_schedules_by_hand():
-    progressive = training.learning_rate("progressive", 0.1, 100)
+    progressive = optimizers.learning_rate("progressive", 0.1, 100)
     assert [float(progressive(step)) for step in (0, 49, 51, 76, 91)] == pytest.approx(
         [0.1, 0.1, 0.01, 0.001, 0.0001]
     )
-    cosine = training.learning_rate("cosine", 0.2, 100)
+    cosine = optimizers.learning_rate("cosine", 0.2, 100)
     assert float(cosine(0)) == 0 and float(cosine(100)) == pytest.approx(0, abs=1e-8)
     assert float(cosine(5)) == pytest.approx(0.2)  # after a warm-up of 5 %
-    assert training.learning_rate("constant", 0.3, 100) == 0.3
+    assert optimizers.learning_rate("constant", 0.3, 100) == 0.3
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers_begin_with_their_own_rate(name):
-    optimizer = training.optimizer(name, "constant", None, 10)
+    optimizer = optimizers.build(name, "constant", None, 10)
     assert float(optimizer.learning_rate) == pytest.approx(OPTIMIZERS[name])
 
 
