@@ -207,7 +207,10 @@ def add_older_model_options(parser):
     )
     group.add_argument("--input_std", type=one_or_three, metavar="S", help="the same")
     group.add_argument(
-        "--model", dest="network", choices=older_models.RENAMED, help="for an .h5 of weights only"
+        "--model",
+        dest="network",
+        choices=older_models.OF_WEIGHTS,
+        help="for an .h5 of weights only",
     )
     group.add_argument("-s", "--img_size", type=img_size, help="that such weights are to work at")
     group.add_argument("-a", "--alpha", type=positive, help="that they were trained with (1)")

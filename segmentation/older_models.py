@@ -38,7 +38,7 @@ class Given:
         normalization: `(mean, std)`, three numbers each, of what the pictures were normalised with
             outside of the network, `(x - mean) / std`; None: it happens inside.
         classes: text that names the channels, for `labels.of_channels`, or None.
-        network: a key of `RENAMED`, for a file that holds weights only, else None.
+        network: a key of `OF_WEIGHTS`, for a file that holds weights only, else None.
         img_size, arguments: `(height, width)` and keyword arguments to build `network` with.
     """
 
@@ -93,7 +93,7 @@ def load(path, given=NOTHING):
         model = _from_weights(path, given, written)
     else:
         raise InputError(
-            f"{path}: holds weights only; say of what, like --model {next(iter(RENAMED))} "
+            f"{path}: holds weights only; say of what, like --model {next(iter(OF_WEIGHTS))} "
             "--img_size 224 --alpha 1 --alpha_up 0.25"
         )
     _require_one_normalization(path, model, given)
@@ -203,32 +203,43 @@ def _enlarging_as_before(model, version):
 
 
 def _from_weights(path, given, written):
-    """Return the network that `given` describes, its normalisation cut off, with the weights."""
-    import keras
-
-    arrays = RENAMED[given.network](written.arrays)
-    channels = arrays[SCORE][0].shape[-1] if SCORE in arrays else 1
+    """Return the network that `given` describes, without normalisation, with the weights."""
+    build, renamed, score = OF_WEIGHTS[given.network]
+    arrays = renamed(written.arrays)
+    channels = arrays[score][0].shape[-1] if score in arrays else 1
     try:
-        model = nets.build(given.network, given.img_size, channels, **given.arguments)
+        model = build(given.img_size, channels, **given.arguments)
     except ValueError as error:
         raise InputError(f"--model {given.network}: {error}") from None
-    (rescaling,) = (one for one in model.layers if isinstance(one, keras.layers.Rescaling))
-    model = keras.Model(rescaling.output, model.output)
     model = _enlarging_as_before(model, written.version)
     _assign(path, model, arrays)
     return model
 
 
-SCORE = "score"  # name of the layer whose channels are the classes
+def _icnet(img_size, num_classes, **arguments):
+    from segmentation import older_icnet
+
+    if arguments.keys() - {"alpha"}:
+        raise ValueError("icnet has no --alpha_up and no --upsampling")
+    return older_icnet.build(img_size, num_classes, **arguments)
 
 
-def _mobile_unet(arrays):
+def _mobile_unet(img_size, num_classes, **arguments):
+    """Build ours, whose layers are theirs, and cut its normalisation off."""
+    import keras
+
+    model = nets.build("mobile_unet", img_size, num_classes, **arguments)
+    (rescaling,) = (one for one in model.layers if isinstance(one, keras.layers.Rescaling))
+    return keras.Model(rescaling.output, model.output)
+
+
+def _as_in_ours(arrays):
     """Rename the arrays of hair2017's MobileUNet, by layer, to the names of `nets.mobile_unet`."""
     names = {"conv_0": "conv1", "conv_0_bn": "conv1_bn", "conv_18": "stem_conv"}
     names |= {"conv_18_bn": "stem_bn"}
     transposed = [name for name in arrays if name.startswith("conv2d_transpose")]
     scores = [name for name in arrays if re.fullmatch(r"conv2d(_\d+)?", name)]
-    names |= {name: SCORE for name in scores[-1:]}  # the numbers go on from network to network
+    names |= {name: "score" for name in scores[-1:]}  # the numbers go on from network to network
     for block, stride in enumerate((16, 8, 4, 2), start=14):
         for part in ("dw", "pw"):
             names[f"conv_{part}_{block}"] = f"up_{stride}_{part}"
@@ -238,7 +249,12 @@ def _mobile_unet(arrays):
     return {names.get(name, name): weights for name, weights in arrays.items()}
 
 
-RENAMED = {"mobile_unet": _mobile_unet}  # networks whose older weights are known
+# Networks whose older weights are known: how to build them, what names the arrays as they name
+# their layers, and the layer whose channels are the classes.
+OF_WEIGHTS = {
+    "mobile_unet": (_mobile_unet, _as_in_ours, "score"),
+    "icnet": (_icnet, dict, "conv6_cls"),
+}
 
 
 def _assign(path, model, arrays):

@@ -13,7 +13,7 @@ import keras2
 import nets
 import predict
 import tf_converter
-from segmentation import command_line, model_card, older_models, predictor, samples
+from segmentation import command_line, model_card, older_icnet, older_models, predictor, samples
 from segmentation.errors import InputError
 from segmentation.older_models import ORIGINS, Given
 from tiny_models import IMG_SIZE, tiny_model
@@ -101,6 +101,27 @@ def test_weights_that_do_not_fit_are_counted(weights_file, tmp_path):
     other = keras2.write(tmp_path / "other.h5", keras2.icnet_like(), whole=False)
     with pytest.raises(InputError, match=r"none of 77 .* 77 not in the file \(conv1\)"):
         predictor.load(other, given)
+
+
+def test_weights_only_of_an_icnet_of_2018_give_the_same_network(tmp_path):
+    keras.utils.set_random_seed(0)
+    network = older_icnet.build((384, 384), 3, alpha=0.125)
+    assert network.output_shape == (None, 96, 96, 3)
+    assert network.get_layer("conv4_2_3x3").output.shape[1:3] == (12, 12)
+    path = keras2.write(tmp_path / "room_weights.h5", network, "2.2.4", whole=False)
+    images = np.random.default_rng(0).integers(0, 256, (1, 384, 384, 3)).astype(np.uint8)
+    expected = network.predict(images / 255 - 0.5, verbose=0)
+    given = Given("icnet2018", ORIGINS["icnet2018"], None, "icnet", (384, 384), {"alpha": 0.125})
+    np.testing.assert_allclose(predictor.load(path, given)(images), expected, atol=1e-5)
+
+    for size, arguments, message in (
+        ((192, 192), {"alpha": 0.125}, "squares of a multiple of 384"),
+        ((384, 384), {"alpha": 0.25}, "none of .* layers loaded"),
+        ((384, 384), {"alpha_up": 0.25}, "icnet has no --alpha_up"),
+    ):
+        given = Given("icnet2018", ORIGINS["icnet2018"], None, "icnet", size, arguments)
+        with pytest.raises(InputError, match=message):
+            predictor.load(path, given)
 
 
 def test_an_icnet_of_2018_gives_its_first_output(tmp_path):
