@@ -28,31 +28,29 @@ def plain(image_dir, annotation_dir, output, ids):
     """Write all pairs to one TFRecord."""
     with tf.io.TFRecordWriter(str(output)) as writer:
         for path in sorted(Path(image_dir).iterdir()):
-            picture = np.array(Image.open(path).convert("RGB"))
             mask = np.array(Image.open(Path(annotation_dir, f"{path.stem}.png")))
             relabelled = np.zeros(mask.shape, np.uint8)
             for new, old in enumerate(ids, start=1):
                 relabelled[np.where(mask == old)] = new
             image, annotation = io.BytesIO(), io.BytesIO()
-            Image.fromarray(picture).save(image, "JPEG", quality=95)
+            Image.open(path).convert("RGB").save(image, "JPEG", quality=95)
             Image.fromarray(relabelled).save(annotation, "PNG")
-            encoded = {tfrecords.IMAGE: image.getvalue(), tfrecords.MASK: annotation.getvalue()}
             feature = {
-                name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-                for name, value in encoded.items()
+                name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[file.getvalue()]))
+                for name, file in ((tfrecords.IMAGE, image), (tfrecords.MASK, annotation))
             }
-            example = tf.train.Example(features=tf.train.Features(feature=feature))
-            writer.write(example.SerializeToString())
+            features = tf.train.Features(feature=feature)
+            writer.write(tf.train.Example(features=features).SerializeToString())
 
 
 image_dir, annotation_dir, label_filename, whitelist = sys.argv[1:]
-names, _ = labels.read_object_info(label_filename)
+names, _shares = labels.read_object_info(label_filename)
 ids = [index for name in whitelist.split("|") for index in names if names[index] == name.strip()]
 count, best = len(list(Path(image_dir).iterdir())), {}
-for attempt in range(3):
+for _ in range(3):
     for way, workers in (("plain", 0), ("one thread", 1), ("two threads", 2)):
         with tempfile.TemporaryDirectory() as folder:
-            output, start = Path(folder, f"{attempt}.tfrecord"), time.perf_counter()
+            output, start = Path(folder, "all.tfrecord"), time.perf_counter()
             if way == "plain":
                 plain(image_dir, annotation_dir, output, ids)
             else:
