@@ -5,8 +5,8 @@
 
 The plain way is one process that decodes every file with Pillow, relabels class by class, encodes
 both again (JPEG of quality 95, PNG) and writes with TensorFlow. Both are called within this
-process, so that TensorFlow's import, which only the plain way needs, counts for neither.
-Both keep every picture. Prints pictures/s, best of three each, and their ratio.
+process: TensorFlow's import, which only the plain way needs, counts for neither. Both keep every
+picture. Prints pictures/s, best of three each, and their ratio.
 """
 
 import io
@@ -25,16 +25,15 @@ from segmentation import ade20k, labels, tfrecords
 
 
 def plain(image_dir, annotation_dir, output, ids):
-    """Write all pairs to one TFRecord."""
+    """Write all pairs to one file."""
     with tf.io.TFRecordWriter(str(output)) as writer:
         for path in sorted(Path(image_dir).iterdir()):
             mask = np.array(Image.open(Path(annotation_dir, f"{path.stem}.png")))
             relabelled = np.zeros(mask.shape, np.uint8)
             for new, old in enumerate(ids, start=1):
                 relabelled[np.where(mask == old)] = new
-            image, annotation = io.BytesIO(), io.BytesIO()
-            Image.open(path).convert("RGB").save(image, "JPEG", quality=95)
-            Image.fromarray(relabelled).save(annotation, "PNG")
+            Image.open(path).convert("RGB").save(image := io.BytesIO(), "JPEG", quality=95)
+            Image.fromarray(relabelled).save(annotation := io.BytesIO(), "PNG")
             feature = {
                 name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[file.getvalue()]))
                 for name, file in ((tfrecords.IMAGE, image), (tfrecords.MASK, annotation))
@@ -54,8 +53,8 @@ for _ in range(3):
             if way == "plain":
                 plain(image_dir, annotation_dir, output, ids)
             else:
-                options = dict(whitelist=whitelist, threshold=0, workers=workers)
-                ade20k.prepare(image_dir, annotation_dir, output, label_filename, **options)
+                folders = (image_dir, annotation_dir, output, label_filename)
+                ade20k.prepare(*folders, whitelist, threshold=0, workers=workers)
             best[way] = max(best.get(way, 0), count / (time.perf_counter() - start))
 for way, speed in best.items():
     print(f"{way:12}{speed:8.0f} pictures/s{speed / best['plain']:8.1f} times the plain way")
