@@ -5,8 +5,9 @@ import logging
 import os
 import sys
 import tarfile
+import zipfile
 import zlib
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from segmentation import files
@@ -17,7 +18,7 @@ TIMEOUT = (30, 60)  # seconds, to connect and between bytes
 
 
 class Archive(NamedTuple):
-    """A tar archive of a data set."""
+    """A tar or zip archive of a data set."""
 
     file: str
     url: str
@@ -39,7 +40,15 @@ DATA_SETS = {
             known_hash="md5:3e7e26e801c3081d651c8c2ef3c45cfc",
             folder="parts_lfw_funneled_gt_images",
         ),
-    )
+    ),
+    "ade20k": (
+        Archive(  # http://sceneparsing.csail.mit.edu: 20,210 pictures to train, 2,000 to validate
+            file="ADEChallengeData2016.zip",
+            url="http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
+            known_hash="sha1:219e1696abb36c8ba3a3afe7fb2f4b4606a897c7",
+            folder="ADEChallengeData2016",
+        ),
+    ),
 }
 
 
@@ -119,30 +128,58 @@ def _fetch(archive, address, out_dir, fetcher):
 
 
 def _unpack(path, folder, progress):
-    """Unpack a tar archive beside itself: `folder` appears whole, and nothing else does."""
+    """Unpack an archive beside itself: `folder` appears whole, and nothing else does."""
+    with files.written_whole(path.parent / folder) as temporary:
+        stage = temporary.parent / "unpacked"
+        stage.mkdir()
+        extract = _extract_zip if path.suffix == ".zip" else _extract_tar
+        try:
+            extract(path, stage, progress)
+        except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+            raise InputError(
+                f"{path}: a damaged archive ({error}); delete it and run again"
+            ) from None
+        if not (stage / folder).is_dir():
+            raise InputError(f"{path}: holds no folder {folder}; delete it and run again")
+        os.replace(stage / folder, temporary)
+
+
+def _extract_tar(path, stage, progress):
     if not hasattr(tarfile, "data_filter"):
         raise InputError(
             f"{path}: Python {sys.version.split()[0]} cannot unpack archives safely; take 3.11.4 "
             f"or later, or unpack it by hand into {path.parent}"
         )
     try:
-        with files.written_whole(path.parent / folder) as temporary, tarfile.open(path) as tar:
-            stage = temporary.parent / "unpacked"
-            stage.mkdir()
+        with tarfile.open(path) as tar:
             members = tar.getmembers()
             if progress is not None:
                 members = progress(members, len(members), f"unpacking {path.name}")
             tar.extractall(stage, members, filter="data")
-            if not (stage / folder).is_dir():
-                raise InputError(f"{path}: holds no folder {folder}; delete it and run again")
-            os.replace(stage / folder, temporary)
     except tarfile.FilterError as error:
-        raise InputError(
-            f"{path}: not unpacked, for it would write outside its folder ({error}); take the "
-            "archive from elsewhere"
-        ) from None
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: a damaged archive ({error}); delete it and run again") from None
+        raise InputError(_not_unpacked(path, error)) from None
+
+
+def _extract_zip(path, stage, progress):
+    # extract() takes dots out of a path and writes a link as a small file: nothing gets outside.
+    # But an archive that tries is to be refused, as a tar archive is.
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        for member in members:
+            name = PurePosixPath(member.filename.replace("\\", "/"))
+            if name.is_absolute() or ".." in name.parts:
+                raise InputError(_not_unpacked(path, f"'{member.filename}'"))
+        if progress is not None:
+            members = progress(members, len(members), f"unpacking {path.name}")
+        for member in members:
+            archive.extract(member, stage)
+
+
+def _not_unpacked(path, error):
+    return (
+        f"{path}: not unpacked, for it would write outside its folder ({error}); take the "
+        "archive from elsewhere"
+    )
 
 
 class _Fetcher:

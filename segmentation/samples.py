@@ -1,16 +1,21 @@
-"""Write drawn portraits as a folder in the layout of LFW."""
+"""Write drawn portraits in the layout of LFW, and drawn rooms in that of ADE20K."""
 
+import re
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from segmentation import files, masks
+from segmentation import files, labels, masks
 from segmentation.errors import InputError
 from segmentation.portraits import person_of, portrait
+from segmentation.rooms import room
 
 MASK_COLORS = np.uint8(masks.PART_COLORS)  # RGB by class id, as in the part masks of LFW
 QUALITY_STREAM = 2  # of random numbers, beside those of portraits.py
+SPLITS = ("training", "validation")
+VALIDATION_EVERY = 5  # rooms: the fifth, the tenth ...
+ROOM_NAME = re.compile(r"room_\d{4,}")  # tells drawn rooms from real ones
 GROUP_PREFIX = "drawn"  # tells mapping.csv of drawn portraits from that of real ones
 
 
@@ -35,12 +40,8 @@ def write_portraits(out_dir, count, seed, progress=None):
             these names.
     """
     out_dir = Path(out_dir)
-    if count < 1 or seed < 0:
-        raise InputError(f"count {count}, seed {seed}: give a count of 1 or more, a seed from 0 on")
+    numbers = _numbers(count, seed, progress)
     _refuse_foreign_files(out_dir)
-    numbers = range(count)
-    if progress is not None:
-        numbers = progress(numbers, count, "drawing")
     pixels = np.zeros(len(MASK_COLORS), np.int64)
     with (
         files.written_whole(out_dir / "mapping.csv") as mapping,
@@ -53,8 +54,7 @@ def write_portraits(out_dir, count, seed, progress=None):
         for number in numbers:
             stem = f"{number + 1:04d}"
             picture, mask = portrait(seed, number)
-            quality = int(np.random.default_rng([seed, QUALITY_STREAM, number]).integers(72, 97))
-            _encode(image_dir / f"{stem}.jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+            _encode(image_dir / f"{stem}.jpg", picture, _quality(seed, number))
             _encode(mask_dir / f"{stem}.ppm", MASK_COLORS[mask])
             lines.append(f"{stem},{GROUP_PREFIX}{person_of(number) + 1:04d}")
             pixels += np.bincount(mask.ravel(), minlength=len(pixels))
@@ -69,6 +69,92 @@ def write_portraits(out_dir, count, seed, progress=None):
             for name, share in zip(masks.PART_NAMES, shares, strict=True)
         },
     }
+
+
+def write_rooms(out_dir, count, seed, progress=None):
+    """Draw rooms into `images/` and `annotations/`, `training/` and `validation/` in each.
+
+    Names are `room_NNNN`; every fifth is for validation. `objectInfo150.txt` beside them names
+    ADE20K's classes and says how often they show here. As portraits, a room depends on `seed` and
+    its number alone, and those of an earlier call are replaced.
+
+    Args: as of `write_portraits`.
+
+    Returns: dictionary of `out_dir`, `pictures` (of both), `training`, `validation`, and `shares`:
+        of the pixels, by class, for those that show.
+
+    Raises:
+        InputError: if count or seed is out of range, or the folder holds other files under
+            these names.
+    """
+    out_dir = Path(out_dir)
+    numbers = _numbers(count, seed, progress)
+    _refuse_foreign_rooms(out_dir)
+    names = list(labels.ade20k())
+    pixels = np.zeros(len(names) + 1, int)
+    shown = {split: np.zeros(len(names) + 1, int) for split in SPLITS}
+    with (
+        files.written_whole(out_dir / "objectInfo150.txt") as info,
+        files.written_whole(out_dir / "annotations") as mask_dir,
+        files.written_whole(out_dir / "images") as image_dir,
+    ):
+        for folder in (image_dir, mask_dir):
+            for split in SPLITS:
+                (folder / split).mkdir(parents=True)
+        for number in numbers:
+            split = SPLITS[number % VALIDATION_EVERY == VALIDATION_EVERY - 1]
+            picture, mask = room(seed, number)
+            stem = f"room_{number + 1:04d}"
+            _encode(image_dir / split / f"{stem}.jpg", picture, _quality(seed, number))
+            (mask_dir / split / f"{stem}.png").write_bytes(cv2.imencode(".png", mask)[1].tobytes())
+            counted = np.bincount(mask.ravel(), minlength=len(pixels))
+            pixels += counted
+            shown[split] += counted > 0
+        shares = pixels / pixels.sum()
+        lines = ["Idx\tRatio\tTrain\tVal\tName"]
+        for index, name in enumerate(names, start=1):
+            row = (index, f"{shares[index]:.4f}", *(shown[split][index] for split in SPLITS), name)
+            lines.append("\t".join(map(str, row)))
+        info.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    return {
+        "out_dir": str(out_dir),
+        "pictures": count,
+        "training": count - count // VALIDATION_EVERY,
+        "validation": count // VALIDATION_EVERY,
+        "shares": {
+            name: round(float(share), 4)
+            for name, share in zip(names, shares[1:], strict=True)
+            if share
+        },
+    }
+
+
+def _numbers(count, seed, progress):
+    if count < 1 or seed < 0:
+        raise InputError(f"count {count}, seed {seed}: give a count of 1 or more, a seed from 0 on")
+    return range(count) if progress is None else progress(range(count), count, "drawing")
+
+
+def _quality(seed, number):
+    """Return OpenCV's options of a JPEG of some quality."""
+    quality = np.random.default_rng([seed, QUALITY_STREAM, number]).integers(72, 97)
+    return [cv2.IMWRITE_JPEG_QUALITY, int(quality)]
+
+
+def _refuse_foreign_rooms(out_dir):
+    """Raise InputError unless `images`, `annotations` and their names are absent, or drawn here."""
+    drawn = False
+    for folder in (out_dir / "images", out_dir / "annotations"):
+        found = sorted(path for path in folder.rglob("*") if not path.is_dir())
+        foreign = [path for path in found if not ROOM_NAME.fullmatch(path.stem)]
+        if foreign or folder.is_file():
+            raise InputError(
+                f"{(foreign or [folder])[0]}: was not drawn here; choose another --out_dir"
+            )
+        drawn = drawn or bool(found)
+    info = out_dir / "objectInfo150.txt"
+    if info.exists() and not drawn:
+        raise InputError(f"{info}: not of drawn rooms; choose another --out_dir")
 
 
 def _refuse_foreign_files(out_dir):

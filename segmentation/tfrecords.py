@@ -180,6 +180,8 @@ def records(shards):
     import tensorflow as tf
     from google.protobuf import message
 
+    # TensorFlow takes a file that is cut within the head of a record for a whole one.
+    fingerprint(shards)
     for shard in shards:
         with naming_damage([shard]):
             for serialized in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():

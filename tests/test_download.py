@@ -8,6 +8,7 @@ import random
 import re
 import tarfile
 import threading
+import zipfile
 
 import pytest
 
@@ -102,6 +103,23 @@ def publish(server, monkeypatch, pictures, masks=None):
     monkeypatch.setitem(download.DATA_SETS, "tiny", tuple(archives))
 
 
+def zip_of(members):
+    """Return a .zip of {name: bytes} as bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def publish_zip(server, monkeypatch, content):
+    """Make `server` the origin of a data set "zipped" of one archive."""
+    server.contents["/mirror/scenes.zip"] = content
+    known = "sha1:" + hashlib.sha1(content).hexdigest()
+    archive = download.Archive("scenes.zip", server.url + "scenes.zip", known, "scenes")
+    monkeypatch.setitem(download.DATA_SETS, "zipped", (archive,))
+
+
 def tree(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
@@ -120,6 +138,46 @@ def test_lfw_is_what_the_issue_names():
     assert masks.url.endswith("/lfw/part_labels/parts_lfw_funneled_gt_images.tgz")
     assert masks.known_hash == "md5:3e7e26e801c3081d651c8c2ef3c45cfc"
     assert (pictures.folder, masks.folder) == ("lfw_funneled", "parts_lfw_funneled_gt_images")
+
+
+def test_ade20k_is_what_the_challenge_names():
+    (archive,) = download.DATA_SETS["ade20k"]
+    assert archive.url == ("http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip")
+    assert archive.known_hash == "sha1:219e1696abb36c8ba3a3afe7fb2f4b4606a897c7"
+    assert (archive.file, archive.folder) == ("ADEChallengeData2016.zip", "ADEChallengeData2016")
+
+
+def test_a_zip_goes_on_is_checked_and_unpacked_once(server, monkeypatch, tmp_path):
+    content = zip_of({"scenes/images/a.jpg": NOISE, "__MACOSX/a": b"", "scenes/info.txt": b"x"})
+    publish_zip(server, monkeypatch, content)
+    server.limit = len(content) // 2
+    result = download.download("zipped", tmp_path)
+    assert len(server.ranges) > 1 and server.ranges[1].startswith("bytes=")
+    assert (result["downloaded"], result["unpacked"]) == (["scenes.zip"], ["scenes"])
+    assert (tmp_path / "scenes/images/a.jpg").read_bytes() == NOISE
+    assert tree(tmp_path) == [
+        *("scenes", "scenes.zip", "scenes/images", "scenes/images/a.jpg", "scenes/info.txt")
+    ]
+    assert download.download("zipped", tmp_path)["unpacked"] == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (zip_of({"scenes/a": b"", "../outside.txt": b"evil"}), "would write outside"),
+        (zip_of({"scenes/a": b"", "/tmp/outside.txt": b"evil"}), "would write outside"),
+        (zip_of({"scenes/a": b"", "scenes\\..\\..\\out": b"evil"}), "would write outside"),
+        (zip_of({"other/a": b""}), "holds no folder scenes"),
+        (zip_of({"scenes/a": NOISE})[:-100], "a damaged archive"),
+        (zip_of({"scenes/a": NOISE}).replace(NOISE[:99], NOISE[1:100]), "a damaged archive"),
+    ],
+)
+def test_a_bad_zip_is_named_and_leaves_no_folder(server, monkeypatch, tmp_path, content, message):
+    publish_zip(server, monkeypatch, content)
+    with pytest.raises(InputError, match=f"scenes.zip: .*{message}") as error:
+        download.download("zipped", tmp_path / "raw")
+    assert "\n" not in str(error.value)
+    assert tree(tmp_path) == ["raw", "raw/scenes.zip"]
 
 
 def test_fetches_and_unpacks_once(server, monkeypatch, tmp_path):

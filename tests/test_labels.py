@@ -159,3 +159,82 @@ def test_channels_are_named_in_their_order():
 def test_names_that_fit_no_channels_are_refused(text, number, message):
     with pytest.raises(InputError, match=message):
         labels.of_channels(text, number)
+
+
+def test_ade20ks_classes_have_the_colors_of_its_palette():
+    assert len(labels.ade20k()) == 150
+    names = ["none", "pillow", "my own", "wall", "floor, flooring ", "sky", "hair", "flag"]
+    assert labels.colors(names) == [
+        *([0, 0, 0], [0, 235, 255], [0, 128, 0], [120, 120, 120], [80, 50, 50], [6, 230, 230]),
+        *([255, 0, 0], [92, 0, 255]),
+    ]
+    # The published palette gives one colour twice.
+    road, skyscraper = labels.colors(["none", "road, route", "skyscraper"])[1:]
+    assert road == [140, 140, 140] != skyscraper
+
+
+def test_a_color_near_one_of_the_palette_is_replaced():
+    # The seventh of VOC is (128, 128, 128), and a wall (120, 120, 120).
+    names = ["none", "wall", *"abcdefg"]
+    wall, *others = labels.colors(names)[1:]
+    assert others[4] == [0, 128, 128]  # the sixth of VOC, as ever
+    assert others[5] == [128, 0, 0]  # the first, which no other class has
+    assert len({tuple(color) for color in labels.colors(names)}) == len(names)
+
+
+def test_all_colors_of_a_full_list_with_ade20k_differ():
+    names = ["none", *labels.ade20k(), *map(str, range(104))]
+    assert len({tuple(color) for color in labels.colors(names)}) == 255
+
+
+INFO = "Idx\tRatio\tTrain\tVal\tName\n1\t0.5\t9\t1\twall\n22 \t0.25\t9\t1\tsofa, couch, lounge \n"
+
+
+def test_object_info_is_read_without_the_blanks_of_the_real_one(tmp_path):
+    path = tmp_path / "info.txt"
+    path.write_text(INFO)
+    names, shares = labels.read_object_info(path)
+    assert names == {1: "wall", 22: "sofa, couch, lounge"} and shares == {1: 0.5, 22: 0.25}
+    path.write_text("idx\tlabel\n0\tnone\n1\tsky\n")
+    assert labels.read_object_info(path) == ({1: "sky"}, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "first line must name the columns"),
+        ("wall\nfloor\n", "first line must name the columns"),
+        ("Idx\tName\n", "names no class"),
+        ("Idx\tName\n1\n", "line 2: expected an id below 255 and a name"),
+        ("Idx\tName\n255\tx\n", "line 2: expected an id below 255"),
+        ("Idx\tName\n1\tx\n1\ty\n", "line 3: the class 1 'y' is named before"),
+        ("Idx\tName\n1\tx\n2\tx \n", "line 3: the class 2 'x' is named before"),
+        ("Idx\tRatio\tName\n1\tmuch\tx\n", "line 2: the ratio 'much' is no number"),
+    ],
+)
+def test_a_malformed_object_info_is_named(tmp_path, text, message):
+    path = tmp_path / "info.txt"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        labels.read_object_info(path)
+    assert str(path) in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_whitelist_gives_names_and_a_table():
+    names = {1: "person", 2: "car", 5: "truck", 9: "van", 12: "sea"}
+    found, table = labels.whitelist(names, "person|truck : car:van")
+    assert found == ["none", "person", "truck"]  # a merged group is called by its first member
+    assert table[[0, 1, 2, 5, 9, 12, 255]].tolist() == [0, 1, 2, 2, 2, 0, 255]
+    found, table = labels.whitelist(names)
+    assert found == ["none", *names.values()]
+    assert table[[0, 1, 2, 5, 9, 12, 255]].tolist() == [0, 1, 2, 3, 4, 5, 255]
+
+
+def test_every_unknown_name_is_listed_with_its_nearest():
+    names = dict(enumerate(labels.ade20k(), start=1))
+    with pytest.raises(InputError) as error:
+        labels.whitelist(names, "chiar|wall|Sky|couch|qqq")
+    message = str(error.value)
+    assert "'chiar' (did you mean 'chair'" in message and "'Sky' (did you mean 'sky'" in message
+    assert "'couch' (did you mean 'sofa, couch, lounge'" in message and "'qqq';" in message
+    assert "'wall'" not in message and "\n" not in message

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from segmentation.portraits import backdrops, clothes, faces, hairstyles, people
-from segmentation.portraits.canvas import BACKGROUND, FACE, HAIR, Canvas, wave
+from segmentation.portraits.canvas import BACKGROUND, FACE, HAIR, Canvas, photograph, wave
 
 PERSON_STREAM, PICTURE_STREAM = 0, 1  # of random numbers, beside the seed
 # Which of the people in a block of ten pictures each shows: LFW, too, has several of some.
@@ -35,7 +35,7 @@ def portrait(seed, index):
         canvas.image = cv2.GaussianBlur(canvas.image, (0, 0), rng.uniform(0.8, 2.5))
         canvas.ids[:] = BACKGROUND  # as in LFW, only the person in the middle counts
     _draw(canvas, person, people.pose(rng), rng)
-    return _photograph(canvas.image, rng), canvas.ids
+    return photograph(canvas.image, rng), canvas.ids
 
 
 def person_of(index):
@@ -91,16 +91,3 @@ def _paint_knot(canvas, sitter, rng):
         return
     knot = knot * (1 + 0.02 * wave(rng, len(knot), 20)[:, None])
     canvas.paint([sitter.at(knot)], sitter.hair, HAIR, gain=0.9)
-
-
-def _photograph(image, rng):
-    """Return the scene as a camera might have taken it, uint8."""
-    exposure, contrast = rng.uniform(0.85, 1.3) * rng.normal(1, 0.035, 3), rng.uniform(0.85, 1.15)
-    mixing = np.diag(exposure)
-    if rng.random() < 0.03:  # black and white
-        mixing = np.full((3, 3), exposure.mean() / 3)
-    offset = np.full((3, 1), 118 * (1 - contrast))
-    image = cv2.transform(image, np.hstack([contrast * mixing, offset]))
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.35, 1.0))
-    noise = rng.standard_normal(image.shape, dtype=np.float32)
-    return cv2.scaleAdd(noise, rng.uniform(0, 6), image).clip(0, 255).round().astype(np.uint8)

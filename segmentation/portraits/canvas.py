@@ -116,3 +116,16 @@ def strands(rng, center, waviness=0.0):
     center = (float(center[0]), float(center[1]))
     spread = cv2.warpPolar(noise, (SIDE, SIDE), center, 1.8 * SIDE, flags)
     return spread / max(spread.std(), 1e-6)
+
+
+def photograph(image, rng):
+    """Return a painted `image` of any size as a camera might have taken it, uint8."""
+    exposure, contrast = rng.uniform(0.85, 1.3) * rng.normal(1, 0.035, 3), rng.uniform(0.85, 1.15)
+    mixing = np.diag(exposure)
+    if rng.random() < 0.03:  # black and white
+        mixing = np.full((3, 3), exposure.mean() / 3)
+    offset = np.full((3, 1), 118 * (1 - contrast))
+    image = cv2.transform(image, np.hstack([contrast * mixing, offset]))
+    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.35, 1.0))
+    noise = rng.standard_normal(image.shape, dtype=np.float32)
+    return cv2.scaleAdd(noise, rng.uniform(0, 6), image).clip(0, 255).round().astype(np.uint8)
