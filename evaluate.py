@@ -104,13 +104,13 @@ def main(argv=None):
 
 def open_pairs(args, card):
     """Return the `evaluation.Pairs` that the arguments name."""
-    from segmentation import datasets, evaluation, labels, records
+    from segmentation import datasets, evaluation, labels, tfrecords
 
     if args.data_dir:
         names = labels.read(args.labels) if args.labels else None
         return evaluation.from_folders(args.data_dir, args.mask_format, names, command_line.say)
     if args.tfrecord_data:
-        path, data = args.tfrecord_data, records.open_records(args.tfrecord_data, args.labels)
+        path, data = args.tfrecord_data, tfrecords.open_records(args.tfrecord_data, args.labels)
     else:
         path = args.img_file
         data = datasets.open_arrays(args.img_file, args.mask_file, args.labels)

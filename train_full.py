@@ -89,7 +89,7 @@ def parse_args(argv=None):
         "--steps_per_epoch", type=command_line.count, help="default: one pass over the pictures"
     )
     training.add_argument(
-        "-b", "--batch_size", type=command_line.count, default=16, help="(%(default)s)"
+        "-b", "--batch_size", type=command_line.count, help="pictures (16, or all if fewer)"
     )
     training.add_argument(
         "--loss",
@@ -196,12 +196,12 @@ def main(argv=None):
 
 def open_sources(args):
     """Return what to train on, and what to validate on or None."""
-    from segmentation import datasets, records
+    from segmentation import datasets, tfrecords
 
     if args.tfrecord_data:
-        source = records.open_records(args.tfrecord_data, args.label_filename)
+        source = tfrecords.open_records(args.tfrecord_data, args.label_filename)
         other = args.val_tfrecord_data
-        return source, other and records.open_records(other, args.label_filename)
+        return source, other and tfrecords.open_records(other, args.label_filename)
     source = datasets.open_arrays(args.img_file, args.mask_file, args.label_filename)
     other = args.val_img_file
     return source, other and datasets.open_arrays(other, args.val_mask_file, args.label_filename)

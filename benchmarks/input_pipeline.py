@@ -37,9 +37,9 @@ def main(argv=None):
     """Measure both and print pictures a second and their ratio."""
     args = parse_args(argv)
     start_keras()
-    from segmentation import records
+    from segmentation import tfrecords
 
-    data = records.open_records(args.tfrecord_data, args.label_filename)
+    data = tfrecords.open_records(args.tfrecord_data, args.label_filename)
     rates = {"older order": 0.0, "one warp": 0.0}
     for _ in range(REPEATS):
         for name, batches in (("older order", older(args, data)), ("one warp", ours(args, data))):

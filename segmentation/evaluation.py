@@ -30,7 +30,7 @@ def from_prepared(data, rows=None):
     """Return the `Pairs` of prepared data, of the given rows or of all.
 
     Args:
-        data: `datasets.Arrays` or `records.Records`.
+        data: `datasets.Arrays` or `tfrecords.Records`.
         rows: row numbers, or None.
 
     Raises:
@@ -47,7 +47,7 @@ def held_out(data, path, model_path, card):
     """Return the `Pairs` that training held out for validation.
 
     Args:
-        data: `datasets.Arrays` or `records.Records`, those that the model was trained or
+        data: `datasets.Arrays` or `tfrecords.Records`, those that the model was trained or
             validated on.
         path: theirs, for messages.
         model_path: the same of the model.

@@ -9,6 +9,7 @@ import numpy as np
 from segmentation import augmentation, labels, masks, pictures
 from segmentation.errors import InputError
 
+BATCH_SIZE = 16
 WORKERS = 2  # threads that augment: OpenCV and NumPy let go of the interpreter lock
 QUEUE = 8  # batches prepared ahead
 
@@ -51,13 +52,13 @@ def open_dataset(
     """Choose the classes, hold out pictures, and make batches of the others.
 
     Args:
-        data: `datasets.Arrays` or `records.Records` to train on.
+        data: `datasets.Arrays` or `tfrecords.Records` to train on.
         chosen: names of the classes to learn.
         img_size: `(height, width)` in pixels that pictures and masks are stretched to.
         validation: the same kind of data to validate on, or None: a share of `data` is held out.
         validation_split: that share, 0..1.
         ignore_class: a class id whose pixels count nowhere, or None.
-        batch_size: pictures in a batch.
+        batch_size: pictures in a batch, or None: `BATCH_SIZE`, fewer if there are not so many.
         seed: of the split, the order and the augmentation.
         motion: `augmentation.Motion` of the training pictures, or None to leave them as they are.
         num_outputs: of the network: 1 and its training heads.
@@ -83,6 +84,7 @@ def open_dataset(
                 f"training and validation data have other classes: {data.labels} and "
                 f"{validation.labels}"
             )
+    batch_size = batch_size or min(BATCH_SIZE, len(rows))
     if len(rows) < batch_size:
         raise InputError(f"{len(rows)} training pictures fill no batch: lower --batch_size")
     shares, shown = class_counts(data, rows, table, len(class_names))
@@ -131,7 +133,7 @@ class Batches(keras.utils.PyDataset):
     for a network of several outputs the same ids as often, which the losses sample to their sizes.
 
     Args:
-        data: `datasets.Arrays` or `records.Records`.
+        data: `datasets.Arrays` or `tfrecords.Records`.
         rows: indices of what to use of it.
         table: `(256,)` uint8, channel id of each class id (`labels.channels`).
         batch_size: pictures in a batch.
@@ -241,7 +243,7 @@ def class_counts(data, rows, table, num_classes):
     """Return how much of a picture each channel id covers, and how many pictures show it.
 
     Args:
-        data: `datasets.Arrays` or `records.Records`.
+        data: `datasets.Arrays` or `tfrecords.Records`.
         rows: the rows to count.
         table: `(256,)` uint8, channel id of each class id.
         num_classes: of channel ids, the background included.

@@ -4,14 +4,19 @@ The fields are those of the TensorFlow DeepLab builders (research/deeplab/datase
 so their tools read these files, and files of theirs, or of the older project, are read here.
 """
 
-import contextlib
+import functools
 import glob
 import hashlib
+import io
+import os
 import re
 import struct
 from pathlib import Path
 
-from segmentation import crc32c
+import google_crc32c
+import numpy as np
+
+from segmentation import datasets, labels, pairing, pictures
 from segmentation.errors import InputError
 
 SUFFIX = ".tfrecord"
@@ -23,8 +28,6 @@ WIDTH = "image/width"
 CHANNELS = "image/channels"
 MASK = "image/segmentation/class/encoded"  # a PNG of one channel, class ids
 MASK_FORMAT = "image/segmentation/class/format"
-TEXTS = (IMAGE, FILENAME, FORMAT, MASK, MASK_FORMAT)
-NUMBERS = (HEIGHT, WIDTH, CHANNELS)
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 # A record is its length (8 bytes, and 4 of their checksum), its data, and 4 bytes of theirs.
 HEAD, TAIL = 12, 4
@@ -121,7 +124,7 @@ def record(stem, image, image_format, size, mask):
 
 def _masked_checksum(data):
     """Return the checksum as TensorFlow's core/lib/hash/crc32c.h masks it, little-endian."""
-    checksum = crc32c.crc32c(data)
+    checksum = google_crc32c.value(data)
     rotated = (checksum >> 15 | checksum << 17) + 0xA282EAD8
     return struct.pack("<I", rotated & 0xFFFFFFFF)
 
@@ -152,107 +155,134 @@ def _varint(value):
     return bytes(encoded)
 
 
-def features():
-    """Return the fields of a record, for `tf.io.parse_single_example`."""
-    import tensorflow as tf
-
-    return {name: tf.io.FixedLenFeature([], tf.string) for name in TEXTS} | {
-        name: tf.io.FixedLenFeature([], tf.int64) for name in NUMBERS
-    }
-
-
-def parse(serialized):
-    """Return the fields of a serialized record as scalar tensors, `IMAGE` and `MASK` encoded."""
-    import tensorflow as tf
-
-    return tf.io.parse_single_example(serialized, features())
-
-
-def records(shards):
-    """Yield `(stem, image, mask)` of each record: a string, and two encoded files as bytes.
+def open_records(path, label_file=None):
+    """Open prepared TFRecords.
 
     Args:
-        shards: list of paths, as `paths` gives.
-
-    Raises:
-        InputError: for a damaged file, one that is no TFRecord, or one with other fields.
-    """
-    import tensorflow as tf
-    from google.protobuf import message
-
-    # TensorFlow takes a file that is cut within the head of a record for a whole one.
-    fingerprint(shards)
-    for shard in shards:
-        with naming_damage([shard]):
-            for serialized in tf.data.TFRecordDataset(str(shard)).as_numpy_iterator():
-                try:
-                    fields = tf.train.Example.FromString(serialized).features.feature
-                except message.DecodeError:
-                    fields = {}
-                if not all(name in fields for name in (FILENAME, IMAGE, MASK)):
-                    raise InputError(f"{shard}: its records hold no {IMAGE} and {MASK}")
-                stem, image, mask = (
-                    fields[name].bytes_list.value[0] for name in (FILENAME, IMAGE, MASK)
-                )
-                yield stem.decode("utf-8", "surrogateescape"), image, mask
-
-
-@contextlib.contextmanager
-def naming_damage(shards):
-    """Raise what TensorFlow says of a damaged file among `shards` as an InputError that names it.
-
-    Its own message does not, whatever the pipeline: so each is read through to find the one.
-    """
-    import tensorflow as tf
-
-    try:
-        yield
-    except tf.errors.DataLossError as error:
-        for shard in shards:
-            try:
-                for _ in tf.data.TFRecordDataset(str(shard)):
-                    pass
-            except tf.errors.DataLossError:
-                raise InputError(_damaged(shard)) from None
-        raise error
-
-
-def _damaged(shard):
-    return f"{shard}: damaged, cut short or no TFRecord; {PREPARE_AGAIN}"
-
-
-def fingerprint(shards):
-    """Count records and return what tells them from others, without reading their data.
-
-    Args:
-        shards: list of paths, as `paths` gives.
+        path: as `paths`.
+        label_file: default `labels.txt` beside them.
 
     Returns:
-        `(count, digest)`: the number of records, and 64 hexadecimal digits that depend on the
-        lengths and the checksums of all records, in their order.
+        `Records`.
 
     Raises:
-        InputError: if a file is missing, empty, cut short or no TFRecord.
+        InputError: if a file is missing, cut off or no TFRecord, or all are empty.
     """
-    digest, count = hashlib.sha256(), 0
-    for shard in shards:
-        try:
-            size = Path(shard).stat().st_size
-            with open(shard, "rb", buffering=0) as file:
-                position = 0
-                while position < size:
-                    file.seek(position)
-                    head = file.read(HEAD)
-                    end = position + HEAD + TAIL
-                    end += struct.unpack("<Q", head[:8])[0] if len(head) == HEAD else size
-                    if end > size:
-                        raise InputError(_damaged(shard))
-                    file.seek(end - TAIL)
-                    digest.update(head + file.read(TAIL))
-                    position = end
-                    count += 1
-        except OSError as error:
-            raise InputError(f"{shard}: cannot be read ({error.strerror})") from None
-        if not size:
-            raise InputError(f"{shard}: an empty file; {PREPARE_AGAIN}")
-    return count, digest.hexdigest()
+    shards = paths(path)
+    return Records(shards, labels.read(label_file or shards[0].with_name("labels.txt")))
+
+
+class Records:
+    """The records of one or several TFRecord files.
+
+    Only their places are remembered. A record can be read whenever it is wanted, so that an order
+    or a division is one of numbers: no buffer has to be shuffled, and a resumed run goes on
+    exactly.
+
+    Attributes:
+        labels: class names by id.
+        groups: an empty string for each record: nobody is known to be on several pictures.
+
+    Args:
+        shards: list of paths, as `paths` gives.
+        labels: as above.
+
+    Raises:
+        InputError: if a file is missing, cut off or no TFRecord, or all are empty.
+    """
+
+    def __init__(self, shards, labels):
+        self.labels = labels
+        self._places = [place for shard in shards for place in _places(shard)]
+        if not self._places:
+            raise InputError(f"{shards[0]}: holds no picture; {PREPARE_AGAIN}")
+        self.groups = [""] * len(self)
+
+    def __len__(self):
+        return len(self._places)
+
+    @functools.cached_property
+    def stems(self):
+        """The file name, without folder and ending, of each picture."""
+        names = [self._feature(index, FILENAME) for index in range(len(self))]
+        names = [name.decode("utf-8", "surrogateescape") for name in names]
+        return [os.path.splitext(os.path.basename(name))[0] for name in names]
+
+    def read(self, index):
+        """Return `(H, W, 3)` uint8 RGB and `(H, W)` uint8 class ids (255: no class) of a record.
+
+        Raises:
+            pictures.UnreadableError: if either is damaged or they differ in size.
+            InputError: if the mask holds a class that the labels do not name.
+        """
+        encoded = io.BytesIO(self._feature(index, IMAGE))
+        image, ids = pictures.read(encoded, self._name(index)), self.read_mask(index)
+        if ids.shape != image.shape[:2]:
+            name = self._name(index)
+            raise pictures.UnreadableError(
+                pairing.different_sizes(f"mask of {name}", ids.shape, name, image.shape[:2])
+            )
+        return image, ids
+
+    def read_mask(self, index):
+        """Return `(H, W)` uint8 class ids of a record, as `read`."""
+        ids = _ids(self._feature(index, MASK), self._name(index))
+        datasets.check_ids(ids, self._name(index), self.labels)
+        return ids
+
+    def fingerprint(self):
+        """Return 64 hexadecimal digits that tell data apart, by lengths, checksums and labels."""
+        digest = hashlib.sha256("\t".join(self.labels).encode())
+        for _, _, length, checksum in self._places:
+            digest.update(struct.pack("<Q", length) + checksum)
+        return digest.hexdigest()
+
+    def _feature(self, index, name):
+        import tensorflow as tf
+
+        path, start, length, checksum = self._places[index]
+        with open(path, "rb") as file:
+            file.seek(start)
+            data = file.read(length)
+        if _masked_checksum(data) != checksum:
+            raise pictures.UnreadableError(f"{self._name(index)}: damaged; {PREPARE_AGAIN}")
+        values = tf.train.Example.FromString(data).features.feature[name].bytes_list.value
+        if not values:
+            raise InputError(f"{self._name(index)}: has no {name}; {PREPARE_AGAIN}")
+        return values[0]
+
+    def _name(self, index):
+        return f"{self._places[index][0]}, record {index}"
+
+
+def _places(shard):
+    """Yield the path, the start, the length and the checksum of each record in a file."""
+    try:
+        size = Path(shard).stat().st_size
+        with open(shard, "rb", buffering=0) as file:
+            start = 0
+            while start < size:
+                file.seek(start)
+                head = file.read(HEAD)
+                start += HEAD
+                whole = len(head) == HEAD and _masked_checksum(head[:8]) == head[8:]
+                length = struct.unpack("<Q", head[:8])[0] if whole else size
+                if start + length + TAIL > size:
+                    raise InputError(f"{shard}: cut short, or no TFRecord; {PREPARE_AGAIN}")
+                file.seek(start + length)
+                yield shard, start, length, file.read(TAIL)
+                start += length + TAIL
+    except OSError as error:
+        raise InputError(f"{shard}: cannot be opened ({error.strerror})") from None
+
+
+def _ids(encoded, name):
+    """Decode a PNG of class ids; three equal channels, as the older project wrote, are one."""
+    ids = np.asarray(pictures.open_upright(io.BytesIO(encoded), name))
+    if ids.ndim == 3 and (ids == ids[..., :1]).all():
+        ids = ids[..., 0]
+    if ids.ndim != 2 or ids.dtype != np.uint8:
+        raise pictures.UnreadableError(
+            f"{name}: the mask holds {ids.dtype} {ids.shape}, not one byte a pixel"
+        )
+    return ids

@@ -87,7 +87,7 @@ def card(network, arguments, model, data, options):
         options: of the command, as a dictionary.
     """
     settings = {name: value for name, value in options.items() if name not in NO_SETTINGS}
-    settings["img_size"] = list(data.img_size)  # as JSON gives it back
+    settings |= {"img_size": list(data.img_size), "batch_size": data.train.batch_size}
     fingerprints = {
         "data": data.card["data"]["training_fingerprint"],
         "validation_data": data.card["data"]["fingerprint"],

@@ -12,8 +12,7 @@ import evaluate
 import nets
 import tiny_network
 import train_full
-from segmentation import labels, pictures, records, tfrecords
-from segmentation.errors import InputError
+from segmentation import labels, tfrecords
 
 NAMES = ["none", "disc", "bar"]
 
@@ -54,7 +53,7 @@ def folder(tmp_path_factory):
 
 
 def test_records_are_read_in_any_order_from_all_shards(folder):
-    found = records.open_records(folder / "scenes.tfrecord")
+    found = tfrecords.open_records(folder / "scenes.tfrecord")
     assert (len(found), found.labels, found.groups) == (12, NAMES, [""] * 12)
     assert found.stems == [f"scene {index}" for index in (*range(0, 12, 2), *range(1, 12, 2))]
     for place, index in ((7, 3), (0, 0), (5, 10)):
@@ -62,70 +61,6 @@ def test_records_are_read_in_any_order_from_all_shards(folder):
         np.testing.assert_array_equal(found.read(place)[0], image)
         np.testing.assert_array_equal(found.read(place)[1], mask)
         np.testing.assert_array_equal(found.read_mask(place), mask)
-
-
-def test_the_fingerprint_tells_sets_of_records_apart(folder):
-    shards = tfrecords.paths(folder / "scenes.tfrecord")
-    whole = records.Records(shards, NAMES).fingerprint()
-    assert whole == records.Records(shards, NAMES).fingerprint()
-    assert whole != records.Records(shards[:1], NAMES).fingerprint()
-    assert whole != records.Records(shards[::-1], NAMES).fingerprint()
-    assert whole != records.Records(shards, ["none", "disc", "rod"]).fingerprint()
-
-
-def written(path, image, mask, size=(8, 8)):
-    path.write_bytes(tfrecords.record("one", image, "png", size, mask))
-    return records.Records([path], NAMES)
-
-
-def test_masks_of_three_equal_channels_are_class_ids_and_pictures_become_rgb(tmp_path):
-    ids = np.arange(64, dtype=np.uint8).reshape(8, 8) % 3
-    grey = np.full((8, 8), 77, np.uint8)
-    found = written(
-        tmp_path / "one.tfrecord", encoded(grey, "JPEG"), encoded(np.repeat(ids[..., None], 3, 2))
-    )
-    image, mask = found.read(0)
-    assert image.shape == (8, 8, 3) and (np.abs(image.astype(int) - 77) < 3).all()
-    np.testing.assert_array_equal(mask, ids)
-
-
-GREY = np.zeros((8, 8), np.uint8)
-
-
-@pytest.mark.parametrize(
-    "image,mask,message",
-    [
-        (encoded(GREY), encoded(GREY + 3), "record 0 holds class 3, and labels.txt names 0 to 2"),
-        (encoded(GREY), encoded(GREY[:4]), "do not belong together"),
-        (encoded(GREY)[:40], encoded(GREY), "record 0: "),
-        (encoded(GREY), encoded(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)), "not one byte"),
-        (encoded(GREY), encoded(GREY.astype(np.uint16)), "not one byte"),
-    ],
-)
-def test_a_bad_record_is_named(tmp_path, image, mask, message):
-    with pytest.raises(InputError, match=message) as error:
-        written(tmp_path / "one.tfrecord", image, mask).read(0)
-    assert "one.tfrecord" in str(error.value) and "\n" not in str(error.value)
-
-
-def test_damage_that_a_run_may_skip_is_told_from_wrong_classes(tmp_path):
-    found = written(tmp_path / "one.tfrecord", encoded(GREY)[:40], encoded(GREY))
-    with pytest.raises(pictures.UnreadableError):
-        found.read(0)
-
-
-@pytest.mark.parametrize("keep", [5, 30, -2])
-def test_a_file_that_is_cut_off_is_named(folder, tmp_path, keep):
-    path = tmp_path / "cut.tfrecord"
-    path.write_bytes(tfrecords.paths(folder / "scenes.tfrecord")[0].read_bytes()[:keep])
-    with pytest.raises(InputError, match="cut.tfrecord: cut off, or no TFRecord"):
-        records.Records([path], NAMES)
-
-
-def test_an_empty_file_is_named(tmp_path):
-    (tmp_path / "empty.tfrecord").touch()
-    with pytest.raises(InputError, match="empty.tfrecord: holds no picture"):
-        records.Records([tmp_path / "empty.tfrecord"], NAMES)
 
 
 def last_line(capsys):
