@@ -14,7 +14,7 @@ import evaluate
 import predict
 import tf_converter
 import train_full
-from segmentation import predictor, samples
+from segmentation import command_line, predictor, samples
 from tiny_models import save, tiny_model
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -51,7 +51,8 @@ def test_from_drawn_portraits_to_files_for_a_phone(tmp_path, monkeypatch, capsys
 
 def older_command_lines():
     section = README.read_text(encoding="utf-8").split("## Coming from the older projects")[1]
-    return re.search(r"```\n(.*?)```", section, re.S)[1].replace("\\\n", " ").splitlines()
+    block = re.search(r"```\n(.*?)```", section, re.S)[1].replace("\\\n", " ")
+    return [line for line in block.splitlines() if line]
 
 
 def test_the_command_lines_of_the_older_projects_work_as_the_readme_prints_them(
@@ -59,6 +60,7 @@ def test_the_command_lines_of_the_older_projects_work_as_the_readme_prints_them(
 ):
     monkeypatch.chdir(tmp_path)
     data.main(["sample", "--out_dir", "data/raw", "--count", "30", "--seed", "2"])
+    samples.write_rooms(".", 10, 1, command_line.progress)
     # A model of an older name, so sure of itself that rounding to half precision flips no pixel.
     model = tiny_model(1)
     model.get_layer("score").bias.assign([20.0])
@@ -70,9 +72,11 @@ def test_the_command_lines_of_the_older_projects_work_as_the_readme_prints_them(
         assert python == "python"
         command = __import__(script.removesuffix(".py"))
         if command is train_full:  # as printed, but for the time that it takes
-            options += ["-n", "1", "--alpha", "0.25"]
+            size = ["-s", "192"] if "-d" in options else []
+            options += ["-n", "1", "--alpha", "0.25", *size]
         assert not command.main(options), line
         ran.append(script)
-    assert ran == ["data.py", "train_full.py", "coreml_converter.py", "tf_converter.py"]
+    hair = ["data.py", "train_full.py", "coreml_converter.py", "tf_converter.py"]
+    assert ran == [*hair, "data.py", "train_full.py", "coreml_converter.py"]
     made = {path.name for path in (tmp_path / "artifacts").iterdir()}
     assert {"hair.keras", "model.mlpackage", "model.pb"} <= made
