@@ -24,7 +24,7 @@ device with before anything is trained.
 import os
 from pathlib import Path
 
-from segmentation import choices, command_line
+from segmentation import choices, command_line, converters
 from segmentation.chatter import silenced
 from segmentation.errors import ExportError, InputError
 
@@ -54,11 +54,9 @@ def parse_args(argv=None):
     parser.add_argument("--target", choices=choices.CORE_ML_TARGETS, help="oldest system to run on")
     parser.add_argument("--author", default="", help="shown by Xcode")
     parser.add_argument("--licence", default="", help="shown by Xcode")
-    parser.add_argument("--check_images", type=Path, help="folder; default: drawn pictures")
-    command_line.add_variants(parser)
-    command_line.add_older_model_options(parser)
+    converters.add_options(parser)
     args = parser.parse_args(argv)
-    command_line.check_variants(
+    converters.check_variants(
         parser,
         args,
         args.model or args.input_model_path,
@@ -107,25 +105,16 @@ def convert(args):
     for path in paths.values():
         _require_place(path)
     with silenced():  # TensorFlow's start-up notices, which TF_CPP_MIN_LOG_LEVEL lets through
-        import nets
-        from segmentation import files, model_card, older_models, predictor
-        from segmentation.export import contract, coreml, ladder, parity
+        from segmentation import files, model_card
+        from segmentation.export import contract, coreml, parity
 
-    model = nets.inference_model(predictor.load_keras(args.model, given))
-    reference = predictor.load(args.model, given)
-    if doubt := older_models.doubt(given, reference.img_size):
-        command_line.say(doubt)
-    if reference.card is None:
-        command_line.say(
-            f"{args.model}: no model card beside it; the package calls its classes "
-            f"{', '.join(reference.classes)}"
-        )
+    reference = converters.open_model(args, given)
     pictures = parity.check_pictures(reference.img_size, args.check_images)
     cards = {path: model_card.to_copy(args.model, path, reference.card) for path in paths.values()}
 
     def write(path, precision):
         result = coreml.convert(
-            model,
+            reference.model,
             path,
             reference.classes,
             reference.colors,
@@ -139,7 +128,7 @@ def convert(args):
         contract.write(
             path,
             reference.img_size,
-            reference.img_size if args.output != "scores" else model.output_shape[1:3],
+            reference.img_size if args.output != "scores" else reference.model.output_shape[1:3],
             reference.classes,
             reference.colors,
             output=args.output,
@@ -153,14 +142,9 @@ def convert(args):
         return result
 
     if args.ladder:
-        truth = command_line.ground_truth(args, reference)
-        rows = ladder.climb(
-            args.ladder / "ladder-coreml", paths, write, pictures[0], truth, command_line.say
-        )
-        print(ladder.table(rows))
-        print("ms: of the NumPy interpreter on this computer; it says nothing of a phone")
-        command_line.print_result({"ladder": rows})
-        return 1 if any(row["refused"] for row in rows) else 0
+        note = "ms: of the NumPy interpreter on this computer; it says nothing of a phone"
+        stem = args.ladder / "ladder-coreml"
+        return converters.climb(args, stem, paths, write, pictures[0], reference, note)
 
     try:
         result = write(args.package, args.quantize)
@@ -186,29 +170,20 @@ def convert(args):
 def write_grid(args):
     """Convert networks with random weights, in one precision."""
     with silenced():
-        from segmentation import files
-        from segmentation.export import coreml, ladder, parity
+        from segmentation.export import coreml, ladder
 
-    written = []
-    for name, model in ladder.untrained(args.network, args.sizes, args.alphas):
-        path = args.output_model_path / f"{name}{SUFFIX}"
+    def write(model, path):
         _require_place(path)
-        try:
-            result = coreml.convert(
-                model,
-                path,
-                *ladder.UNTRAINED,
-                output=args.output,
-                precision=args.quantize,
-                target=args.target,
-            )
-        except ExportError as error:
-            command_line.say(f"error: {error}")
-            return 1
-        megabytes = files.size(path) / 1e6
-        print(f"{path}: {megabytes:.1f} MB, {parity.summary(result)}", flush=True)
-        written.append({"path": str(path), "megabytes": round(megabytes, 3)})
-    command_line.print_result({"untrained": written, "precision": args.quantize})
+        return coreml.convert(
+            model,
+            path,
+            *ladder.UNTRAINED,
+            output=args.output,
+            precision=args.quantize,
+            target=args.target,
+        )
+
+    return converters.write_untrained(args, args.output_model_path, SUFFIX, write)
 
 
 def _require_place(path):

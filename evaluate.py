@@ -61,12 +61,10 @@ def main(argv=None):
     """Measure, print the table and the scores."""
     args = parse_args(argv)
     given = command_line.older_model(args)
-    from segmentation import evaluation, model_card, older_models, predictor
+    from segmentation import evaluation, model_card
 
     start_keras()
-    predict = predictor.load(args.model, given)
-    if doubt := older_models.doubt(given, predict.img_size):
-        command_line.say(doubt)
+    predict = command_line.load(args.model, given)
     if predict.card is None:  # without names nothing can be matched
         raise InputError(
             f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "

@@ -31,7 +31,7 @@ import functools
 import os
 from pathlib import Path
 
-from segmentation import command_line
+from segmentation import command_line, converters
 from segmentation.chatter import start_keras
 from segmentation.errors import ExportError, InputError
 
@@ -50,7 +50,6 @@ def parse_args(argv=None):
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=["pb", "tflite"])
     parser.add_argument("-o", "--output_dir", type=Path, help="default: the folder of the model")
     parser.add_argument("--output_fn", help="file name; default: that of the model")
-    parser.add_argument("--check_images", type=Path, help="folder; default: drawn pictures")
     parser.add_argument("--quantize", choices=PRECISIONS, default="float32", help="the .tflite")
     parser.add_argument(
         "--calibration_images", type=Path, metavar="DIR|NPY", help="photos, for --quantize int8"
@@ -58,10 +57,9 @@ def parse_args(argv=None):
     parser.add_argument(
         "--two_channels", action="store_true", help="background and class, in the .tflite"
     )
-    command_line.add_variants(parser)
-    command_line.add_older_model_options(parser)
+    converters.add_options(parser)
     args = parser.parse_args(argv)
-    command_line.check_variants(
+    converters.check_variants(
         parser,
         args,
         args.model or args.input_model_path,
@@ -107,21 +105,12 @@ def main(argv=None):
 def convert(args):
     """Convert a trained model to every format or, with --ladder, to .tflite in every precision."""
     given = command_line.older_model(args)
-    import nets
-    from segmentation import files, model_card, older_models, predictor
-    from segmentation.export import ladder, parity
+    from segmentation import files, model_card
+    from segmentation.export import parity
 
-    model = nets.inference_model(predictor.load_keras(args.model, given))
-    reference = predictor.load(args.model, given)
-    if doubt := older_models.doubt(given, reference.img_size):
-        command_line.say(doubt)
-    if reference.card is None:
-        command_line.say(
-            f"{args.model}: no model card beside it; the files call its classes "
-            f"{', '.join(reference.classes)}"
-        )
+    reference = converters.open_model(args, given)
     images = parity.check_pictures(reference.img_size, args.check_images)
-    export = Export(args, model, reference, images)
+    export = Export(args, reference, images)
     if args.ladder:
         paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
         cards = {
@@ -134,13 +123,9 @@ def convert(args):
                 model_card.write(path, cards[path])
             return comparison
 
-        truth = command_line.ground_truth(args, reference)
-        rows = ladder.climb(
-            args.ladder / "ladder-tflite", paths, write, images[0], truth, command_line.say
+        return converters.climb(
+            args, args.ladder / "ladder-tflite", paths, write, images[0], reference
         )
-        print(ladder.table(rows))
-        command_line.print_result({"ladder": rows})
-        return 1 if any(row["refused"] for row in rows) else 0
 
     target = args.output_dir / f"{args.output_fn}.keras"  # whose card belongs to the exports
     card = model_card.to_copy(args.model, target, reference.card)
@@ -170,13 +155,13 @@ def convert(args):
 class Export:
     """A trained model, and what its exports are compared with."""
 
-    def __init__(self, args, model, reference, images):
+    def __init__(self, args, reference, images):
         from segmentation.export import tensorflow
 
-        self.model, self.images, self.reference = model, images, reference
+        self.model, self.images, self.reference = reference.model, images, reference
         self.expected = reference(images)
         self.drawn = args.check_images is None
-        self.img_size, self.output_size = reference.img_size, model.output_shape[1:3]
+        self.img_size, self.output_size = reference.img_size, self.model.output_shape[1:3]
         self.classes, self.colors = reference.classes, reference.colors
         self.two_channels = args.two_channels
         if self.two_channels and len(self.classes) > 1:
@@ -253,27 +238,18 @@ class Export:
 
 def write_grid(args):
     """Write .tflite files with random weights, in one precision."""
-    from segmentation import files
     from segmentation.export import ladder, parity, tensorflow
 
-    written = []
-    for name, model in ladder.untrained(args.network, args.sizes, args.alphas):
-        path = args.output_dir / f"{name}.tflite"
+    def write(model, path):
         images = parity.check_pictures(model.input_shape[1:3])
         expected = model.predict(images.astype("float32"), verbose=0)
         classes, colors = ladder.UNTRAINED
         write = functools.partial(
             tensorflow.to_tflite, model, classes=classes, colors=colors, precision=args.quantize
         )
-        try:
-            comparison = parity.write_checked(write, path, images, expected, args.quantize)
-        except ExportError as error:
-            command_line.say(f"error: {error}")
-            return 1
-        megabytes = files.size(path) / 1e6
-        print(f"{path}: {megabytes:.1f} MB, {parity.summary(comparison)}", flush=True)
-        written.append({"path": str(path), "megabytes": round(megabytes, 3)})
-    command_line.print_result({"untrained": written, "precision": args.quantize})
+        return parity.write_checked(write, path, images, expected, args.quantize)
+
+    return converters.write_untrained(args, args.output_dir, ".tflite", write)
 
 
 if __name__ == "__main__":
