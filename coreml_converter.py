@@ -9,11 +9,13 @@ r"""Convert a trained model to Core ML, and prove that the package still segment
 
 Writes an ML program (.mlpackage) for iOS 15 and later in float16, in about 15 seconds; a name that
 ends in .mlmodel gives the older neural network format, for iOS 14 in float32. Its input `image` is
-an RGB picture, its output `mask` holds probabilities, or what --output asks for; names and colours
-of the classes come from the model card, which goes along. So does NAME.mlpackage.contract.md: what
-an app hands over and gets back, with a Swift function for exactly this file. The package is run on
-the same pictures as the Keras model before it takes its name, in NumPy and on a Mac in Core ML too:
-one that differs is not written, and the exit status is 1.
+an RGB picture, its output `mask` holds probabilities, or what --output asks for. ICNet's
+probabilities are a quarter as wide and high, unless --full_resolution enlarges them in the graph;
+class ids and grey pictures always have the size of the picture. Names and colours of the classes
+come from the model card, which goes along. So does NAME.mlpackage.contract.md: what an app hands
+over and gets back, with a Swift function for exactly this file. The package is run on the same
+pictures as the Keras model before it takes its name, in NumPy and on a Mac in Core ML too: one that
+differs is not written, and the exit status is 1.
 
 --ladder writes every precision, and a table of what each gives and costs (ladder-coreml.md
 and .json).
@@ -63,6 +65,8 @@ def parse_args(argv=None):
         without_untrained=["check_images", "author", "licence"],
         without_ladder=["package", "output_model_path", "quantize"],
     )
+    if args.full_resolution and args.output != "scores":
+        parser.error("labels and images have the size of the picture without --full_resolution")
     if args.target == "iOS15" and (args.ladder or args.quantize in ("int8", *choices.PALETTES)):
         parser.error("weights in 8 bits and less need --target iOS16 or later")
     if args.untrained:
@@ -108,13 +112,13 @@ def convert(args):
         from segmentation import files, model_card
         from segmentation.export import contract, coreml, parity
 
-    reference = converters.open_model(args, given)
+    reference, model = converters.open_model(args, given)
     pictures = parity.check_pictures(reference.img_size, args.check_images)
     cards = {path: model_card.to_copy(args.model, path, reference.card) for path in paths.values()}
 
     def write(path, precision):
         result = coreml.convert(
-            reference.model,
+            model,
             path,
             reference.classes,
             reference.colors,
@@ -128,7 +132,7 @@ def convert(args):
         contract.write(
             path,
             reference.img_size,
-            reference.img_size if args.output != "scores" else reference.model.output_shape[1:3],
+            reference.img_size if args.output != "scores" else model.output_shape[1:3],
             reference.classes,
             reference.colors,
             output=args.output,

@@ -13,7 +13,8 @@ also knows saved_model, a folder named STEM.saved_model. Input `image` (1, H, W,
 0..255, output `output_0` probabilities. Each file is run on the same pictures as the Keras model
 before it takes its name: one that differs is not written, and the exit status is 1. The model card
 goes along, with FILE.contract.md: what an app hands over and gets back, and code for exactly this
-file.
+file. ICNet's probabilities are a quarter as wide and high as its pictures, unless
+--full_resolution enlarges them in the graph.
 
 Three options shape the .tflite alone. --quantize float16 halves it; int8 quarters it, takes uint8
 pictures and gives uint8 probabilities, and needs photos such as the app will see, of which it looks
@@ -108,9 +109,9 @@ def convert(args):
     from segmentation import files, model_card
     from segmentation.export import parity
 
-    reference = converters.open_model(args, given)
+    reference, model = converters.open_model(args, given)
     images = parity.check_pictures(reference.img_size, args.check_images)
-    export = Export(args, reference, images)
+    export = Export(args, model, reference, images)
     if args.ladder:
         paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
         cards = {
@@ -155,13 +156,13 @@ def convert(args):
 class Export:
     """A trained model, and what its exports are compared with."""
 
-    def __init__(self, args, reference, images):
-        from segmentation.export import tensorflow
+    def __init__(self, args, model, reference, images):
+        from segmentation.export import parity, tensorflow
 
-        self.model, self.images, self.reference = reference.model, images, reference
-        self.expected = reference(images)
+        self.model, self.images = model, images
+        self.expected = parity.expected(model, images)
         self.drawn = args.check_images is None
-        self.img_size, self.output_size = reference.img_size, self.model.output_shape[1:3]
+        self.img_size, self.output_size = reference.img_size, model.output_shape[1:3]
         self.classes, self.colors = reference.classes, reference.colors
         self.two_channels = args.two_channels
         if self.two_channels and len(self.classes) > 1:
@@ -198,7 +199,7 @@ class Export:
         if calibration is not None and self.drawn:
             # Its ranges are those of photos: drawn pictures go beyond, and show nothing.
             images = calibration[pictures.spread(len(calibration), parity.COUNT)]
-            expected = self.reference(images)
+            expected = parity.expected(model, images)
         if self.two_channels:
             model = tensorflow.with_background(model)
             classes = [labels.BACKGROUND_NAMES[0], *classes]
@@ -242,7 +243,7 @@ def write_grid(args):
 
     def write(model, path):
         images = parity.check_pictures(model.input_shape[1:3])
-        expected = model.predict(images.astype("float32"), verbose=0)
+        expected = parity.expected(model, images)
         classes, colors = ladder.UNTRAINED
         write = functools.partial(
             tensorflow.to_tflite, model, classes=classes, colors=colors, precision=args.quantize

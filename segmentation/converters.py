@@ -14,6 +14,9 @@ ALPHAS = (1.0, 0.75, 0.5, 0.25)
 def add_options(parser):
     """Add the options that both converters have."""
     parser.add_argument("--check_images", type=Path, help="folder; default: drawn pictures")
+    parser.add_argument(
+        "--full_resolution", action="store_true", help="enlarge scores to the size of the input"
+    )
     group = parser.add_argument_group("many variants at once")
     group.add_argument(
         "--ladder", type=Path, metavar="DIR", help="write every precision, and a table of them"
@@ -68,11 +71,14 @@ def _refuse(parser, args, options, reason):
 
 
 def open_model(args, given):
-    """Return the `predictor.Predictor` of the model to convert; say what is not known of it.
+    """Open the model to convert, and say what is not known of it.
 
     Args:
         args: parsed options.
         given: of `command_line.older_model`.
+
+    Returns:
+        its `predictor.Predictor`, and the `keras.Model` to export.
 
     Raises:
         InputError: if it is no Keras model, or cannot be read.
@@ -85,7 +91,11 @@ def open_model(args, given):
             f"{args.model}: no model card beside it; its exports call their classes "
             f"{', '.join(reference.classes)}"
         )
-    return reference
+    return reference, _exported(args, reference.model)
+
+
+def _exported(args, model):
+    return nets.full_resolution(model) if args.full_resolution else model
 
 
 def climb(args, stem, paths, write, picture, reference, note=""):
@@ -145,7 +155,7 @@ def write_untrained(args, folder, suffix, write):
     for name, model in ladder.untrained(args.network, args.sizes, args.alphas):
         path = folder / f"{name}{suffix}"
         try:
-            comparison = write(model, path)
+            comparison = write(_exported(args, model), path)
         except ExportError as error:
             command_line.say(f"error: {error}")
             return 1

@@ -206,10 +206,12 @@ def _from_weights(path, given, written):
     """Return the network that `given` describes, its normalisation cut off, with the weights."""
     import keras
 
-    arrays = RENAMED[given.network](written.arrays)
-    channels = arrays[SCORE][0].shape[-1] if SCORE in arrays else 1
+    renamed, score = RENAMED[given.network]
+    arrays = renamed(written.arrays)
+    channels = arrays[score][0].shape[-1] if score in arrays else 1
     try:
         model = nets.build(given.network, given.img_size, channels, **given.arguments)
+        model = nets.inference_model(model)  # the file may lack the training heads
     except ValueError as error:
         raise InputError(f"--model {given.network}: {error}") from None
     (rescaling,) = (one for one in model.layers if isinstance(one, keras.layers.Rescaling))
@@ -219,7 +221,7 @@ def _from_weights(path, given, written):
     return model
 
 
-SCORE = "score"  # name of the layer whose channels are the classes
+SCORE = "score"  # name of the layer of nets.mobile_unet whose channels are the classes
 
 
 def _mobile_unet(arrays):
@@ -238,7 +240,9 @@ def _mobile_unet(arrays):
     return {names.get(name, name): weights for name, weights in arrays.items()}
 
 
-RENAMED = {"mobile_unet": _mobile_unet}  # networks whose older weights are known
+# Networks whose weights are read: how their layers are renamed, and which has a channel per class.
+# icnet2018 saved whole models alone: an ICNet's weights are those of ours, under our names.
+RENAMED = {"mobile_unet": (_mobile_unet, SCORE), "icnet": (dict, f"{nets.OUTPUT}_score")}
 
 
 def _assign(path, model, arrays):

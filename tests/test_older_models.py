@@ -119,6 +119,22 @@ def test_an_icnet_of_2018_gives_its_first_output(tmp_path):
     np.testing.assert_allclose(package(pictures()), expected, atol=2e-2)
 
 
+def test_weights_of_an_icnet_are_those_of_ours_by_name(tmp_path):
+    size = (192, 224)
+    trained = nets.inference_model(nets.build("icnet", size, 3, alpha=0.125))
+    cut = keras.Model(trained.get_layer("rescale").output, trained.output)
+    path = keras2.write(tmp_path / "weights.h5", cut, "2.15.0", whole=False)
+    given = Given("icnet2018", ORIGINS["icnet2018"], None, "icnet", size, {"alpha": 0.125})
+    images = np.random.default_rng(5).integers(0, 256, (1, *size, 3)).astype(np.uint8)
+    expected = cut.predict(images / 255 - 0.5, verbose=0)
+    np.testing.assert_allclose(predictor.load(path, given)(images), expected, atol=1e-4)
+    older = keras2.write(tmp_path / "older.h5", keras2.icnet_like(), whole=False)
+    with pytest.raises(
+        InputError, match=r"none of \d+ layers loaded.* not in the file \(conv1_1\)"
+    ):
+        predictor.load(older, given)
+
+
 @pytest.mark.parametrize(("version", "as_now"), [("2.2.4", False), ("2.4.0", True)])
 def test_bilinear_enlarging_is_that_of_the_version(tmp_path, version, as_now):
     image = keras.Input((*IMG_SIZE, 3), name="input_1")
