@@ -9,11 +9,13 @@ r"""Convert a trained model to Core ML, and prove that the package still segment
 
 Writes an ML program (.mlpackage) for iOS 15 and later in float16, in about 15 seconds; a name that
 ends in .mlmodel gives the older neural network format, for iOS 14 in float32. Its input `image` is
-an RGB picture, its output `mask` holds probabilities, or what --output asks for; names and colours
-of the classes come from the model card, which goes along. So does NAME.mlpackage.contract.md: what
-an app hands over and gets back, with a Swift function for exactly this file. The package is run on
-the same pictures as the Keras model before it takes its name, in NumPy and on a Mac in Core ML too:
-one that differs is not written, and the exit status is 1.
+an RGB picture, its output `mask` holds probabilities, or what --output asks for. ICNet's
+probabilities are a quarter as wide and high, unless --full_resolution enlarges them in the graph;
+class ids and grey pictures always have the size of the picture. Names and colours of the classes
+come from the model card, which goes along. So does NAME.mlpackage.contract.md: what an app hands
+over and gets back, with a Swift function for exactly this file. The package is run on the same
+pictures as the Keras model before it takes its name, in NumPy and on a Mac in Core ML too: one that
+differs is not written, and the exit status is 1.
 
 --ladder writes every precision, and a table of what each gives and costs (ladder-coreml.md
 and .json).
@@ -24,7 +26,7 @@ device with before anything is trained.
 import os
 from pathlib import Path
 
-from segmentation import choices, command_line
+from segmentation import choices, command_line, converters
 from segmentation.chatter import silenced
 from segmentation.errors import ExportError, InputError
 
@@ -54,17 +56,17 @@ def parse_args(argv=None):
     parser.add_argument("--target", choices=choices.CORE_ML_TARGETS, help="oldest system to run on")
     parser.add_argument("--author", default="", help="shown by Xcode")
     parser.add_argument("--licence", default="", help="shown by Xcode")
-    parser.add_argument("--check_images", type=Path, help="folder; default: drawn pictures")
-    command_line.add_variants(parser)
-    command_line.add_older_model_options(parser)
+    converters.add_options(parser)
     args = parser.parse_args(argv)
-    command_line.check_variants(
+    converters.check_variants(
         parser,
         args,
         args.model or args.input_model_path,
         without_untrained=["check_images", "author", "licence"],
         without_ladder=["package", "output_model_path", "quantize"],
     )
+    if args.full_resolution and args.output != "scores":
+        parser.error("labels and images have the size of the picture without --full_resolution")
     if args.target == "iOS15" and (args.ladder or args.quantize in ("int8", *choices.PALETTES)):
         parser.error("weights in 8 bits and less need --target iOS16 or later")
     if args.untrained:
@@ -107,19 +109,10 @@ def convert(args):
     for path in paths.values():
         _require_place(path)
     with silenced():  # TensorFlow's start-up notices, which TF_CPP_MIN_LOG_LEVEL lets through
-        import nets
-        from segmentation import files, model_card, older_models, predictor
-        from segmentation.export import contract, coreml, ladder, parity
+        from segmentation import files, model_card
+        from segmentation.export import contract, coreml, parity
 
-    model = nets.inference_model(predictor.load_keras(args.model, given))
-    reference = predictor.load(args.model, given)
-    if doubt := older_models.doubt(given, reference.img_size):
-        command_line.say(doubt)
-    if reference.card is None:
-        command_line.say(
-            f"{args.model}: no model card beside it; the package calls its classes "
-            f"{', '.join(reference.classes)}"
-        )
+    reference, model = converters.open_model(args, given)
     pictures = parity.check_pictures(reference.img_size, args.check_images)
     cards = {path: model_card.to_copy(args.model, path, reference.card) for path in paths.values()}
 
@@ -153,14 +146,9 @@ def convert(args):
         return result
 
     if args.ladder:
-        truth = command_line.ground_truth(args, reference)
-        rows = ladder.climb(
-            args.ladder / "ladder-coreml", paths, write, pictures[0], truth, command_line.say
-        )
-        print(ladder.table(rows))
-        print("ms: of the NumPy interpreter on this computer; it says nothing of a phone")
-        command_line.print_result({"ladder": rows})
-        return 1 if any(row["refused"] for row in rows) else 0
+        note = "ms: of the NumPy interpreter on this computer; it says nothing of a phone"
+        stem = args.ladder / "ladder-coreml"
+        return converters.climb(args, stem, paths, write, pictures[0], reference, note)
 
     try:
         result = write(args.package, args.quantize)
@@ -186,29 +174,20 @@ def convert(args):
 def write_grid(args):
     """Convert networks with random weights, in one precision."""
     with silenced():
-        from segmentation import files
-        from segmentation.export import coreml, ladder, parity
+        from segmentation.export import coreml, ladder
 
-    written = []
-    for name, model in ladder.untrained(args.network, args.sizes, args.alphas):
-        path = args.output_model_path / f"{name}{SUFFIX}"
+    def write(model, path):
         _require_place(path)
-        try:
-            result = coreml.convert(
-                model,
-                path,
-                *ladder.UNTRAINED,
-                output=args.output,
-                precision=args.quantize,
-                target=args.target,
-            )
-        except ExportError as error:
-            command_line.say(f"error: {error}")
-            return 1
-        megabytes = files.size(path) / 1e6
-        print(f"{path}: {megabytes:.1f} MB, {parity.summary(result)}", flush=True)
-        written.append({"path": str(path), "megabytes": round(megabytes, 3)})
-    command_line.print_result({"untrained": written, "precision": args.quantize})
+        return coreml.convert(
+            model,
+            path,
+            *ladder.UNTRAINED,
+            output=args.output,
+            precision=args.quantize,
+            target=args.target,
+        )
+
+    return converters.write_untrained(args, args.output_model_path, SUFFIX, write)
 
 
 def _require_place(path):

@@ -40,21 +40,15 @@ def parse_args(argv=None):
     """Parse the command line."""
     parser = command_line.Parser(__doc__)
     parser.add_argument("model", type=Path, help="what training or a converter wrote")
-    data = parser.add_mutually_exclusive_group(required=True)
-    data.add_argument("--img_file", type=Path, help="images-….npy that data.py wrote")
-    data.add_argument("--data_dir", type=Path, action="append", help="may be given several times")
-    data.add_argument("-d", "--tfrecord_data", type=Path, help="TFRecords that data.py wrote")
-    parser.add_argument("--mask_file", type=Path, help="default: masks-….npy beside --img_file")
-    parser.add_argument("--split", choices=("all", "validation"), default="all")
-    parser.add_argument("-l", "--labels", type=Path, help="labels.txt; default: beside the data")
+    parser.add_argument("--data_dir", type=Path, action="append", help="may be given several times")
+    command_line.add_prepared(parser)
     parser.add_argument("--mask_format", choices=masks.FORMATS, help="of --data_dir")
     parser.add_argument("--report", type=Path, metavar="DIR", help="figures, plots and examples")
     command_line.add_older_model_options(parser)
     args = parser.parse_args(argv)
-    if args.data_dir and args.split != "all":
-        parser.error("--split goes with prepared data, --img_file or --tfrecord_data")
-    if args.mask_file and not args.img_file:
-        parser.error("--mask_file goes with --img_file")
+    command_line.check_prepared(parser, args)
+    if bool(args.data_dir) == bool(args.img_file or args.tfrecord_data):
+        parser.error("name what to measure on: --img_file, --tfrecord_data or --data_dir")
     if args.mask_format and not args.data_dir:
         parser.error("--mask_format goes with --data_dir")
     if args.report and args.report.exists() and not args.report.is_dir():
@@ -66,12 +60,10 @@ def main(argv=None):
     """Measure, print the table and the scores."""
     args = parse_args(argv)
     given = command_line.older_model(args)
-    from segmentation import evaluation, model_card, older_models, predictor
+    from segmentation import evaluation, model_card
 
     start_keras()
-    predict = predictor.load(args.model, given)
-    if doubt := older_models.doubt(given, predict.img_size):
-        command_line.say(doubt)
+    predict = command_line.load(args.model, given)
     if predict.card is None:  # without names nothing can be matched
         raise InputError(
             f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "
@@ -104,19 +96,12 @@ def main(argv=None):
 
 def open_pairs(args, card):
     """Return the `evaluation.Pairs` that the arguments name."""
-    from segmentation import datasets, evaluation, labels, tfrecords
+    from segmentation import evaluation, labels
 
     if args.data_dir:
         names = labels.read(args.labels) if args.labels else None
         return evaluation.from_folders(args.data_dir, args.mask_format, names, command_line.say)
-    if args.tfrecord_data:
-        path, data = args.tfrecord_data, tfrecords.open_records(args.tfrecord_data, args.labels)
-    else:
-        path = args.img_file
-        data = datasets.open_arrays(args.img_file, args.mask_file, args.labels)
-    if args.split == "validation":
-        return evaluation.held_out(data, path, args.model, card)
-    return evaluation.from_prepared(data)
+    return command_line.open_prepared(args, card)
 
 
 def print_tables(summary):

@@ -35,7 +35,7 @@ def main(argv=None):
     """Write masks and overlays, print what was done."""
     args = parse_args(argv)
     given = command_line.older_model(args)
-    from segmentation import older_models, pictures, predictor
+    from segmentation import pictures
 
     paths = find_pictures(args.inputs)
     names = output_names(paths)
@@ -48,9 +48,7 @@ def main(argv=None):
     for path in paths:
         if path.resolve() in results:
             raise InputError(f"{path}: a result would replace it; name another --output_dir")
-    predict = predictor.load(args.model, given)
-    if doubt := older_models.doubt(given, predict.img_size):
-        command_line.say(doubt)
+    predict = command_line.load(args.model, given)
     if not predict.named:
         command_line.say(f"{args.model}: no model card beside it; the classes have no names")
 

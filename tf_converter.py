@@ -13,7 +13,8 @@ also knows saved_model, a folder named STEM.saved_model. Input `image` (1, H, W,
 0..255, output `output_0` probabilities. Each file is run on the same pictures as the Keras model
 before it takes its name: one that differs is not written, and the exit status is 1. The model card
 goes along, with FILE.contract.md: what an app hands over and gets back, and code for exactly this
-file.
+file. ICNet's probabilities are a quarter as wide and high as its pictures, unless
+--full_resolution enlarges them in the graph.
 
 Three options shape the .tflite alone. --quantize float16 halves it; int8 quarters it, takes uint8
 pictures and gives uint8 probabilities, and needs photos such as the app will see, of which it looks
@@ -31,7 +32,7 @@ import functools
 import os
 from pathlib import Path
 
-from segmentation import command_line
+from segmentation import command_line, converters
 from segmentation.chatter import start_keras
 from segmentation.errors import ExportError, InputError
 
@@ -50,7 +51,6 @@ def parse_args(argv=None):
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=["pb", "tflite"])
     parser.add_argument("-o", "--output_dir", type=Path, help="default: the folder of the model")
     parser.add_argument("--output_fn", help="file name; default: that of the model")
-    parser.add_argument("--check_images", type=Path, help="folder; default: drawn pictures")
     parser.add_argument("--quantize", choices=PRECISIONS, default="float32", help="the .tflite")
     parser.add_argument(
         "--calibration_images", type=Path, metavar="DIR|NPY", help="photos, for --quantize int8"
@@ -58,10 +58,9 @@ def parse_args(argv=None):
     parser.add_argument(
         "--two_channels", action="store_true", help="background and class, in the .tflite"
     )
-    command_line.add_variants(parser)
-    command_line.add_older_model_options(parser)
+    converters.add_options(parser)
     args = parser.parse_args(argv)
-    command_line.check_variants(
+    converters.check_variants(
         parser,
         args,
         args.model or args.input_model_path,
@@ -107,19 +106,10 @@ def main(argv=None):
 def convert(args):
     """Convert a trained model to every format or, with --ladder, to .tflite in every precision."""
     given = command_line.older_model(args)
-    import nets
-    from segmentation import files, model_card, older_models, predictor
-    from segmentation.export import ladder, parity
+    from segmentation import files, model_card
+    from segmentation.export import parity
 
-    model = nets.inference_model(predictor.load_keras(args.model, given))
-    reference = predictor.load(args.model, given)
-    if doubt := older_models.doubt(given, reference.img_size):
-        command_line.say(doubt)
-    if reference.card is None:
-        command_line.say(
-            f"{args.model}: no model card beside it; the files call its classes "
-            f"{', '.join(reference.classes)}"
-        )
+    reference, model = converters.open_model(args, given)
     images = parity.check_pictures(reference.img_size, args.check_images)
     export = Export(args, model, reference, images)
     if args.ladder:
@@ -134,13 +124,9 @@ def convert(args):
                 model_card.write(path, cards[path])
             return comparison
 
-        truth = command_line.ground_truth(args, reference)
-        rows = ladder.climb(
-            args.ladder / "ladder-tflite", paths, write, images[0], truth, command_line.say
+        return converters.climb(
+            args, args.ladder / "ladder-tflite", paths, write, images[0], reference
         )
-        print(ladder.table(rows))
-        command_line.print_result({"ladder": rows})
-        return 1 if any(row["refused"] for row in rows) else 0
 
     target = args.output_dir / f"{args.output_fn}.keras"  # whose card belongs to the exports
     card = model_card.to_copy(args.model, target, reference.card)
@@ -171,10 +157,10 @@ class Export:
     """A trained model, and what its exports are compared with."""
 
     def __init__(self, args, model, reference, images):
-        from segmentation.export import tensorflow
+        from segmentation.export import parity, tensorflow
 
-        self.model, self.images, self.reference = model, images, reference
-        self.expected = reference(images)
+        self.model, self.images = model, images
+        self.expected = parity.expected(model, images)
         self.drawn = args.check_images is None
         self.img_size, self.output_size = reference.img_size, model.output_shape[1:3]
         self.classes, self.colors = reference.classes, reference.colors
@@ -213,7 +199,7 @@ class Export:
         if calibration is not None and self.drawn:
             # Its ranges are those of photos: drawn pictures go beyond, and show nothing.
             images = calibration[pictures.spread(len(calibration), parity.COUNT)]
-            expected = self.reference(images)
+            expected = parity.expected(model, images)
         if self.two_channels:
             model = tensorflow.with_background(model)
             classes = [labels.BACKGROUND_NAMES[0], *classes]
@@ -253,27 +239,18 @@ class Export:
 
 def write_grid(args):
     """Write .tflite files with random weights, in one precision."""
-    from segmentation import files
     from segmentation.export import ladder, parity, tensorflow
 
-    written = []
-    for name, model in ladder.untrained(args.network, args.sizes, args.alphas):
-        path = args.output_dir / f"{name}.tflite"
+    def write(model, path):
         images = parity.check_pictures(model.input_shape[1:3])
-        expected = model.predict(images.astype("float32"), verbose=0)
+        expected = parity.expected(model, images)
         classes, colors = ladder.UNTRAINED
         write = functools.partial(
             tensorflow.to_tflite, model, classes=classes, colors=colors, precision=args.quantize
         )
-        try:
-            comparison = parity.write_checked(write, path, images, expected, args.quantize)
-        except ExportError as error:
-            command_line.say(f"error: {error}")
-            return 1
-        megabytes = files.size(path) / 1e6
-        print(f"{path}: {megabytes:.1f} MB, {parity.summary(comparison)}", flush=True)
-        written.append({"path": str(path), "megabytes": round(megabytes, 3)})
-    command_line.print_result({"untrained": written, "precision": args.quantize})
+        return parity.write_checked(write, path, images, expected, args.quantize)
+
+    return converters.write_untrained(args, args.output_dir, ".tflite", write)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,20 @@ def inference_model(model):
     return keras.Model(model.input, model.get_layer(OUTPUT).output, name=model.name)
 
 
+def full_resolution(model):
+    """Return a model for inference whose probabilities have the size of its input.
+
+    Where they are smaller by a whole factor they are enlarged bilinearly, in the graph.
+    """
+    import keras
+
+    factor = model.input_shape[1] // model.output_shape[1]
+    if factor == 1:
+        return model
+    enlarge = keras.layers.UpSampling2D(factor, interpolation="bilinear", name=f"{OUTPUT}_full")
+    return keras.Model(model.input, enlarge(model.outputs[0]), name=model.name)
+
+
 def macs(model):
     """Count the multiply-accumulates of the convolutions for one picture."""
     from keras import layers

@@ -47,81 +47,6 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"error: {message} (see {self.prog} --help)\n")
 
 
-def add_variants(parser):
-    """Add the options of converters that write many files at once."""
-    group = parser.add_argument_group("many variants at once")
-    group.add_argument(
-        "--ladder", type=Path, metavar="DIR", help="write every precision, and a table of them"
-    )
-    group.add_argument("--img_file", type=Path, help="images-….npy, to measure the ladder on")
-    group.add_argument("--mask_file", type=Path, help="default: masks-….npy beside --img_file")
-    group.add_argument("--split", choices=("all", "validation"), default="all")
-    group.add_argument(
-        "--untrained", action="store_true", help="write networks to time a device with, into -o DIR"
-    )
-    group.add_argument("--sizes", type=img_size, nargs="+", default=[], help="224 192 160 128")
-    group.add_argument("--alphas", type=positive, nargs="+", default=[], help="1 0.75 0.5 0.25")
-
-
-def check_variants(parser, args, model, without_untrained, without_ladder):
-    """Refuse options that do not go together; fill in the defaults of `--untrained`.
-
-    Args:
-        parser: for errors.
-        args: what it parsed.
-        model: the model that was named, or None.
-        without_untrained: options that `--untrained` would ignore, besides those of older models.
-        without_ladder: options that `--ladder` would ignore.
-    """
-    without_untrained = [*without_untrained, *OLDER_MODEL_OPTIONS]
-    if args.img_file and not args.ladder:
-        parser.error("--img_file measures a --ladder")
-    if not args.img_file and (args.mask_file or args.split != "all"):
-        parser.error("--mask_file and --split go with --img_file")
-    if args.untrained and (model or args.ladder):
-        parser.error("--untrained builds its networks: name no model, and no --ladder")
-    if args.untrained:
-        _refuse(parser, args, without_untrained, "--untrained has no use for")
-    if args.ladder:
-        _refuse(parser, args, without_ladder, "--ladder writes every precision: leave out")
-    if not args.untrained and (args.sizes or args.alphas):
-        parser.error("--sizes and --alphas go with --untrained")
-    args.sizes = args.sizes or [(side, side) for side in (224, 192, 160, 128)]
-    args.alphas = args.alphas or [1.0, 0.75, 0.5, 0.25]
-    if len({round(100 * alpha) for alpha in args.alphas}) < len(args.alphas):
-        parser.error("--alphas: two of them are the same in hundredths, as files are named")
-    if args.untrained:
-        args.network = args.network or next(iter(nets.NETWORKS))
-
-
-def _refuse(parser, args, options, reason):
-    for option in options:
-        if getattr(args, option) != parser.get_default(option):
-            parser.error(f"{reason} --{'from' if option == 'origin' else option}")
-
-
-def ground_truth(args, reference):
-    """Return what measures a ladder on the arrays that the options name, or None.
-
-    Args:
-        args: parsed options of `add_variants`.
-        reference: `predictor.Predictor` of the model that is exported.
-    """
-    from segmentation import datasets, evaluation
-    from segmentation.export import ladder
-
-    if not args.img_file:
-        return None
-    if reference.card is None:
-        raise InputError(f"{args.model}: no model card beside it; name its classes with --classes")
-    arrays = datasets.open_arrays(args.img_file, args.mask_file)
-    if args.split == "validation":
-        pairs = evaluation.held_out(arrays, args.img_file, args.model, reference.card)
-    else:
-        pairs = evaluation.from_prepared(arrays)
-    return ladder.ground_truth(reference, pairs, progress)
-
-
 def _underscored(arg):
     if not re.match(r"--[a-zA-Z]", arg):
         return arg
@@ -244,6 +169,59 @@ def older_model(args):
     )
 
 
+def load(path, given):
+    """Return the `predictor.Predictor` of a model, and say what is in doubt about it.
+
+    Args:
+        path: of the model, in any format.
+        given: of `older_model`.
+    """
+    from segmentation import predictor
+
+    predict = predictor.load(path, given)
+    if doubt := older_models.doubt(given, predict.img_size):
+        say(doubt)
+    return predict
+
+
+def add_prepared(parser):
+    """Add the options that name prepared data to measure on; `open_prepared` reads them."""
+    parser.add_argument("--img_file", type=Path, help="images-….npy that data.py wrote")
+    parser.add_argument("--mask_file", type=Path, help="default: masks-….npy beside --img_file")
+    parser.add_argument("-d", "--tfrecord_data", type=Path, help="TFRecords that data.py wrote")
+    parser.add_argument("-l", "--labels", type=Path, help="default: labels.txt beside the data")
+    parser.add_argument("--split", choices=("all", "validation"), default="all")
+
+
+def check_prepared(parser, args):
+    """Refuse options of `add_prepared` that do not go together."""
+    if args.img_file and args.tfrecord_data:
+        parser.error("--img_file and --tfrecord_data name two data sets: leave one out")
+    if args.mask_file and not args.img_file:
+        parser.error("--mask_file goes with --img_file")
+    if args.split != "all" and not (args.img_file or args.tfrecord_data):
+        parser.error("--split goes with --img_file or --tfrecord_data")
+
+
+def open_prepared(args, card):
+    """Return the `evaluation.Pairs` of the prepared data that the options name.
+
+    Args:
+        args: parsed options of `add_prepared`, and `model`, its path.
+        card: of the model.
+    """
+    from segmentation import datasets, evaluation, tfrecords
+
+    path = args.img_file or args.tfrecord_data
+    if args.img_file:
+        data = datasets.open_arrays(path, args.mask_file, args.labels)
+    else:
+        data = tfrecords.open_records(path, args.labels)
+    if args.split == "validation":
+        return evaluation.held_out(data, path, args.model, card)
+    return evaluation.from_prepared(data)
+
+
 def progress(items, total, description):
     """Yield from `items`, drawing a bar on stderr when that is a terminal."""
     from rich.console import Console
@@ -263,6 +241,11 @@ def progress(items, total, description):
 def say(text):
     """Print a line for the person at the terminal (stderr: stdout carries results only)."""
     print(text, file=sys.stderr, flush=True)
+
+
+def show(text):
+    """Print lines of a result (stdout)."""
+    print(text, flush=True)
 
 
 class TrainingReport:

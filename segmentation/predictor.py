@@ -26,6 +26,7 @@ class Predictor:
         named: whether names and colours are those of the training, from the card or from inside
             the artefact; else they are made up.
         only_ids: whether it gives class ids alone, as probabilities of 0 and 1.
+        model: `keras.Model` for inference behind a `.keras` or `.h5` file, else None.
     """
 
     def __init__(self, path, run, img_size, num_channels, metadata=None, classes=None):
@@ -36,6 +37,7 @@ class Predictor:
         self.named = known is not None
         known = known or _made_up(num_channels)
         self.only_ids = getattr(run, "only_ids", False)
+        self.model = getattr(run, "model", None)
         self.classes, self.colors = known["classes"], known["colors"]
 
     def __call__(self, images):
@@ -85,27 +87,14 @@ def load(path, given=older_models.NOTHING):
         reader = functools.partial(_keras, given=given)
     elif given.normalization or given.network:
         raise InputError(f"{path}: an export; --from, --input_mean and --model are for .h5, .keras")
-    with _reading(path):
+    with reading(path):
         run, img_size, num_channels = reader(path)
     metadata = getattr(run, "metadata", None)  # only ML programs and .tflite have some
     return Predictor(path, run, img_size, num_channels, metadata, given.classes)
 
 
-def load_keras(path, given=older_models.NOTHING):
-    """Load a `.keras` or `.h5` file as a `keras.Model`; for `given` see `load`.
-
-    Raises:
-        InputError: if there is no such file, it is no such model, or `given` does not fit it.
-    """
-    path = Path(path)
-    if path.suffix.lower() not in model_card.MODEL_SUFFIXES:
-        raise InputError(f"{path}: only .keras and .h5 models can be converted")
-    with _reading(path):
-        return older_models.load(path, given)
-
-
 @contextlib.contextmanager
-def _reading(path):
+def reading(path):
     """Turn what goes wrong while reading the model `path` into an InputError."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
@@ -207,7 +196,7 @@ def _made_up(num_channels):
 def _keras(path, given):
     import nets
 
-    model = nets.inference_model(load_keras(path, given))
+    model = nets.inference_model(older_models.load(path, given))
     img_size, num_channels = _sizes(model.input_shape, model.output_shape)
 
     def run(images):
@@ -219,6 +208,7 @@ def _keras(path, given):
             ]
         )
 
+    run.model = model
     return run, img_size, num_channels
 
 

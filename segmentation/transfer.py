@@ -1,8 +1,9 @@
 """Beginning with the weights of another model."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
-from segmentation import predictor
+from segmentation import older_models, predictor
 from segmentation.errors import InputError
 
 
@@ -28,7 +29,9 @@ def load_weights(model, path):
     Raises:
         InputError: if the file is no readable model, or has no layer for this one.
     """
-    source = predictor.load_keras(path)
+    path = Path(path)
+    with predictor.reading(path):
+        source = older_models.load(path)
     weights = {layer.name: layer.get_weights() for layer in source.layers}
     taken = Taken([], [], [])
     for layer in model.layers:

@@ -8,7 +8,7 @@ import pytest
 import coreml_converter
 import tf_converter
 from segmentation import datasets, files, predictor
-from segmentation.errors import ExportError
+from segmentation.errors import ExportError, InputError
 from segmentation.export import ladder
 from tiny_models import IMG_SIZE, save, tiny_model
 
@@ -79,6 +79,21 @@ def test_untrained_networks_have_names_that_sort(folder):
     assert found["mobile_unet_032x064_050_025"].input_shape == (None, 32, 64, 3)
     small, large = list(found.values())[:2]
     assert small.count_params() < large.count_params()
+
+
+def test_a_network_without_a_decoder_is_named_by_its_size_and_width():
+    ((name, model),) = ladder.untrained("icnet", [(192, 224)], [0.25])
+    assert name == "icnet_192x224_025"
+    assert model.output_shape == (None, 48, 56, 1)  # without the heads
+    with pytest.raises(InputError, match="icnet 160x160, alpha 0.25: .*multiples of 32 from 192"):
+        list(ladder.untrained("icnet", [(160, 160)], [0.25]))
+
+
+def test_untrained_networks_have_the_sizes_that_suit_them():
+    arguments = ["--untrained", "-o", "grid"]
+    assert tf_converter.parse_args(arguments).sizes[-1] == (128, 128)
+    args = tf_converter.parse_args([*arguments, "--model", "icnet"])
+    assert args.sizes == [(768, 768), (384, 384), (192, 192)]
 
 
 def test_the_tflite_ladder_has_three_rungs_measured_on_the_data(folder, tmp_path, capsys):

@@ -122,13 +122,13 @@ def test_batch_norm():
 
 
 @pytest.mark.parametrize("name", ["max", "avg"])
-@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (3, 1), (6, 6)])
+@pytest.mark.parametrize(("kernel", "stride"), [(2, 2), (3, 2), (3, 1), (6, 6), ((4, 3), (2, 1))])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 def test_pooling(name, kernel, stride, padding):
     x = random(1, 6, 7, 3) - 2
     arguments = {
-        "kernel_sizes": np.array([kernel, kernel], np.int32),
-        "strides": np.array([stride, stride], np.int32),
+        "kernel_sizes": np.broadcast_to(np.int32(kernel), 2),
+        "strides": np.broadcast_to(np.int32(stride), 2),
         "pad_type": padding,
         "pad": np.zeros(4, np.int32),
         "ceil_mode": np.False_,
@@ -156,10 +156,22 @@ def test_resize_bilinear_as_tensorflow_1(size):
         OPS["resize_bilinear"](x, np.int32(8), np.int32(8), "STRICT_ALIGN_CORNERS")
 
 
-@pytest.mark.parametrize("scale", [(2, 2), (2, 4), (1, 3)])
-def test_upsample_bilinear(scale):
-    x = random(1, 4, 5, 3)
-    size = (4 * scale[0], 5 * scale[1])
+@pytest.mark.parametrize(
+    ("small", "size"),
+    [
+        ((4, 5), (8, 10)),
+        ((4, 5), (8, 20)),
+        ((4, 5), (4, 15)),
+        ((1, 1), (6, 7)),  # from here on ICNet's pyramid
+        ((2, 2), (6, 7)),
+        ((3, 3), (7, 10)),
+        ((6, 6), (12, 15)),
+    ],
+)
+def test_upsample_bilinear(small, size):
+    x = random(1, *small, 3)
+    # As coremltools writes what is no whole factor: a little more, so that its product is enough.
+    scale = [a / b if a % b == 0 else (a + 1e-4) / b for a, b in zip(size, small, strict=True)]
     found = OPS["upsample_bilinear"](
         x=channels_first(x),
         scale_factor_height=np.float32(scale[0]),

@@ -158,6 +158,17 @@ def test_a_pyramid_level_of_an_even_division_is_the_mean_of_its_bins():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(level(x)), expected, atol=1e-6)
 
 
+def test_full_resolution_enlarges_a_quarter_bilinearly_and_leaves_the_whole_alone():
+    model = nets.inference_model(icnet(num_classes=1))
+    full = nets.full_resolution(model)
+    assert full.output_shape == (None, 192, 224, 1) and len(full.outputs) == 1
+    image = np.random.default_rng(0).uniform(0, 255, (1, 192, 224, 3)).astype("float32")
+    expected = BilinearResizing((192, 224))(model.predict(image, verbose=0))
+    found = full.predict(image, verbose=0)
+    np.testing.assert_allclose(found, keras.ops.convert_to_numpy(expected), atol=1e-5)
+    assert nets.full_resolution(full) is full
+
+
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
 def test_icnet_survives_saving_and_its_heads_are_dropped_for_inference(suffix, tmp_path):
     model = icnet()

@@ -77,7 +77,7 @@ def weights_file(hair, tmp_path_factory):
 
 
 def test_a_whole_mobile_unet_of_2017_gives_what_it_gave_then(hair, hair_file):
-    model = predictor.load_keras(hair_file, HAIR)
+    model = predictor.load(hair_file, HAIR).model
     found = model.predict(pictures().astype("float32"), verbose=0)
     np.testing.assert_allclose(found, hair[1], atol=1e-5)
     assert hair[1].min() < 0.3 and hair[1].max() > 0.7  # a mask, no constant

@@ -131,8 +131,6 @@ def test_what_is_missing_or_no_model_is_a_mistake_of_the_user(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match="known are .keras"):
         predictor.load(tmp_path / "notes.txt")
-    with pytest.raises(InputError, match="only .keras and .h5"):
-        predictor.load_keras(tmp_path / "notes.txt")
 
 
 @pytest.mark.parametrize("name", ["a.keras", "a.h5", "a.tflite", "a.pb"])

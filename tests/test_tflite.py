@@ -70,7 +70,7 @@ def test_float16_halves_the_file_and_keeps_its_limits(folder, images, expected):
     assert 1e-5 < np.abs(found - expected).max() <= 2e-2
     parity.require(parity.compare(expected, found), "float16", "float16.tflite")
     assert details(folder / "float16.tflite")[0]["dtype"] == np.float32
-    parameters = predictor.load_keras(folder / "hair.keras").count_params()
+    parameters = predictor.load(folder / "hair.keras").model.count_params()
     assert 2 * parameters < files.size(folder / "float16.tflite") < 2.3 * parameters
 
 

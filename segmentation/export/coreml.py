@@ -77,7 +77,7 @@ def convert(
         description = contract.description(classes, (height, width)) + "."
     if pictures is None:
         pictures = parity.check_pictures((height, width))
-    expected = model.predict(pictures.astype("float32"), batch_size=1, verbose=0)
+    expected = parity.expected(model, pictures)
     target = target or (OLDEST if precision in ("float32", "float16") else OLDEST_COMPRESSED)
     with silenced(), parity.converting(path):
         function, program = _traced(model, output), None

@@ -121,8 +121,8 @@ def untrained(network, sizes, alphas):
         alphas: width multipliers.
 
     Yields:
-        `(name, model)`, the names in order of size, alpha and alpha_up:
-        `mobile_unet_128_025_025`.
+        `(name, model)`, the names in order of size, alpha and, if the network has it, alpha_up:
+        `mobile_unet_128_025_025`, `icnet_768_025`. The models are those for inference.
 
     Raises:
         InputError: if the network refuses a size or a width.
@@ -136,5 +136,6 @@ def untrained(network, sizes, alphas):
             try:
                 model = nets.build(network, (height, width), 1, alpha=alpha)
             except ValueError as error:
-                raise InputError(f"--alphas {alpha:g}: {reason(error)}") from None
-            yield "_".join(parts), model
+                message = f"--untrained {network} {height}x{width}, alpha {alpha:g}"
+                raise InputError(f"{message}: {reason(error)}") from None
+            yield "_".join(parts), nets.inference_model(model)

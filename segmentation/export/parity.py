@@ -66,6 +66,11 @@ def _drawn(img_size, index):
     return np.clip(smooth + noise, 0, 255).astype(np.uint8)
 
 
+def expected(model, images):
+    """Return what the `keras.Model` gives for the pictures of a check, one by one: memory."""
+    return model.predict(images.astype(np.float32), batch_size=1, verbose=0)
+
+
 def compare(reference, candidate, only_ids=False):
     """Compare probabilities of two models on the same pictures.
 

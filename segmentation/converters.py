@@ -1,0 +1,159 @@
+"""What the two converters share: options, the model that is opened, ladders and untrained grids."""
+
+from pathlib import Path
+
+import nets
+from segmentation import command_line, files, model_card
+from segmentation.errors import ExportError, InputError
+
+# Sides of untrained networks, in pixels: what phones run such networks at.
+SIDES = {"mobile_unet": (224, 192, 160, 128), "icnet": (768, 384, 192)}
+ALPHAS = (1.0, 0.75, 0.5, 0.25)
+
+
+def add_options(parser):
+    """Add the options that both converters have."""
+    parser.add_argument("--check_images", type=Path, help="folder; default: drawn pictures")
+    parser.add_argument(
+        "--full_resolution", action="store_true", help="enlarge scores to the size of the input"
+    )
+    group = parser.add_argument_group("many variants at once")
+    group.add_argument(
+        "--ladder", type=Path, metavar="DIR", help="write every precision, and a table of them"
+    )
+    command_line.add_prepared(group)
+    group.add_argument(
+        "--untrained", action="store_true", help="write networks to time a device with, into -o DIR"
+    )
+    some = {"nargs": "+", "default": []}
+    group.add_argument("--sizes", type=command_line.img_size, **some, help="224 192 160 128")
+    group.add_argument("--alphas", type=command_line.positive, **some, help="1 0.75 0.5 0.25")
+    command_line.add_older_model_options(parser)
+
+
+def check_variants(parser, args, model, without_untrained, without_ladder):
+    """Refuse options that do not go together; fill in the defaults of `--untrained`.
+
+    Args:
+        parser: for errors.
+        args: what it parsed.
+        model: the model that was named, or None.
+        without_untrained: options that `--untrained` would ignore, besides those of older models.
+        without_ladder: options that `--ladder` would ignore.
+    """
+    without_untrained = [*without_untrained, *command_line.OLDER_MODEL_OPTIONS]
+    command_line.check_prepared(parser, args)
+    if (args.img_file or args.tfrecord_data) and not args.ladder:
+        parser.error("--img_file and --tfrecord_data measure a --ladder")
+    if args.untrained and (model or args.ladder):
+        parser.error("--untrained builds its networks: name no model, and no --ladder")
+    if args.untrained:
+        _refuse(parser, args, without_untrained, "--untrained has no use for")
+    if args.ladder:
+        _refuse(parser, args, without_ladder, "--ladder writes every precision: leave out")
+    if not args.untrained and (args.sizes or args.alphas):
+        parser.error("--sizes and --alphas go with --untrained")
+    args.alphas = args.alphas or ALPHAS
+    if len({round(100 * alpha) for alpha in args.alphas}) < len(args.alphas):
+        parser.error("--alphas: two of them are the same in hundredths, as files are named")
+    if args.untrained:
+        args.network = args.network or next(iter(nets.NETWORKS))
+        args.sizes = args.sizes or [(side, side) for side in SIDES[args.network]]
+
+
+def _refuse(parser, args, options, reason):
+    for option in options:
+        if getattr(args, option) != parser.get_default(option):
+            parser.error(f"{reason} --{'from' if option == 'origin' else option}")
+
+
+def open_model(args, given):
+    """Open the model to convert, and say what is not known of it.
+
+    Args:
+        args: parsed options.
+        given: of `command_line.older_model`.
+
+    Returns:
+        its `predictor.Predictor`, and the `keras.Model` to export.
+
+    Raises:
+        InputError: if it is no Keras model, or cannot be read.
+    """
+    if args.model.suffix.lower() not in model_card.MODEL_SUFFIXES:
+        raise InputError(f"{args.model}: only .keras and .h5 models can be converted")
+    reference = command_line.load(args.model, given)
+    if reference.card is None:
+        command_line.say(
+            f"{args.model}: no model card beside it; its exports call their classes "
+            f"{', '.join(reference.classes)}"
+        )
+    return reference, _exported(args, reference.model)
+
+
+def _exported(args, model):
+    return nets.full_resolution(model) if args.full_resolution else model
+
+
+def climb(args, stem, paths, write, picture, reference, note=""):
+    """Write every precision of a ladder, print the table and return the exit status.
+
+    Args:
+        args: parsed options.
+        stem: as in `ladder.climb`, like `paths`, `write` and `picture`.
+        paths: by precision.
+        write: of a path and a precision.
+        picture: to time with.
+        reference: `predictor.Predictor` of the model that is exported.
+        note: line below the table.
+    """
+    from segmentation.export import ladder
+
+    measured = args.img_file or args.tfrecord_data
+    truth = ground_truth(args, reference) if measured else None
+    rows = ladder.climb(stem, paths, write, picture, truth, command_line.say)
+    command_line.show(ladder.table(rows) + note)
+    command_line.print_result({"ladder": rows})
+    return 1 if any(row["refused"] for row in rows) else 0
+
+
+def ground_truth(args, reference):
+    """Return what measures a ladder on the arrays that the options name.
+
+    Args:
+        args: parsed options.
+        reference: `predictor.Predictor` of the model that is exported.
+    """
+    from segmentation.export import ladder
+
+    if reference.card is None:
+        raise InputError(f"{args.model}: no model card beside it; name its classes with --classes")
+    pairs = command_line.open_prepared(args, reference.card)
+    return ladder.ground_truth(reference, pairs, command_line.progress)
+
+
+def write_untrained(args, folder, suffix, write):
+    """Write a grid of networks with random weights and return the exit status.
+
+    Args:
+        args: parsed options.
+        folder: where the files will stand.
+        suffix: of their names.
+        write: function of a `keras.Model` and a path that writes the export and returns what
+            `parity.compare` does, or raises `ExportError`.
+    """
+    from segmentation.export import ladder, parity
+
+    written = []
+    for name, model in ladder.untrained(args.network, args.sizes, args.alphas):
+        path = folder / f"{name}{suffix}"
+        try:
+            comparison = write(_exported(args, model), path)
+        except ExportError as error:
+            command_line.say(f"error: {error}")
+            return 1
+        megabytes = files.size(path) / 1e6
+        command_line.show(f"{path}: {megabytes:.1f} MB, {parity.summary(comparison)}")
+        written.append({"path": str(path), "megabytes": round(megabytes, 3)})
+    command_line.print_result({"untrained": written, "precision": args.quantize})
+    return 0
