@@ -14,6 +14,7 @@ Written beside -o: the model of the best epoch, its card (.json), the history (.
 """
 
 import dataclasses
+from pathlib import Path
 
 import nets
 from segmentation import choices, command_line
@@ -146,7 +147,7 @@ def main(argv=None):
     from segmentation import class_weights, input_pipeline, labels, optimizers, training
 
     source, validation = open_sources(args)
-    chosen = labels.choose(source.labels, args.classes)
+    chosen = labels.choose(source.labels, args.classes, args.ignore_class)
     output = training.output_path(args.output, chosen)
     heads = nets.heads(args.model)
     data = input_pipeline.open_dataset(
@@ -159,7 +160,7 @@ def main(argv=None):
         batch_size=args.batch_size,
         seed=args.seed,
         motion=motion(args),
-        num_outputs=1 + len(heads),
+        strides=nets.strides(args.model),
         steps_per_epoch=args.steps_per_epoch,
     )
     weights = class_weights.of_option(args.class_weights, data)
@@ -177,8 +178,9 @@ def main(argv=None):
     optimizer = optimizers.build(args.optimizer, args.schedule, args.lr, total_steps)
     training.compile_model(model, optimizer, args.loss, data, weights, heads)
     card = training.card(args.model, arguments, model, data, vars(args))
-    if weights:
-        card["class_weights"] = dict(zip(data.class_names, weights, strict=True))
+    # By name, so that a resumed run is one of the same weights, whatever their file is called.
+    weights = weights and dict(zip(data.class_names, weights, strict=True))
+    card["settings"]["class_weights"] = weights
     describe(card, data)
     card = training.fit(
         model,
@@ -198,13 +200,21 @@ def open_sources(args):
     """Return what to train on, and what to validate on or None."""
     from segmentation import datasets, tfrecords
 
-    if args.tfrecord_data:
-        source = tfrecords.open_records(args.tfrecord_data, args.label_filename)
-        other = args.val_tfrecord_data
-        return source, other and tfrecords.open_records(other, args.label_filename)
-    source = datasets.open_arrays(args.img_file, args.mask_file, args.label_filename)
-    other = args.val_img_file
-    return source, other and datasets.open_arrays(other, args.val_mask_file, args.label_filename)
+    given = args.label_filename
+    path, other = (
+        (args.tfrecord_data, args.val_tfrecord_data)
+        if args.tfrecord_data
+        else (args.img_file, args.val_img_file)
+    )
+    # Their own labels tell whether the two sets fit together.
+    theirs = None if other and Path(other).with_name("labels.txt").exists() else given
+    if not args.tfrecord_data:
+        source = datasets.open_arrays(path, args.mask_file, given)
+        return source, other and datasets.open_arrays(other, args.val_mask_file, theirs)
+    source = tfrecords.open_records(path, given)
+    if other and set(tfrecords.paths(path)) & set(tfrecords.paths(other)):
+        raise InputError(f"{other}: belongs to {path} too; validate on other pictures")
+    return source, other and tfrecords.open_records(other, theirs)
 
 
 def motion(args):
@@ -238,7 +248,7 @@ def describe(card, data):
         f"{card['data']['training_pictures']} pictures to train on, "
         f"{card['data']['validation_pictures']} to validate on, {height}x{width} px"
     )
-    weights = card.get("class_weights", {})
+    weights = card["settings"]["class_weights"]
     for name, share, shown in zip(data.class_names, data.shares, data.pictures, strict=True):
         weight = f", weight {weights[name]:.3g}" if weights else ""
         command_line.say(f"  {name}: {share:.1%} of the pixels, in {shown} pictures{weight}")

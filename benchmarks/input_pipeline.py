@@ -29,8 +29,11 @@ def parse_args(argv=None):
     parser.add_argument("tfrecord_data")
     parser.add_argument("-l", "--label_filename", help="default: labels.txt beside the data")
     parser.add_argument("-s", "--img_size", type=command_line.img_size, default=(768, 768))
-    parser.add_argument("--pictures", type=command_line.count, default=64, help="(%(default)s)")
-    return parser.parse_args(argv)
+    parser.add_argument("--pictures", type=command_line.count, default=256, help="(%(default)s)")
+    args = parser.parse_args(argv)
+    if args.pictures < 2 * BATCH_SIZE:
+        parser.error(f"--pictures: {2 * BATCH_SIZE} at least")
+    return args
 
 
 def main(argv=None):
@@ -67,7 +70,7 @@ def ours(args, data):
         table=np.arange(256, dtype=np.uint8),
         batch_size=BATCH_SIZE,
         img_size=args.img_size,
-        num_outputs=3,
+        strides=(4, 8, 16),
         steps_per_epoch=args.pictures // BATCH_SIZE,
     )
     with ThreadPoolExecutor(input_pipeline.WORKERS) as pool:

@@ -48,6 +48,11 @@ def heads(name):
     return getattr(importlib.import_module(f"nets.{name}"), "HEADS", {})
 
 
+def strides(name):
+    """Return how many pixels of the input each output of that network has one for, along a side."""
+    return getattr(importlib.import_module(f"nets.{name}"), "STRIDES", (1,))
+
+
 def load(path):
     """Load a whole model from a `.keras` or `.h5` file, without its optimizer.
 

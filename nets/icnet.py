@@ -4,12 +4,13 @@ import keras
 from keras import layers
 
 from nets import OUTPUT
-from nets.layers import BilinearResizing
+from nets.layers import PyramidLevel
 
 SMALLEST = 192  # pixels: the finest pyramid level has 6 bins a side, and the deep branch 1/32
 BINS = (1, 2, 3, 6)  # a side, of the pyramid pooling
 FUSED = 128  # width at alpha 1 of what the branches are fused in
-HEADS = {"aux_8": 0.4, "aux_16": 0.16}  # training heads by stride: weights of their losses
+HEADS = {"aux_8": 0.4, "aux_16": 0.16}  # training heads: weights of their losses
+STRIDES = (4, 8, 16)  # of the outputs
 MOMENTUM = 0.9  # as MobileUNet: validation must not lag behind a run of few steps
 # Stages of the deep branch: (width at alpha 1 of a block's end, blocks, stride, dilation).
 # The third is cut after its first block, where the half-scale branch ends.
@@ -24,9 +25,8 @@ def ICNet(img_size, num_classes=2, alpha=1.0):
     only what is left of that at 1/32 the rest of it and a pyramid pooling. Cascade feature fusion
     joins the three.
 
-    Two of the paper's choices are ours to settle. Pyramid levels are averaged over bins of equal
-    size, which overlap where they do not divide the map, so that any multiple of 32 will do. Half
-    scale is the mean of 2×2 pixels.
+    Pyramid pooling is adaptive, so that any multiple of 32 will do; half scale is the mean of 2×2
+    pixels.
 
     At 768×768 with 21 classes, for inference:
 
@@ -88,7 +88,7 @@ def ICNet(img_size, num_classes=2, alpha=1.0):
     return keras.Model(image, outputs, name="icnet")
 
 
-def _conv_bn(x, filters, kernel, name, strides=1, dilation=1):
+def _conv_bn(x, filters, kernel, name, strides=1, dilation=1, gamma="ones"):
     x = layers.Conv2D(
         max(1, int(filters)),
         kernel,
@@ -99,7 +99,9 @@ def _conv_bn(x, filters, kernel, name, strides=1, dilation=1):
         kernel_initializer="he_normal",  # for ReLU: https://arxiv.org/abs/1502.01852
         name=name,
     )(x)
-    return layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x)
+    return layers.BatchNormalization(momentum=MOMENTUM, gamma_initializer=gamma, name=f"{name}_bn")(
+        x
+    )
 
 
 def _conv_bn_relu(x, filters, kernel, name, strides=1, dilation=1):
@@ -114,24 +116,16 @@ def _bottleneck(x, filters, strides, dilation, name):
         shortcut = _conv_bn(x, filters, 1, f"{name}_proj", strides)
     x = _conv_bn_relu(x, filters / 4, 1, f"{name}_reduce", strides)
     x = _conv_bn_relu(x, filters / 4, 3, f"{name}_3x3", dilation=dilation)
-    x = _conv_bn(x, filters, 1, f"{name}_increase")
+    # A block begins as its shortcut: https://arxiv.org/abs/1706.02677, section 5.1.
+    x = _conv_bn(x, filters, 1, f"{name}_increase", gamma="zeros")
     x = layers.Add(name=f"{name}_add")([x, shortcut])
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def _pyramid_pooling(x):
     """Add to a map its means over 1, 2, 3 and 6 bins a side (https://arxiv.org/abs/1612.01105)."""
-    size = x.shape[1:3]
-    levels = [x]
-    for bins in BINS:
-        strides = tuple(side // bins for side in size)
-        # As many equal bins, overlapping by what their number leaves over.
-        window = tuple(
-            side - (bins - 1) * stride for side, stride in zip(size, strides, strict=True)
-        )
-        level = layers.AveragePooling2D(window, strides, name=f"pyramid_{bins}")(x)
-        levels.append(BilinearResizing(size, name=f"pyramid_{bins}_up")(level))
-    return layers.Add(name="pyramid")(levels)
+    levels = [PyramidLevel(bins, name=f"pyramid_{bins}")(x) for bins in BINS]
+    return layers.Add(name="pyramid")([x, *levels])
 
 
 def _cascade_feature_fusion(low, high, filters, name):

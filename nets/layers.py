@@ -37,28 +37,49 @@ class BilinearUpSampling2D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="nets")
-class BilinearResizing(keras.layers.Layer):
-    """Bilinear enlarging to any size, the centres of the two maps' pixels over each other.
+class PyramidLevel(keras.layers.Layer):
+    """Means over `bins` × `bins` parts of a map, enlarged bilinearly to its size again.
 
-    UpSampling2D knows whole factors only, and Resizing runs the layers after it in training mode.
+    Pooling is adaptive: bin i covers rows ⌊i·n / bins⌋ to ⌈(i + 1)·n / bins⌉ of n, as in Keras'
+    AdaptiveAveragePooling2D, so that any size will do. Both steps are linear along each axis, which
+    makes them one matrix: a phone has a matrix product, and no adaptive pooling.
 
     Args:
-        size: `(height, width)` of the output.
+        bins: parts of each side.
 
-    Input `(batch, h, w, channels)`.
+    Input `(batch, height, width, channels)` of known height and width.
     """
 
-    def __init__(self, size, **options):
+    def __init__(self, bins, **options):
         super().__init__(**options)
-        self.size = tuple(size)
+        self.bins = bins
 
     def call(self, inputs):
-        """Return `inputs` enlarged."""
-        return keras.ops.image.resize(inputs, self.size, interpolation="bilinear")
+        """Return the means, of the shape of `inputs`."""
+        _, height, width, channels = inputs.shape
+        down, across = (
+            keras.ops.convert_to_tensor(_averaging(side, self.bins), inputs.dtype)
+            for side in (height, width)
+        )
+        x = keras.ops.reshape(inputs, (-1, height, width * channels))
+        x = keras.ops.reshape(keras.ops.matmul(down, x), (-1, height, width, channels))
+        return keras.ops.matmul(across, x)
 
     def get_config(self):
         """Return the arguments of the constructor."""
-        return {**super().get_config(), "size": self.size}
+        return {**super().get_config(), "bins": self.bins}
+
+
+def _averaging(length, bins):
+    """Return the matrix `(length, length)` of a pyramid level along one axis."""
+    pooling = np.zeros((bins, length))
+    for i in range(bins):
+        start, end = i * length // bins, -(-(i + 1) * length // bins)
+        pooling[i, start:end] = 1 / (end - start)
+    # The centres of the bins and of the map lie over each other; beyond the outer ones is the last.
+    places = np.clip((np.arange(length) + 0.5) * bins / length - 0.5, 0, bins - 1)
+    enlarging = np.maximum(1 - np.abs(places[:, None] - np.arange(bins)), 0)
+    return (enlarging @ pooling).astype("float32")
 
 
 def _interpolation(length, factor):

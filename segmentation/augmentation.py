@@ -44,7 +44,7 @@ class Motion:
 
 PORTRAITS = Motion(rotation=20, shear=0.2, zoom=(0.8, 1.2))
 # The older ADE20K project's: objects at 0.57 to 1.18 times their size.
-SCENES = Motion(rotation=30, shear=0, zoom=(0.85, 1.75))
+SCENES = Motion(rotation=30, shear=0, zoom=(0.85, 1.75), aspect=0)
 
 
 def augment(image, mask, seed, epoch, index, size=None, motion=PORTRAITS):

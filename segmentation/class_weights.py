@@ -58,6 +58,8 @@ def _read(path, names):
     example = json.dumps(dict.fromkeys(names[:2], 1.0))
     if not isinstance(found, dict) or not all(map(_is_weight, found.values())):
         raise InputError(f"{path}: must hold numbers from 0 on by class name, like {example}")
+    if not any(found.values()):
+        raise InputError(f"{path}: all weights are 0; there would be nothing to learn")
     if found.keys() != set(names):
         missing, unknown = set(names) - found.keys(), found.keys() - set(names)
         listed = [f"lacks {', '.join(sorted(missing))}"] * bool(missing)
@@ -67,4 +69,4 @@ def _read(path, names):
 
 
 def _is_weight(value):
-    return isinstance(value, (int, float)) and math.isfinite(value) and value >= 0
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0

@@ -46,7 +46,7 @@ def open_dataset(
     batch_size,
     seed,
     motion,
-    num_outputs=1,
+    strides=(1,),
     steps_per_epoch=None,
 ):
     """Choose the classes, hold out pictures, and make batches of the others.
@@ -61,7 +61,7 @@ def open_dataset(
         batch_size: pictures in a batch, or None: `BATCH_SIZE`, fewer if there are not so many.
         seed: of the split, the order and the augmentation.
         motion: `augmentation.Motion` of the training pictures, or None to leave them as they are.
-        num_outputs: of the network: 1 and its training heads.
+        strides: pixels of the picture that each output of the network has one for (`nets.strides`).
         steps_per_epoch: batches of an epoch, or None: one pass over the training pictures.
 
     Returns:
@@ -79,6 +79,8 @@ def open_dataset(
         rows, validation_rows = split(data.groups, validation_split, seed)
     else:
         validation_rows = np.arange(len(validation))
+        if validation.fingerprint() == data.fingerprint():
+            raise InputError("training and validation data are the same: nothing would be held out")
         if validation.labels != data.labels:
             raise InputError(
                 f"training and validation data have other classes: {data.labels} and "
@@ -109,7 +111,7 @@ def open_dataset(
         "table": table,
         "batch_size": batch_size,
         "img_size": img_size,
-        "num_outputs": num_outputs,
+        "strides": strides,
     }
     return Dataset(
         TrainingBatches(
@@ -130,7 +132,7 @@ class Batches(keras.utils.PyDataset):
     """Batches of prepared data, for any Keras backend.
 
     Yields `(batch, H, W, 3)` uint8 RGB and `(batch, H, W)` uint8 channel ids, 255 where ignored;
-    for a network of several outputs the same ids as often, which the losses sample to their sizes.
+    for a network of several outputs the same ids as often: scores are enlarged to meet them.
 
     Args:
         data: `datasets.Arrays` or `tfrecords.Records`.
@@ -138,13 +140,13 @@ class Batches(keras.utils.PyDataset):
         table: `(256,)` uint8, channel id of each class id (`labels.channels`).
         batch_size: pictures in a batch.
         img_size: `(height, width)` to stretch them to.
-        num_outputs: of the network.
+        strides: pixels of the picture that each output of the network has one for.
     """
 
-    def __init__(self, data, rows, table, batch_size, img_size, num_outputs=1):
+    def __init__(self, data, rows, table, batch_size, img_size, strides=(1,)):
         super().__init__(workers=WORKERS, max_queue_size=QUEUE)
         self.data, self.rows, self.table = data, np.asarray(rows), table
-        self.batch_size, self.img_size, self.num_outputs = batch_size, img_size, num_outputs
+        self.batch_size, self.img_size, self.strides = batch_size, img_size, strides
 
     def __len__(self):
         """Return the number of batches; the last may be smaller."""
@@ -160,12 +162,17 @@ class Batches(keras.utils.PyDataset):
 
     def _batch(self, pairs):
         images, ids = map(np.stack, zip(*pairs, strict=True))
-        target = self.table[ids]
-        return images, target if self.num_outputs == 1 else (target,) * self.num_outputs
+        targets = self._targets(self.table[ids])
+        return images, targets if len(targets) > 1 else targets[0]
+
+    def _targets(self, ids):
+        return (ids,) * len(self.strides)
 
 
 class TrainingBatches(Batches):
     """Batches in a new order every pass, augmented; each pass drops the rows that fill no batch.
+
+    The ids come at the size of the output they are for, each that of the middle of its pixels.
 
     Order and augmentation follow from (seed, pass) alone, and the pass from the number of the
     epoch, so that a resumed run goes on with the pictures that it would have seen.
@@ -202,6 +209,9 @@ class TrainingBatches(Batches):
         """
         self.epoch += 1
 
+    def _targets(self, ids):
+        return tuple(ids[:, n // 2 :: n, n // 2 :: n] for n in self.strides)
+
     def _augmented(self, row, passes):
         image, mask = self.data.read(row)
         if self.motion is None:
@@ -234,7 +244,8 @@ def split(groups, fraction, seed):
     if not len(training) or not len(validation):
         raise InputError(
             f"{len(groups)} pictures of {len(names)} groups cannot be split at {fraction}: "
-            "give validation arrays of their own (--val_img_file), or another --validation_split"
+            "give validation data of their own (--val_img_file or --val_tfrecord_data), or another "
+            "--validation_split"
         )
     return training, validation
 

@@ -103,7 +103,7 @@ def check_free(path, names):
     if existing != list(names):
         raise InputError(
             f"{path} already names other classes ({_listed(existing)}) than this data "
-            f"({_listed(names)}); choose another folder, or pass that file as the labels"
+            f"({_listed(names)}); choose another folder, or move that file away"
         )
 
 
@@ -134,17 +134,17 @@ def read_object_info(path):
             continue
         row = dict(zip(header, (part.strip() for part in line.split("\t")), strict=False))
         where = f"{path}, line {number}"
-        if not row["idx"].isdecimal() or int(row["idx"]) >= IGNORED or not row.get(key):
+        if not row.get("idx", "").isdecimal() or int(row["idx"]) >= IGNORED or not row.get(key):
             raise InputError(f"{where}: expected an id below {IGNORED} and a name, not {line!r}")
         index, name = int(row["idx"]), row[key]
         if index in names or name in names.values():
             raise InputError(f"{where}: the class {index} '{name}' is named before")
         names[index] = name
-        if "ratio" in row:
+        if "ratio" in header:
             try:
-                shares[index] = float(row["ratio"])
+                shares[index] = float(row.get("ratio", ""))
             except ValueError:
-                raise InputError(f"{where}: the ratio {row['ratio']!r} is no number") from None
+                raise InputError(f"{where}: its ratio is no number") from None
     names.pop(0, None)
     if not names:
         raise InputError(f"{path}: names no class")
@@ -259,15 +259,18 @@ def _is_apart(color, others):
     )
 
 
-def choose(names, text=None):
+def choose(names, text=None, ignore_class=None):
     """Return the classes that an option names: `hair,face`, or `a|b` where names hold commas.
 
     Args:
         names: all class names of the data, background first.
-        text: of the option, or None: hair where the data has it, else all but the background.
+        text: of the option, or None: hair where the data has it, else all but the background and
+            the ignored class.
+        ignore_class: a class id, or None.
     """
     if text is None:
-        return [DEFAULT_CLASS] if DEFAULT_CLASS in names else list(names[1:])
+        others = [name for index, name in enumerate(names) if index not in (0, ignore_class)]
+        return [DEFAULT_CLASS] if DEFAULT_CLASS in others else others
     if text.strip() in names:
         return [text.strip()]
     return [name.strip() for name in text.split("|" if "|" in text else ",")]
@@ -362,4 +365,5 @@ def _check_ignored(ignore_class, names, chosen):
 def _listed(names, limit=20):
     """Join names for a message; of many, the first ones and how many more there are."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    shown = names[:limit]  # names with commas are separated as options separate them
+    return ("|" if any("," in name for name in shown) else ", ").join(shown) + more

@@ -72,13 +72,13 @@ class Crossentropy(keras.losses.Loss):
         loss = -ops.log(probability)  # (batch, height, width)
         if self.gamma:
             loss = loss * (1 - probability) ** self.gamma
-        weight = valid[..., 0]
+        valid = valid[..., 0]
         if self.class_weights is not None:
-            weight = weight * ops.sum(
-                target * ops.convert_to_tensor(self.class_weights, "float32"), axis=-1
-            )
-        return ops.sum(loss * weight, axis=(1, 2)) / ops.maximum(
-            ops.sum(weight, axis=(1, 2)), EPSILON
+            weights = ops.convert_to_tensor(self.class_weights, "float32")
+            loss = loss * ops.sum(target * weights, axis=-1)
+        # Not over the sum of the weights: in a picture of one class alone they would cancel out.
+        return ops.sum(loss * valid, axis=(1, 2)) / ops.maximum(
+            ops.sum(valid, axis=(1, 2)), EPSILON
         )
 
 

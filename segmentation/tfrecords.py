@@ -8,13 +8,13 @@ import functools
 import glob
 import hashlib
 import io
-import os
 import re
 import struct
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import google_crc32c
 import numpy as np
+from google.protobuf.message import DecodeError
 
 from segmentation import datasets, labels, pairing, pictures
 from segmentation.errors import InputError
@@ -169,7 +169,13 @@ def open_records(path, label_file=None):
         InputError: if a file is missing, cut off or no TFRecord, or all are empty.
     """
     shards = paths(path)
-    return Records(shards, labels.read(label_file or shards[0].with_name("labels.txt")))
+    if label_file:
+        return Records(shards, labels.read(label_file))
+    files = list(dict.fromkeys(shard.with_name("labels.txt") for shard in shards))
+    names = [labels.read(file) for file in files]
+    if any(each != names[0] for each in names):
+        raise InputError(f"{path}: {files[0]} and {files[-1]} name other classes; mix no such sets")
+    return Records(shards, names[0])
 
 
 class Records:
@@ -206,7 +212,10 @@ class Records:
         """The file name, without folder and ending, of each picture."""
         names = [self._feature(index, FILENAME) for index in range(len(self))]
         names = [name.decode("utf-8", "surrogateescape") for name in names]
-        return [os.path.splitext(os.path.basename(name))[0] for name in names]
+        paths = [PurePath(name) for name in names]
+        return [
+            path.stem if path.suffix.lower() in pictures.SUFFIXES else path.name for path in paths
+        ]
 
     def read(self, index):
         """Return `(H, W, 3)` uint8 RGB and `(H, W)` uint8 class ids (255: no class) of a record.
@@ -246,7 +255,10 @@ class Records:
             data = file.read(length)
         if _masked_checksum(data) != checksum:
             raise pictures.UnreadableError(f"{self._name(index)}: damaged; {PREPARE_AGAIN}")
-        values = tf.train.Example.FromString(data).features.feature[name].bytes_list.value
+        try:
+            values = tf.train.Example.FromString(data).features.feature[name].bytes_list.value
+        except DecodeError:
+            values = []
         if not values:
             raise InputError(f"{self._name(index)}: has no {name}; {PREPARE_AGAIN}")
         return values[0]

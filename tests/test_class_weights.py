@@ -47,6 +47,8 @@ def test_weights_of_a_file_come_in_the_order_of_the_classes(tmp_path):
         ('{"cat": 1, "background": 1}', "lacks dog"),
         ('{"cat": 1, "background": 1, "dgo": 1}', "lacks dog and names dgo besides"),
         ('{"cat": -1, "background": 1, "dog": 1}', "numbers from 0 on"),
+        ('{"cat": true, "background": 1, "dog": 1}', "numbers from 0 on"),
+        ('{"cat": 0, "background": 0, "dog": 0}', "all weights are 0"),
         ("[1, 2, 3]", "numbers from 0 on by class name"),
     ],
 )

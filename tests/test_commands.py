@@ -11,6 +11,7 @@ from PIL import Image
 
 import data
 import evaluate
+import nets
 import predict
 import tf_converter
 import train_full
@@ -55,6 +56,14 @@ def older_command_lines():
     return [line for line in block.splitlines() if line]
 
 
+def calm(path):
+    """Bring the scores of a network of one step near each other: its features are chaotic still."""
+    model = nets.load(path)
+    score = model.get_layer("mask_score")
+    score.set_weights([0.01 * array for array in score.get_weights()])
+    model.save(path)
+
+
 def test_the_command_lines_of_the_older_projects_work_as_the_readme_prints_them(
     tmp_path, monkeypatch, capsys
 ):
@@ -75,6 +84,8 @@ def test_the_command_lines_of_the_older_projects_work_as_the_readme_prints_them(
             size = ["-s", "192"] if "-d" in options else []
             options += ["-n", "1", "--alpha", "0.25", *size]
         assert not command.main(options), line
+        if "-d" in options:
+            calm("room/room_icnet_768x768_025.h5")
         ran.append(script)
     hair = ["data.py", "train_full.py", "coreml_converter.py", "tf_converter.py"]
     assert ran == [*hair, "data.py", "train_full.py", "coreml_converter.py"]

@@ -71,9 +71,13 @@ def test_pictures_of_any_size_are_stretched_to_that_of_the_network():
     assert batches(source(), img_size=(16, 64))[0][1].shape == (5, 16, 64)
 
 
-def test_each_output_of_a_network_gets_the_ids():
-    _, targets = batches(source(), num_outputs=3)[0]
-    assert len(targets) == 3 and all(target is targets[0] for target in targets)
+def test_each_output_gets_the_ids_at_its_own_size_in_training_and_whole_in_validation():
+    data = source()
+    _, (mask, small) = batches(data, motion=None, strides=(1, 4))[0]
+    assert mask.shape == (5, 32, 32) and small.shape == (5, 8, 8)
+    np.testing.assert_array_equal(small, mask[:, 2::4, 2::4])
+    whole = input_pipeline.Batches(data, [1, 3], TABLE, 2, (32, 32), strides=(4, 8))
+    assert [ids.shape for ids in whole[0][1]] == [(2, 32, 32)] * 2
 
 
 def test_epochs_of_a_number_of_steps_go_through_the_same_order_as_whole_passes():

@@ -209,7 +209,7 @@ def test_object_info_is_read_without_the_blanks_of_the_real_one(tmp_path):
         ("Idx\tName\n255\tx\n", "line 2: expected an id below 255"),
         ("Idx\tName\n1\tx\n1\ty\n", "line 3: the class 1 'y' is named before"),
         ("Idx\tName\n1\tx\n2\tx \n", "line 3: the class 2 'x' is named before"),
-        ("Idx\tRatio\tName\n1\tmuch\tx\n", "line 2: the ratio 'much' is no number"),
+        ("Idx\tRatio\tName\n1\tmuch\tx\n", "line 2: its ratio is no number"),
     ],
 )
 def test_a_malformed_object_info_is_named(tmp_path, text, message):
@@ -238,3 +238,19 @@ def test_every_unknown_name_is_listed_with_its_nearest():
     assert "'chiar' (did you mean 'chair'" in message and "'Sky' (did you mean 'sky'" in message
     assert "'couch' (did you mean 'sofa, couch, lounge'" in message and "'qqq';" in message
     assert "'wall'" not in message and "\n" not in message
+
+
+def test_all_classes_are_chosen_but_the_background_and_the_ignored_one():
+    names = ["none", "wall", "sky", "tree"]
+    assert labels.choose(names) == ["wall", "sky", "tree"]
+    assert labels.choose(names, ignore_class=2) == ["wall", "tree"]
+    assert labels.choose(["background", "hair", "face"], ignore_class=2) == ["hair"]
+    assert labels.choose(["background", "hair", "face"], ignore_class=1) == ["face"]
+
+
+@pytest.mark.parametrize("row", ["2\tsky", "sky"])
+def test_a_short_row_of_an_object_info_is_named(tmp_path, row):
+    path = tmp_path / "info.txt"
+    path.write_text(f"Idx\tName\tRatio\n1\twall\t0.5\n{row}\n")
+    with pytest.raises(InputError, match="line 3"):
+        labels.read_object_info(path)

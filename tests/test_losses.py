@@ -85,8 +85,10 @@ def test_ignored_pixels_change_nothing(name, channels):
 def test_class_weights_count_a_pixel_as_much_as_its_true_class():
     loss = losses.build("crossentropy", class_weights=[1, 3])
     pred = np.array([0.8, 0.4, 0.4, 0.4], np.float32).reshape(1, 2, 2, 1)
-    expected = -(3 * np.log(0.8) + 3 * np.log(0.6)) / (3 + 3)
+    expected = -(3 * np.log(0.8) + 3 * np.log(0.6)) / 4
     assert value(loss, TRUE, pred) == pytest.approx(expected, 1e-5)
+    rare = value(loss, np.ones_like(TRUE), HALF)
+    assert rare == pytest.approx(3 * value(loss, np.zeros_like(TRUE), HALF), 1e-5)
 
 
 def test_the_sum_is_the_sum():

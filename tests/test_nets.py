@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import nets
-from nets.layers import BilinearResizing, BilinearUpSampling2D
+from nets.layers import BilinearUpSampling2D, PyramidLevel
 
 
 def test_mobile_unet_has_the_parameters_of_the_older_project():
@@ -118,7 +118,8 @@ def icnet(img_size=(192, 224), num_classes=3, alpha=0.25):
 
 def test_icnet_gives_a_quarter_an_eighth_and_a_sixteenth_of_its_input():
     model = icnet()
-    assert model.output_names == ["mask", "aux_8", "aux_16"]
+    assert model.output_names == ["mask", *nets.heads("icnet")]
+    assert nets.strides("icnet") == (4, 8, 16) and nets.strides("mobile_unet") == (1,)
     assert model.output_shape == [(None, 48, 56, 3), (None, 24, 28, 3), (None, 12, 14, 3)]
     image = np.random.default_rng(0).uniform(0, 255, (1, 192, 224, 3)).astype("float32")
     for probabilities in model.predict(image, verbose=0):
@@ -140,33 +141,24 @@ def test_icnet_refuses_sizes_that_its_branches_cannot_divide(img_size):
         icnet(img_size)
 
 
-@pytest.mark.parametrize("img_size", [(192, 192), (384, 768), (224, 480)])
+def test_a_pyramid_level_averages_overlapping_bins_where_they_do_not_divide_the_map():
+    # 7 rows in 2 bins: 0 to 3 and 3 to 6. Columns: 1 bin.
+    x = np.arange(7, dtype="float32")[None, :, None, None] * np.ones((1, 7, 3, 1), "float32")
+    level = keras.ops.convert_to_numpy(PyramidLevel(2)(x))[0, :, 0, 0]
+    low, high = 1.5, 4.5
+    assert level[0] == pytest.approx(low) and level[-1] == pytest.approx(high)
+    # The centres of the bins lie at 1.25 and 4.75, and row 3, at 3, halfway.
+    assert level[3] == pytest.approx((low + high) / 2)
+    assert level[2] == pytest.approx(low + (high - low) * (2 - 1.25) / 3.5)
+
+
+@pytest.mark.parametrize("size", [(6, 6), (7, 11), (12, 15)])
 @pytest.mark.parametrize("bins", [1, 2, 3, 6])
-def test_each_level_of_the_pyramid_has_its_bins_and_leaves_no_pixel_out(img_size, bins):
-    level = icnet(img_size).get_layer(f"pyramid_{bins}")
-    height, width = img_size[0] // 32, img_size[1] // 32
-    assert level.output.shape[1:3] == (bins, bins)
-    for side, window, stride in zip((height, width), level.pool_size, level.strides, strict=True):
-        assert (bins - 1) * stride + window == side and window >= stride
-
-
-def test_a_pyramid_level_of_an_even_division_is_the_mean_of_its_bins():
-    model = icnet((384, 192), alpha=0.125)
-    level = model.get_layer("pyramid_2")
-    x = np.random.default_rng(0).normal(size=(1, 12, 6, level.input.shape[-1])).astype("float32")
-    expected = x.reshape(1, 2, 6, 2, 3, -1).mean((2, 4))
-    np.testing.assert_allclose(keras.ops.convert_to_numpy(level(x)), expected, atol=1e-6)
-
-
-def test_full_resolution_enlarges_a_quarter_bilinearly_and_leaves_the_whole_alone():
-    model = nets.inference_model(icnet(num_classes=1))
-    full = nets.full_resolution(model)
-    assert full.output_shape == (None, 192, 224, 1) and len(full.outputs) == 1
-    image = np.random.default_rng(0).uniform(0, 255, (1, 192, 224, 3)).astype("float32")
-    expected = BilinearResizing((192, 224))(model.predict(image, verbose=0))
-    found = full.predict(image, verbose=0)
-    np.testing.assert_allclose(found, keras.ops.convert_to_numpy(expected), atol=1e-5)
-    assert nets.full_resolution(full) is full
+def test_a_pyramid_level_is_adaptive_pooling_enlarged(size, bins):
+    x = np.random.default_rng(0).normal(size=(2, *size, 4)).astype("float32")
+    pooled = keras.layers.AdaptiveAveragePooling2D(bins)(x)
+    expected = keras.ops.image.resize(pooled, size, interpolation="bilinear")
+    np.testing.assert_allclose(PyramidLevel(bins)(x), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -179,10 +171,3 @@ def test_icnet_survives_saving_and_its_heads_are_dropped_for_inference(suffix, t
     assert loaded.output_shape == (None, 48, 56, 3)
     expected = model.predict(image, verbose=0)[0]
     np.testing.assert_array_equal(loaded.predict(image, verbose=0), expected)
-
-
-def test_resizing_is_linear_between_the_centres_of_pixels():
-    # Centres of 4 pixels at 0.125, 0.375 ... of the side, those of 2 at 0.25 and 0.75.
-    x = np.array([0.0, 4.0], "float32").reshape(1, 1, 2, 1)
-    resized = keras.ops.convert_to_numpy(BilinearResizing((1, 4))(x))
-    np.testing.assert_allclose(resized.ravel(), [0, 1, 3, 4], atol=1e-6)

@@ -13,6 +13,7 @@ import nets
 import tiny_network
 import train_full
 from segmentation import labels, tfrecords
+from segmentation.errors import InputError
 
 NAMES = ["none", "disc", "bar"]
 
@@ -77,7 +78,8 @@ def test_icnet_trains_on_records_and_is_measured_as_training_measured_it(
     card = last_line(capsys)
     assert (card["network"], card["classes"]) == ("icnet", NAMES)
     assert card["settings"]["model_name"] == "a try" and card["epochs_trained"] == 2
-    assert card["class_weights"]["bar"] > card["class_weights"]["none"]
+    weights = card["settings"]["class_weights"]
+    assert weights["bar"] > weights["none"]
     phone = nets.inference_model(nets.load("artifacts/model.keras"))
     assert card["parameters"] == phone.count_params()
     assert phone.output_shape == (None, 48, 48, 3)
@@ -106,3 +108,23 @@ def test_a_resumed_run_on_records_equals_an_uninterrupted_one(folder, tmp_path, 
     for key in whole:
         if key != "run":
             np.testing.assert_array_equal(whole[key], parts[key], err_msg=key)
+
+
+def test_validation_data_keep_their_own_labels_and_their_distance(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tiny_network.register(monkeypatch.setitem)
+    shards = tfrecords.paths(folder / "scenes.tfrecord")
+    other = tmp_path / "other.tfrecord"
+    other.write_bytes(shards[0].read_bytes())
+    labels.write(tmp_path / "labels.txt", ["none", "bar", "disc"])
+    given = ["-l", str(folder / "labels.txt"), "--model", "tiny", "-s", "64"]
+    for options, message in (
+        (["-d", str(shards[1]), "--val_tfrecord_data", str(other)], "have other classes"),
+        (["-d", str(folder / "*.tfrecord"), "--val_tfrecord_data", str(shards[0])], "belongs to"),
+    ):
+        with pytest.raises(InputError, match=message):
+            train_full.main([*options, *given])
+    (tmp_path / "labels.txt").unlink()
+    with pytest.raises(InputError, match="are the same"):
+        train_full.main(["-d", str(shards[0]), "--val_tfrecord_data", str(other), *given])
+    assert not list(tmp_path.rglob("*.keras"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segmentation import pictures, tfrecords
+from segmentation import labels, pictures, tfrecords
 from segmentation.errors import InputError
 
 NAMES = ["none"] + [f"class {number}" for number in range(1, 151)]
@@ -160,8 +160,10 @@ def test_empty_missing_and_foreign_files_are_named(tmp_path):
     path = tmp_path / "other.tfrecord"
     with tf.io.TFRecordWriter(str(path)) as writer:
         writer.write(tf.train.Example().SerializeToString())
-    with pytest.raises(InputError, match="other.tfrecord, record 0: has no image/encoded"):
-        tfrecords.Records([path], NAMES).read(0)
+        writer.write(b"\xffhello")
+    for record in range(2):
+        with pytest.raises(InputError, match=f"record {record}: has no image/encoded"):
+            tfrecords.Records([path], NAMES).read(record)
 
 
 def written(path, image, mask, size=(8, 8)):
@@ -203,3 +205,18 @@ def test_damage_that_a_run_may_skip_is_told_from_wrong_classes(tmp_path):
     found = written(tmp_path / "one.tfrecord", encoded(GREY)[:40], encoded(GREY))
     with pytest.raises(pictures.UnreadableError):
         found.read(0)
+
+
+def test_records_of_other_labels_are_not_mixed(tmp_path):
+    for name, classes in (("a", "none wall sky"), ("b", "none sky wall")):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "room.tfrecord", ["1"])
+        labels.write(tmp_path / name / "labels.txt", classes.split())
+    with pytest.raises(InputError, match="name other classes; mix no such sets"):
+        tfrecords.open_records(tmp_path / "*" / "room.tfrecord")
+    assert len(tfrecords.open_records(tmp_path / "*/room.tfrecord", tmp_path / "a/labels.txt")) == 2
+
+
+def test_stems_lose_the_ending_of_a_picture_and_no_other(tmp_path):
+    path = write(tmp_path / "a.tfrecord", ["street.v2", "rooms/a.JPG", "b"])
+    assert tfrecords.Records([path], NAMES).stems == ["street.v2", "a", "b"]

@@ -185,6 +185,12 @@ def _mul(x, y):
 
 
 @_op
+def _matmul(x, y, transpose_x=False, transpose_y=False):
+    _require(not transpose_x and not transpose_y, "matmul of a transposed map")
+    return x @ y
+
+
+@_op
 def _relu6(x):
     return np.clip(x, 0, 6)
 
