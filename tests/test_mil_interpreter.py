@@ -208,6 +208,14 @@ def test_elementwise_ops():
     assert OPS["cast"](x, dtype="fp16") is x  # the rounding is the program's, see below
 
 
+@pytest.mark.parametrize("shape", [(1, 5, 12), (1, 3, 5, 4)])
+def test_matmul_of_a_matrix_and_maps(shape):
+    matrix, maps = random(7, 5), random(*shape)
+    agree(OPS["matmul"](matrix, maps), tf.matmul(matrix, maps))
+    with pytest.raises(UnsupportedOp, match="matmul of a transposed map"):
+        OPS["matmul"](matrix, maps, transpose_x=True)
+
+
 def test_softmax_and_sigmoid_hold_at_float16s_largest():
     x = np.array([[65504, 0, -65504]], np.float32)
     np.testing.assert_allclose(OPS["softmax"](x, axis=-1), [[1, 0, 0]])
