@@ -1,7 +1,7 @@
 """Train a segmentation network from scratch.
 
 Hair, from the arrays that data.py writes (46 s an epoch on two CPU cores for the 1,997 pictures of
-LFW; hair IoU 0.73 after 12 epochs, 0.79 after 80):
+LFW; hair IoU 0.73 after 12 epochs, 0.79 after 80, and with hair,face 0.805 after 115):
     python train_full.py --img_file data/images-128.npy --mask_file data/masks-128.npy --epochs 12
 After an interruption, the same command with --resume carries on. The face, or both:
     python train_full.py --img_file data/images-128.npy --classes face
