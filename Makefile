@@ -16,7 +16,7 @@ demo: .venv/runtime
 		--report demo/report
 	$(RUN) predict.py demo/portraits.keras demo/raw/images/0002.jpg -o demo/pictures
 	$(RUN) tf_converter.py demo/portraits.keras
-	$(RUN) coreml_converter.py demo/portraits.keras
+	$(RUN) coreml_converter.py demo/portraits.keras --quantize float32
 	@echo "Done. Look at demo/pictures/0002_overlay.jpg and demo/report/contact_sheet.png;" \
 		"for the phone: demo/portraits.mlpackage (iOS), demo/portraits.tflite and demo/portraits.pb (Android)."
 
