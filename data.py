@@ -77,13 +77,7 @@ def parse_args(argv=None):
         metavar="SHARE",
         help="damaged files are left out up to this share of all (default %(default)s)",
     )
-    lfw.add_argument(
-        "--workers",
-        type=command_line.count,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="threads (default %(default)s); the files are the same for any number",
-    )
+    _add_workers(lfw)
 
     _add_ade20k(commands)
 
@@ -139,17 +133,21 @@ def _add_ade20k(commands):
         metavar="N",
         help="more than one: room-00000-of-0000N.tfrecord ... (default %(default)s)",
     )
+    _add_workers(ade20k)
     ade20k.add_argument(
+        "--skip_bad",
+        action="store_true",
+        help="leave out damaged files, and masks of another size than their picture",
+    )
+
+
+def _add_workers(parser):
+    parser.add_argument(
         "--workers",
         type=command_line.count,
         default=os.cpu_count() or 1,
         metavar="N",
         help="threads (default %(default)s); the files are the same for any number",
-    )
-    ade20k.add_argument(
-        "--skip_bad",
-        action="store_true",
-        help="leave out damaged files, and masks of another size than their picture",
     )
 
 

@@ -22,10 +22,7 @@ from segmentation.chatter import start_keras
 from segmentation.errors import InputError
 
 NETWORK_OPTIONS = ("alpha", "alpha_up", "depth_multiplier", "upsampling")
-RECORD_SIZE = (
-    768,
-    768,
-)  # pixels, to which pictures of TFRecords are stretched: the older project's
+RECORD_SIZE = (768, 768)  # that pictures of TFRecords are stretched to; the older project's
 
 
 def parse_args(argv=None):

@@ -65,6 +65,31 @@ def load(path):
     return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
+def take_weights(model, arrays):
+    """Give each layer of `model` the arrays of its name, where they have its shapes.
+
+    Args:
+        model: `keras.Model`.
+        arrays: lists of arrays by layer name.
+
+    Returns:
+        `(loaded, other_shape, missing)`: names of the layers that have weights, in their order.
+    """
+    loaded, other_shape, missing = [], [], []
+    for layer in model.layers:
+        if not layer.weights:
+            continue
+        found = arrays.get(layer.name)
+        if not found:
+            missing.append(layer.name)
+        elif [array.shape for array in found] != [tuple(weight.shape) for weight in layer.weights]:
+            other_shape.append(layer.name)
+        else:
+            layer.set_weights(found)
+            loaded.append(layer.name)
+    return loaded, other_shape, missing
+
+
 def inference_model(model):
     """Return the float32 model from the picture to `mask`: no training heads, no mixed precision.
 

@@ -74,12 +74,14 @@ def open_dataset(
     classes, table = labels.channels(data.labels, chosen, ignore_class)
     class_names = classes if len(classes) > 1 else [data.labels[0], *classes]
     rows = np.arange(len(data))
+    fingerprint = training_fingerprint = data.fingerprint()
     if validation is None:
         validation = data
         rows, validation_rows = split(data.groups, validation_split, seed)
     else:
         validation_rows = np.arange(len(validation))
-        if validation.fingerprint() == data.fingerprint():
+        fingerprint = validation.fingerprint()
+        if fingerprint == training_fingerprint:
             raise InputError("training and validation data are the same: nothing would be held out")
         if validation.labels != data.labels:
             raise InputError(
@@ -99,8 +101,8 @@ def open_dataset(
             )
     card = {
         "data": {
-            "fingerprint": validation.fingerprint(),
-            "training_fingerprint": data.fingerprint(),
+            "fingerprint": fingerprint,
+            "training_fingerprint": training_fingerprint,
             "training_pictures": len(rows),
             "validation_pictures": len(validation_rows),
         },

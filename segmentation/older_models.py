@@ -264,23 +264,16 @@ def _assign(path, model, arrays):
         InputError: if a layer gets none, or none of its shapes; a network with some random weights
             would answer, and be wrong.
     """
-    loaded, other_shape, missing = [], [], []
-    for layer in model.layers:
-        if not layer.weights:
-            continue
-        found = [array.shape for array in arrays.get(layer.name, [])]
-        wanted = [tuple(weight.shape) for weight in layer.weights]
-        if found == wanted:
-            layer.set_weights(arrays[layer.name])
-            loaded.append(layer.name)
-        elif found:
-            other_shape.append(f"{layer.name} {found[0]} in place of {wanted[0]}")
-        else:
-            missing.append(layer.name)
+    loaded, other_shape, missing = nets.take_weights(model, arrays)
     if other_shape or missing:
+        shapes = [
+            f"{name} {arrays[name][0].shape} in place of "
+            f"{tuple(model.get_layer(name).weights[0].shape)}"
+            for name in other_shape
+        ]
         counts = [
             f"{len(loaded) or 'none'} of {len(loaded + other_shape + missing)} layers loaded",
-            f"{len(other_shape)} of another shape{_first(other_shape)}",
+            f"{len(other_shape)} of another shape{_first(shapes)}",
             f"{len(missing)} not in the file{_first(missing)}",
         ]
         raise InputError(

@@ -210,7 +210,7 @@ class Records:
     @functools.cached_property
     def stems(self):
         """The file name, without folder and ending, of each picture."""
-        names = [self._feature(index, FILENAME) for index in range(len(self))]
+        names = [self._features(index, FILENAME)[0] for index in range(len(self))]
         names = [name.decode("utf-8", "surrogateescape") for name in names]
         paths = [PurePath(name) for name in names]
         return [
@@ -224,10 +224,10 @@ class Records:
             pictures.UnreadableError: if either is damaged or they differ in size.
             InputError: if the mask holds a class that the labels do not name.
         """
-        encoded = io.BytesIO(self._feature(index, IMAGE))
-        image, ids = pictures.read(encoded, self._name(index)), self.read_mask(index)
+        picture, mask = self._features(index, IMAGE, MASK)
+        name = self._name(index)
+        image, ids = pictures.read(io.BytesIO(picture), name), self._ids(mask, name)
         if ids.shape != image.shape[:2]:
-            name = self._name(index)
             raise pictures.UnreadableError(
                 pairing.different_sizes(f"mask of {name}", ids.shape, name, image.shape[:2])
             )
@@ -235,8 +235,11 @@ class Records:
 
     def read_mask(self, index):
         """Return `(H, W)` uint8 class ids of a record, as `read`."""
-        ids = _ids(self._feature(index, MASK), self._name(index))
-        datasets.check_ids(ids, self._name(index), self.labels)
+        return self._ids(*self._features(index, MASK), self._name(index))
+
+    def _ids(self, encoded, name):
+        ids = _ids(encoded, name)
+        datasets.check_ids(ids, name, self.labels)
         return ids
 
     def fingerprint(self):
@@ -246,7 +249,8 @@ class Records:
             digest.update(struct.pack("<Q", length) + checksum)
         return digest.hexdigest()
 
-    def _feature(self, index, name):
+    def _features(self, index, *names):
+        """Return the bytes of some fields of a record, which is read once."""
         import tensorflow as tf
 
         path, start, length, checksum = self._places[index]
@@ -256,12 +260,13 @@ class Records:
         if _masked_checksum(data) != checksum:
             raise pictures.UnreadableError(f"{self._name(index)}: damaged; {PREPARE_AGAIN}")
         try:
-            values = tf.train.Example.FromString(data).features.feature[name].bytes_list.value
+            features = tf.train.Example.FromString(data).features.feature
         except DecodeError:
-            values = []
-        if not values:
-            raise InputError(f"{self._name(index)}: has no {name}; {PREPARE_AGAIN}")
-        return values[0]
+            features = {}
+        for name in names:
+            if name not in features or not features[name].bytes_list.value:
+                raise InputError(f"{self._name(index)}: has no {name}; {PREPARE_AGAIN}")
+        return [features[name].bytes_list.value[0] for name in names]
 
     def _name(self, index):
         return f"{self._places[index][0]}, record {index}"

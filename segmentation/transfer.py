@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import nets
 from segmentation import older_models, predictor
 from segmentation.errors import InputError
 
@@ -33,18 +34,7 @@ def load_weights(model, path):
     with predictor.reading(path):
         source = older_models.load(path)
     weights = {layer.name: layer.get_weights() for layer in source.layers}
-    taken = Taken([], [], [])
-    for layer in model.layers:
-        if not layer.weights:
-            continue
-        found = weights.get(layer.name, [])
-        if not found:
-            taken.missing.append(layer.name)
-        elif [array.shape for array in found] != [tuple(v.shape) for v in layer.weights]:
-            taken.other_shape.append(layer.name)
-        else:
-            layer.set_weights(found)
-            taken.loaded.append(layer.name)
+    taken = Taken(*nets.take_weights(model, weights))
     if not taken.loaded:
         raise InputError(
             f"{path}: none of its layers fits this network ({len(taken.other_shape)} have another "
