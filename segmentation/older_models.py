@@ -5,7 +5,8 @@ outside of the network. Here the normalisation goes into the graph: raw RGB 0..2
 
 Keras 2's HDF5 layout: attributes `keras_version` and, for a whole model, `model_config` (JSON). In
 the group `model_weights`, or at the top of a file of weights only, the attribute `layer_names`; for
-each layer a group with the attribute `weight_names` and the arrays.
+each layer a group with the attribute `weight_names` and the arrays. Keras 3 writes a whole model to
+`.h5` in the same layout.
 """
 
 import json
@@ -27,6 +28,7 @@ ORIGINS = {
 # Its training took the mean in float32, where a sum of such numbers ends at 2^32, and 29.24429 is
 # 2^32 / (2927 pictures · 224²): at another size the mean was another.
 SIZE_OF_HAIR2017 = (224, 224)
+FIRST_OF_HAIR2017 = "conv_0"  # its first convolution, by a name that nobody else uses
 
 
 @dataclass(frozen=True)
@@ -54,12 +56,16 @@ NOTHING = Given()
 
 
 def doubt(given, img_size):
-    """Return a line about what may be wrong with `given` for a model of `img_size`, or None."""
+    """Return a line about what may be wrong with `given` for a model of `img_size`, or None.
+
+    `img_size` is `(height, width)`, or None if it is not known.
+    """
     if given.origin != "hair2017" or img_size == SIZE_OF_HAIR2017:
         return None
+    size = f"{img_size[0]}x{img_size[1]}" if img_size else "another size"
     return (
-        "--from hair2017 has the means of 224x224 pictures; that project's training at "
-        f"{img_size[0]}x{img_size[1]} took others (see README): measure both with evaluate.py"
+        f"hair2017 has the means of 224x224 pictures; that project's training at {size} took "
+        "others (see README): measure both with evaluate.py"
     )
 
 
@@ -80,6 +86,8 @@ def load(path, given=NOTHING):
         ValueError, OSError: if the file is damaged or no model.
     """
     written = _read(path) if path.suffix.lower() == ".h5" else None
+    if written and not written.version.startswith("2."):
+        written = None  # Keras 3's, of this project
     if given.network and (written is None or written.config):
         raise InputError(f"{path}: holds more than weights; leave out --model and what it needs")
     if written is None:
@@ -102,9 +110,62 @@ def load(path, given=NOTHING):
     return model
 
 
+def read_arrays(path):
+    """Return the lists of arrays by layer name in an HDF5 file of Keras 2 or 3, and its img_size.
+
+    `img_size` is `(height, width)`, or None where the file holds weights only.
+
+    Raises:
+        ValueError, OSError: if the file is damaged or of another layout.
+    """
+    written = _read(path)
+    if written is None:
+        raise ValueError("it holds no weights by the name of their layer")
+    if not written.config:
+        return written.arrays, None
+    image = written.config["config"]["layers"][0]["config"]
+    shape = image.get("batch_input_shape") or image["batch_shape"]  # of Keras 2 or 3
+    return written.arrays, tuple(shape[1:3])
+
+
+def as_ours(path, arrays, img_size):
+    """Return what arrays, read from `path`, are in our networks, and lines for the user.
+
+    The layers of hair2017's MobileUNet get our names, and its normalisation goes into the first.
+
+    Raises:
+        InputError: for an ICNet of 2018: some of its layers are called as ours, and are others.
+    """
+    if OF_WEIGHTS["icnet"][2] in arrays:
+        raise InputError(
+            f"{path}: an ICNet of 2018, with ReLU before BatchNorm and biases: its weights mean "
+            "nothing in our network; leave out --weights, or give a model of this project"
+        )
+    if FIRST_OF_HAIR2017 not in arrays:
+        return arrays, []
+    notes = ["named as in hair2017: its normalisation was moved into conv1 and conv1_bn"]
+    notes += filter(None, [doubt(Given("hair2017"), img_size)])
+    return _seeing_ours(_as_in_ours(arrays), *ORIGINS["hair2017"]), notes
+
+
+def _seeing_ours(arrays, mean, std):
+    """Return the arrays of a MobileUNet for pictures as ours sees them, x / 127.5 - 1.
+
+    They were trained on (x - mean) / std, which is ours by a factor and plus an offset: the factor
+    goes into the kernel of conv1, and what the offset adds to its output, a constant but for the
+    padded border, into the mean that conv1_bn takes off.
+    """
+    mean, std = np.array(mean), np.array(std)
+    (kernel,), (gamma, beta, moving_mean, variance) = arrays["conv1"], arrays["conv1_bn"]
+    added = (kernel * ((127.5 - mean) / std)[:, None]).sum((0, 1, 2))  # (3, 3, 3, n) → (n,)
+    kernel = kernel * (127.5 / std)[:, None]
+    normalized = [gamma, beta, moving_mean - added, variance]
+    return arrays | {"conv1": [kernel], "conv1_bn": normalized}
+
+
 @dataclass(frozen=True)
 class _Written:
-    """What a file of Keras 2 holds: arrays by layer name; `config` is None without a model."""
+    """What an HDF5 file holds: arrays by layer name; `config` is None without a model."""
 
     version: str
     config: dict | None
@@ -112,15 +173,15 @@ class _Written:
 
 
 def _read(path):
-    """Return the `_Written` of an HDF5 file of Keras 2, or None for another HDF5 file."""
+    """Return the `_Written` of an HDF5 file with weights by layer name, or None for another one."""
     import h5py
 
     with h5py.File(path) as file:
-        version = _text(file.attrs.get("keras_version", ""))
-        if not version.startswith("2."):
-            return None
-        config = file.attrs.get("model_config")
         group = file["model_weights"] if "model_weights" in file else file
+        if "layer_names" not in group.attrs:
+            return None
+        version = _text(file.attrs.get("keras_version", ""))
+        config = file.attrs.get("model_config")
         arrays = {}
         for name in map(_text, group.attrs["layer_names"]):
             keys = map(_text, group[name].attrs["weight_names"])

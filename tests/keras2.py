@@ -29,6 +29,18 @@ INITIALIZER = {  # of the 2017 networks' last convolution, he_normal
     "config": {"scale": 2.0, "mode": "fan_in", "distribution": "normal", "seed": None},
 }
 
+# hair2017's names of the layers with weights, by those of nets.mobile_unet.
+HAIR2017_NAMES = {"conv1": "conv_0", "conv1_bn": "conv_0_bn", "stem_conv": "conv_18"}
+HAIR2017_NAMES |= {"stem_bn": "conv_18_bn", "score": "conv2d_3"}
+for _block, _stride in ((14, 16), (15, 8), (16, 4), (17, 2)):
+    HAIR2017_NAMES |= {
+        f"up_{_stride}_deconv": f"conv2d_transpose_{_block - 9}",  # the third network of a session
+        f"up_{_stride}_dw": f"conv_dw_{_block}",
+        f"up_{_stride}_dw_bn": f"conv_dw_{_block}_bn",
+        f"up_{_stride}_pw": f"conv_pw_{_block}",
+        f"up_{_stride}_pw_bn": f"conv_pw_{_block}_bn",
+    }
+
 
 def write(path, model, version="2.0.8", names=None, kinds=None, whole=True, batch=None):
     """Write a functional Keras 3 model of some kinds of layers.

@@ -22,17 +22,6 @@ HAIR = Given(origin="hair2017", normalization=ORIGINS["hair2017"])
 ICNET = Given(origin="icnet2018", normalization=ORIGINS["icnet2018"])
 MEAN = np.array([29.24429131, 29.24429131, 29.24429131])
 STD = np.array([69.8833313, 63.37436676, 61.38568878])
-# hair2017's names of the layers with weights, by those of nets.mobile_unet.
-OLD_NAMES = {"conv1": "conv_0", "conv1_bn": "conv_0_bn", "stem_conv": "conv_18"}
-OLD_NAMES |= {"stem_bn": "conv_18_bn", "score": "conv2d_3"}
-for _block, _stride in ((14, 16), (15, 8), (16, 4), (17, 2)):
-    OLD_NAMES |= {
-        f"up_{_stride}_deconv": f"conv2d_transpose_{_block - 9}",  # the third network of a session
-        f"up_{_stride}_dw": f"conv_dw_{_block}",
-        f"up_{_stride}_dw_bn": f"conv_dw_{_block}_bn",
-        f"up_{_stride}_pw": f"conv_pw_{_block}",
-        f"up_{_stride}_pw_bn": f"conv_pw_{_block}_bn",
-    }
 KINDS = {"score_up": "BilinearUpSampling2D"}
 
 
@@ -67,13 +56,13 @@ def hair():
 @pytest.fixture(scope="module")
 def hair_file(hair, tmp_path_factory):
     path = tmp_path_factory.mktemp("hair") / "model.h5"
-    return keras2.write(path, hair[0], names=OLD_NAMES, kinds=KINDS)
+    return keras2.write(path, hair[0], names=keras2.HAIR2017_NAMES, kinds=KINDS)
 
 
 @pytest.fixture(scope="module")
 def weights_file(hair, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "checkpoint_weights.07--0.93.h5"
-    return keras2.write(path, hair[0], names=OLD_NAMES, whole=False)
+    return keras2.write(path, hair[0], names=keras2.HAIR2017_NAMES, whole=False)
 
 
 def test_a_whole_mobile_unet_of_2017_gives_what_it_gave_then(hair, hair_file):
