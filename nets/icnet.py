@@ -4,14 +4,13 @@ import keras
 from keras import layers
 
 from nets import OUTPUT
+from nets.blocks import BINS, conv_bn, conv_bn_relu, image_input, probabilities, width
 from nets.layers import PyramidLevel
 
 SMALLEST = 192  # pixels: the finest pyramid level has 6 bins a side, and the deep branch 1/32
-BINS = (1, 2, 3, 6)  # a side, of the pyramid pooling
 FUSED = 128  # width at alpha 1 of what the branches are fused in
 HEADS = {"aux_8": 0.4, "aux_16": 0.16}  # training heads: weights of their losses
 STRIDES = (4, 8, 16)  # of the outputs
-MOMENTUM = 0.9  # as MobileUNet: validation must not lag behind a run of few steps
 # Stages of the deep branch: (width at alpha 1 of a block's end, blocks, stride, dilation).
 # The third is cut after its first block, where the half-scale branch ends.
 STAGES = ((128, 3, 1, 1), (256, 4, 2, 1), (512, 6, 1, 2), (1024, 3, 1, 4))
@@ -49,18 +48,12 @@ def ICNet(img_size, num_classes=2, alpha=1.0):
     Raises:
         ValueError: if `img_size` holds no multiples of 32 from 192 on.
     """
-    height, width = img_size
-    if min(height, width) < SMALLEST or height % 32 or width % 32:
-        raise ValueError(
-            f"img_size must hold multiples of 32 from {SMALLEST} on, got {height}x{width}"
-        )
-    image = keras.Input((height, width, 3), name="image")
-    full = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
+    image, full = image_input(img_size, SMALLEST)
     half = layers.AveragePooling2D(2, name="half")(full)
 
-    x = _conv_bn_relu(half, 32 * alpha, 3, "conv1_1", strides=2)  # 1/4
-    x = _conv_bn_relu(x, 32 * alpha, 3, "conv1_2")
-    x = _conv_bn_relu(x, 64 * alpha, 3, "conv1_3")
+    x = conv_bn_relu(half, 32 * alpha, 3, "conv1_1", strides=2)  # 1/4
+    x = conv_bn_relu(x, 32 * alpha, 3, "conv1_2")
+    x = conv_bn_relu(x, 64 * alpha, 3, "conv1_3")
     x = layers.MaxPooling2D(3, strides=2, padding="same", name="pool1")(x)  # 1/8
     for stage, (filters, blocks, stride, dilation) in enumerate(STAGES, start=2):
         for block in range(1, blocks + 1):
@@ -70,54 +63,33 @@ def ICNet(img_size, num_classes=2, alpha=1.0):
                 half_features = x  # 1/16
                 x = layers.AveragePooling2D(2, name="quarter")(x)  # 1/32
     x = _pyramid_pooling(x)
-    x = _conv_bn_relu(x, 256 * alpha, 1, "conv5_4")
+    x = conv_bn_relu(x, 256 * alpha, 1, "conv5_4")
 
     filters = FUSED * alpha
     low = layers.UpSampling2D(2, interpolation="bilinear", name="conv5_4_up")(x)  # 1/16
     x = _cascade_feature_fusion(low, half_features, filters, "fuse_16")
     middle = layers.UpSampling2D(2, interpolation="bilinear", name="fuse_16_up")(x)  # 1/8
-    full = _conv_bn_relu(full, 32 * alpha, 3, "full_1", strides=2)
-    full = _conv_bn_relu(full, 32 * alpha, 3, "full_2", strides=2)
-    full = _conv_bn_relu(full, 64 * alpha, 3, "full_3", strides=2)
+    full = conv_bn_relu(full, 32 * alpha, 3, "full_1", strides=2)
+    full = conv_bn_relu(full, 32 * alpha, 3, "full_2", strides=2)
+    full = conv_bn_relu(full, 64 * alpha, 3, "full_3", strides=2)
     x = _cascade_feature_fusion(middle, full, filters, "fuse_8")
     x = layers.UpSampling2D(2, interpolation="bilinear", name="fuse_8_up")(x)  # 1/4
     outputs = [
-        _probabilities(features, num_classes, name)
+        probabilities(features, num_classes, f"{name}_score", name=name)
         for name, features in ((OUTPUT, x), ("aux_8", middle), ("aux_16", low))
     ]
     return keras.Model(image, outputs, name="icnet")
 
 
-def _conv_bn(x, filters, kernel, name, strides=1, dilation=1, gamma="ones"):
-    x = layers.Conv2D(
-        max(1, int(filters)),
-        kernel,
-        strides=strides,
-        dilation_rate=dilation,
-        padding="same",
-        use_bias=False,
-        kernel_initializer="he_normal",  # for ReLU: https://arxiv.org/abs/1502.01852
-        name=name,
-    )(x)
-    return layers.BatchNormalization(momentum=MOMENTUM, gamma_initializer=gamma, name=f"{name}_bn")(
-        x
-    )
-
-
-def _conv_bn_relu(x, filters, kernel, name, strides=1, dilation=1):
-    x = _conv_bn(x, filters, kernel, name, strides, dilation)
-    return layers.ReLU(name=f"{name}_relu")(x)
-
-
 def _bottleneck(x, filters, strides, dilation, name):
     """Residual block of 1×1, 3×3 and 1×1 convolutions, a quarter as wide inside."""
     shortcut = x
-    if x.shape[-1] != max(1, int(filters)):
-        shortcut = _conv_bn(x, filters, 1, f"{name}_proj", strides)
-    x = _conv_bn_relu(x, filters / 4, 1, f"{name}_reduce", strides)
-    x = _conv_bn_relu(x, filters / 4, 3, f"{name}_3x3", dilation=dilation)
+    if x.shape[-1] != width(filters):
+        shortcut = conv_bn(x, filters, 1, f"{name}_proj", strides)
+    x = conv_bn_relu(x, filters / 4, 1, f"{name}_reduce", strides)
+    x = conv_bn_relu(x, filters / 4, 3, f"{name}_3x3", dilation=dilation)
     # A block begins as its shortcut: https://arxiv.org/abs/1706.02677, section 5.1.
-    x = _conv_bn(x, filters, 1, f"{name}_increase", gamma="zeros")
+    x = conv_bn(x, filters, 1, f"{name}_increase", gamma="zeros")
     x = layers.Add(name=f"{name}_add")([x, shortcut])
     return layers.ReLU(name=f"{name}_relu")(x)
 
@@ -130,14 +102,7 @@ def _pyramid_pooling(x):
 
 def _cascade_feature_fusion(low, high, filters, name):
     """Fuse a map that was enlarged twice with one of its size and more detail."""
-    low = _conv_bn(low, filters, 3, f"{name}_low", dilation=2)
-    high = _conv_bn(high, filters, 1, f"{name}_high")
+    low = conv_bn(low, filters, 3, f"{name}_low", dilation=2)
+    high = conv_bn(high, filters, 1, f"{name}_high")
     x = layers.Add(name=f"{name}_add")([low, high])
     return layers.ReLU(name=f"{name}_relu")(x)
-
-
-def _probabilities(x, num_classes, name):
-    x = layers.Conv2D(num_classes, 1, name=f"{name}_score")(x)
-    activation = "sigmoid" if num_classes == 1 else "softmax"
-    # float32 whatever the policy: half precision probabilities saturate in the loss.
-    return layers.Activation(activation, dtype="float32", name=name)(x)

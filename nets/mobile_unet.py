@@ -3,7 +3,8 @@
 import keras
 from keras import layers
 
-from nets import OUTPUT, UPSAMPLINGS
+from nets import UPSAMPLINGS
+from nets.blocks import MOMENTUM, depthwise_block, image_input, mobilenet, probabilities, width
 
 # Skip connections, deepest first: (encoder layer, stride, width at alpha 1 of the joining stage).
 SKIPS = (
@@ -13,8 +14,6 @@ SKIPS = (
     ("conv_pw_1_relu", 2, 64),
 )
 STEM = ("conv1_relu", 32)
-# Keras' 0.99 remembers hundreds of steps: in a run of few, validation would lag behind training.
-MOMENTUM = 0.9
 ENCODER_END = "conv_pw_13_relu"
 
 
@@ -49,34 +48,21 @@ def MobileUNet(
     Raises:
         ValueError: if `img_size` holds no multiples of 32, or `upsampling` is unknown.
     """
-    height, width = img_size
-    if height < 32 or width < 32 or height % 32 or width % 32:
-        raise ValueError(f"img_size must hold multiples of 32, got {height}x{width}")
     if upsampling not in UPSAMPLINGS:
         raise ValueError(f"upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}")
 
-    image = keras.Input((height, width, 3), name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
-    encoder = keras.applications.MobileNet(
-        input_tensor=x,
-        alpha=alpha,
-        depth_multiplier=depth_multiplier,
-        include_top=False,
-        weights=weights,
-    )
-    for layer in encoder.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = MOMENTUM
+    image, x = image_input(img_size, smallest=32)
+    encoder = mobilenet(x, alpha, depth_multiplier, weights)
     x = encoder.get_layer(ENCODER_END).output  # stride 32
     for skip, stride, stage_width in SKIPS:
-        filters = _width(stage_width * alpha)
+        filters = width(stage_width * alpha)
         x = _upsample(x, filters, upsampling, name=f"up_{stride}")
         x = layers.Concatenate(name=f"up_{stride}_concat")([x, encoder.get_layer(skip).output])
-        x = _depthwise_block(x, _width(filters * alpha_up), name=f"up_{stride}")
+        x = depthwise_block(x, width(filters * alpha_up), name=f"up_{stride}")
     skip, stem_width = STEM
     x = layers.Concatenate(name="stem_concat")([x, encoder.get_layer(skip).output])
     x = layers.Conv2D(
-        _width(_width(stem_width * alpha) * alpha_up),
+        width(width(stem_width * alpha) * alpha_up),
         3,
         padding="same",
         use_bias=False,
@@ -84,16 +70,8 @@ def MobileUNet(
     )(x)
     x = layers.BatchNormalization(momentum=MOMENTUM, name="stem_bn")(x)
     x = layers.ReLU(6.0, name="stem_relu")(x)
-    x = layers.Conv2D(num_classes, 1, name="score")(x)  # stride 2
-    x = layers.UpSampling2D(2, interpolation="bilinear", name="score_up")(x)
-    activation = "sigmoid" if num_classes == 1 else "softmax"
-    # float32 whatever the policy: half precision probabilities saturate in the loss.
-    mask = layers.Activation(activation, dtype="float32", name=OUTPUT)(x)
+    mask = probabilities(x, num_classes, factor=2)  # from stride 2
     return keras.Model(image, mask, name="mobile_unet")
-
-
-def _width(filters):
-    return max(1, int(filters))
 
 
 def _upsample(x, filters, upsampling, name):
@@ -102,12 +80,3 @@ def _upsample(x, filters, upsampling, name):
             x
         )
     return layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_bilinear")(x)
-
-
-def _depthwise_block(x, filters, name):
-    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_dw")(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_dw_bn")(x)
-    x = layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
-    x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_pw")(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_pw_bn")(x)
-    return layers.ReLU(6.0, name=f"{name}_pw_relu")(x)

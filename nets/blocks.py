@@ -1,0 +1,100 @@
+"""What the networks are made of, in more than one of them."""
+
+import keras
+from keras import layers
+
+from nets import OUTPUT
+
+# Keras' 0.99 remembers hundreds of steps: in a run of few, validation would lag behind training.
+MOMENTUM = 0.9
+BINS = (1, 2, 3, 6)  # a side, of pyramid pooling: https://arxiv.org/abs/1612.01105
+
+
+def image_input(img_size, smallest):
+    """Return the input `image`, RGB 0..255, and the same as -1..1.
+
+    Args:
+        img_size: `(height, width)` in pixels.
+        smallest: side in pixels from which on the network works.
+
+    Raises:
+        ValueError: if `img_size` holds no multiples of 32 from `smallest` on.
+    """
+    height, width = img_size
+    if min(height, width) < smallest or height % 32 or width % 32:
+        raise ValueError(
+            f"img_size must hold multiples of 32 from {smallest} on, got {height}x{width}"
+        )
+    image = keras.Input((height, width, 3), name="image")
+    return image, layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
+
+
+def mobilenet(x, alpha, depth_multiplier, weights):
+    """Return MobileNet (https://arxiv.org/abs/1704.04861) on `x`, as a model, without its top."""
+    encoder = keras.applications.MobileNet(
+        input_tensor=x,
+        alpha=alpha,
+        depth_multiplier=depth_multiplier,
+        include_top=False,
+        weights=weights,
+    )
+    for layer in encoder.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = MOMENTUM
+    return encoder
+
+
+def width(filters):
+    """Round a number of filters down, to 1 at least."""
+    return max(1, int(filters))
+
+
+def conv_bn(x, filters, kernel, name, strides=1, dilation=1, gamma="ones"):
+    """Convolution `name` and its BatchNorm `name_bn`."""
+    x = layers.Conv2D(
+        width(filters),
+        kernel,
+        strides=strides,
+        dilation_rate=dilation,
+        padding="same",
+        use_bias=False,
+        kernel_initializer="he_normal",  # for ReLU: https://arxiv.org/abs/1502.01852
+        name=name,
+    )(x)
+    return layers.BatchNormalization(momentum=MOMENTUM, gamma_initializer=gamma, name=f"{name}_bn")(
+        x
+    )
+
+
+def conv_bn_relu(x, filters, kernel, name, strides=1, dilation=1):
+    """Convolution `name`, its BatchNorm `name_bn` and ReLU `name_relu`."""
+    x = conv_bn(x, filters, kernel, name, strides, dilation)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
+def depthwise_block(x, filters, name):
+    """Depthwise 3×3 convolution `name_dw` and 1×1 `name_pw`, as MobileNet has them."""
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_dw")(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_dw_bn")(x)
+    x = layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
+    x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_pw")(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_pw_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_pw_relu")(x)
+
+
+def probabilities(x, num_classes, score="score", factor=1, name=OUTPUT):
+    """Score each class, enlarge the scores bilinearly and make them probabilities, float32.
+
+    Args:
+        x: features.
+        num_classes: channels of the result. 1: sigmoid; more: softmax.
+        score: name of the layer that scores.
+        factor: by which the scores are enlarged.
+        name: of the last layer.
+    """
+    x = layers.Conv2D(num_classes, 1, name=score)(x)
+    if factor > 1:
+        x = layers.UpSampling2D(factor, interpolation="bilinear", name=f"{score}_up")(x)
+    activation = "sigmoid" if num_classes == 1 else "softmax"
+    # float32 whatever the policy: half precision probabilities saturate in the loss.
+    return layers.Activation(activation, dtype="float32", name=name)(x)
