@@ -7,7 +7,8 @@ import importlib
 import inspect
 import math
 
-NETWORKS = {"mobile_unet": "MobileUNet", "icnet": "ICNet"}  # module in this folder: function in it
+# Module in this folder: function in it.
+NETWORKS = {"mobile_unet": "MobileUNet", "icnet": "ICNet", "mobile_pspnet": "MobilePSPNet"}
 UPSAMPLINGS = ("deconvolution", "bilinear")
 OUTPUT = "mask"  # name of the layer whose output leaves the training model for the phone
 

@@ -3,11 +3,15 @@
 from pathlib import Path
 
 import nets
-from segmentation import command_line, files, model_card
+from segmentation import command_line, files, model_card, older_models
 from segmentation.errors import ExportError, InputError
 
 # Sides of untrained networks, in pixels: what phones run such networks at.
-SIDES = {"mobile_unet": (224, 192, 160, 128), "icnet": (768, 384, 192)}
+SIDES = {
+    "mobile_unet": (224, 192, 160, 128),
+    "icnet": (768, 384, 192),
+    "mobile_pspnet": (224, 192, 160, 128),
+}
 ALPHAS = (1.0, 0.75, 0.5, 0.25)
 
 
@@ -29,6 +33,8 @@ def add_options(parser):
     group.add_argument("--sizes", type=command_line.img_size, **some, help="224 192 160 128")
     group.add_argument("--alphas", type=command_line.positive, **some, help="1 0.75 0.5 0.25")
     command_line.add_older_model_options(parser)
+    # --untrained builds every network, also those of which no older weights are known.
+    parser._option_string_actions["--model"].choices = nets.NETWORKS
 
 
 def check_variants(parser, args, model, without_untrained, without_ladder):
@@ -51,6 +57,9 @@ def check_variants(parser, args, model, without_untrained, without_ladder):
         _refuse(parser, args, without_untrained, "--untrained has no use for")
     if args.ladder:
         _refuse(parser, args, without_ladder, "--ladder writes every precision: leave out")
+    if not args.untrained and args.network and args.network not in older_models.OF_WEIGHTS:
+        known = " and ".join(older_models.OF_WEIGHTS)
+        parser.error(f"--model {args.network} goes with --untrained: older weights are of {known}")
     if not args.untrained and (args.sizes or args.alphas):
         parser.error("--sizes and --alphas go with --untrained")
     args.alphas = args.alphas or ALPHAS

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import coreml_converter
+import nets
 import tf_converter
 from segmentation import datasets, files, predictor
 from segmentation.errors import ExportError, InputError
@@ -94,6 +95,8 @@ def test_untrained_networks_have_the_sizes_that_suit_them():
     assert tf_converter.parse_args(arguments).sizes[-1] == (128, 128)
     args = tf_converter.parse_args([*arguments, "--model", "icnet"])
     assert args.sizes == [(768, 768), (384, 384), (192, 192)]
+    for network in nets.NETWORKS:
+        assert tf_converter.parse_args([*arguments, "--model", network]).sizes
 
 
 def test_the_tflite_ladder_has_three_rungs_measured_on_the_data(folder, tmp_path, capsys):
