@@ -3,6 +3,7 @@
 Keras is imported when it is needed: commands list the networks in `--help`, at once.
 """
 
+import difflib
 import importlib
 import inspect
 import math
@@ -46,12 +47,17 @@ def arguments(name, given):
 
 def heads(name):
     """Return the outputs that the network called `name` has for training: weights of the losses."""
-    return getattr(importlib.import_module(f"nets.{name}"), "HEADS", {})
+    return getattr(_module(name), "HEADS", {})
 
 
 def strides(name):
     """Return how many pixels of the input each output of that network has one for, along a side."""
-    return getattr(importlib.import_module(f"nets.{name}"), "STRIDES", (1,))
+    return getattr(_module(name), "STRIDES", (1,))
+
+
+def encoder_end(name):
+    """Return the name of the last layer of the encoder of the network called `name`."""
+    return _module(name).ENCODER_END
 
 
 def load(path):
@@ -89,6 +95,51 @@ def take_weights(model, arrays):
             layer.set_weights(found)
             loaded.append(layer.name)
     return loaded, other_shape, missing
+
+
+def freeze_until(model, name):
+    """Freeze a layer, its BatchNorm and activation, and all that they are computed from.
+
+    All other layers become trainable. Frozen BatchNorm works as in inference: its statistics don't
+    move. Compile the model afterwards.
+
+    Args:
+        model: `keras.Model`.
+        name: of a layer, such as `conv_pw_11`, or of a block that ends in a layer `NAME_relu`,
+            such as ICNet's `conv3_1`. None freezes nothing.
+
+    Returns:
+        the number of frozen layers that have weights.
+
+    Raises:
+        ValueError: if there is no such layer; it names those that are called nearly so.
+    """
+    import keras
+
+    frozen = set()
+    if name is not None:
+        until = keras.Model(model.inputs, _end_of_block(model, name).output)
+        frozen = {layer.name for layer in until.layers}
+    for layer in model.layers:
+        layer.trainable = layer.name not in frozen
+    return sum(bool(layer.weights) for layer in model.layers if layer.name in frozen)
+
+
+def _end_of_block(model, name):
+    """Return the last of the layer or block called `name`, its BatchNorm and its activation."""
+    from keras import layers
+
+    by_name = {layer.name: layer for layer in model.layers}
+    end = by_name.get(name) or by_name.get(f"{name}_relu")
+    if end is None:
+        close = difflib.get_close_matches(name, by_name, n=3)
+        hint = f"; did you mean {' or '.join(close)}?" if close else ""
+        raise ValueError(f"{model.name} has no layer called {name!r}{hint}")
+    kinds = layers.BatchNormalization | layers.Activation | layers.ReLU
+    followers = [layer for layer in model.layers if isinstance(layer, kinds)]
+    while following := [layer for layer in followers if layer.input is end.output]:
+        end = following[0]
+    return end
 
 
 def inference_model(model):
@@ -134,8 +185,12 @@ def macs(model):
     return total
 
 
+def _module(name):
+    return importlib.import_module(f"nets.{name}")
+
+
 def _function(name):
-    return getattr(importlib.import_module(f"nets.{name}"), NETWORKS[name])
+    return getattr(_module(name), NETWORKS[name])
 
 
 def _float32(config):
