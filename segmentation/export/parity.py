@@ -137,9 +137,10 @@ def require(comparison, precision, path, step=0.0):
     if not iou >= least:
         found.append(f"IoU of decided pixels {iou:.4f} (limit {least:g})")
     if found:
+        advice = "" if precision == "float32" else "; --quantize float32 rounds nothing"
         raise ExportError(
             f"{path}: differs from the model more than {precision} may: {', '.join(found)}; "
-            "no file was written"
+            f"no file was written{advice}"
         )
 
 
