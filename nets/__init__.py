@@ -12,6 +12,7 @@ import math
 NETWORKS = {"mobile_unet": "MobileUNet", "icnet": "ICNet", "mobile_pspnet": "MobilePSPNet"}
 UPSAMPLINGS = ("deconvolution", "bilinear")
 OUTPUT = "mask"  # name of the layer whose output leaves the training model for the phone
+AUX = "aux"  # name of the layer of one more output for training (`with_aux_head`)
 
 
 def build(name, img_size, num_classes, **arguments):
@@ -140,6 +141,27 @@ def _end_of_block(model, name):
     while following := [layer for layer in followers if layer.input is end.output]:
         end = following[0]
     return end
+
+
+def with_aux_head(model, num_classes):
+    """Return `model` with one more output for training, on the features that are scored for `mask`.
+
+    Args:
+        model: built network.
+        num_classes: channels of it, as of `build`.
+
+    Returns:
+        `keras.Model`: its last output is `aux`, `(batch, h, w, num_classes)` probabilities, h and w
+        those of the features.
+    """
+    import keras
+
+    from nets.blocks import probabilities
+
+    of_mask = keras.Model(model.input, model.get_layer(OUTPUT).output).layers
+    score = [layer for layer in of_mask if isinstance(layer, keras.layers.Conv2D)][-1]
+    aux = probabilities(score.input, num_classes, score=f"{AUX}_score", name=AUX)
+    return keras.Model(model.input, [*model.outputs, aux], name=model.name)
 
 
 def inference_model(model):

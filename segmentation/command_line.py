@@ -118,8 +118,13 @@ def one_or_three(text):
     return tuple(values * 3)[:3]
 
 
-def add_older_model_options(parser):
-    """Add what a model of another project does not say itself; `older_model` reads it."""
+def add_older_model_options(parser, networks=older_models.OF_WEIGHTS):
+    """Add what a model of another project does not say itself; `older_model` reads it.
+
+    Args:
+        parser: `Parser`.
+        networks: what --model chooses from.
+    """
     group = parser.add_argument_group("models of other projects (see README)")
     group.add_argument(
         "--classes", help="of a model without card: hair,face or a|b, in the order of its channels"
@@ -134,7 +139,7 @@ def add_older_model_options(parser):
     group.add_argument(
         "--model",
         dest="network",
-        choices=older_models.OF_WEIGHTS,
+        choices=networks,
         help="for an .h5 of weights only",
     )
     group.add_argument("-s", "--img_size", type=img_size, help="that such weights are to work at")

@@ -32,9 +32,8 @@ def add_options(parser):
     some = {"nargs": "+", "default": []}
     group.add_argument("--sizes", type=command_line.img_size, **some, help="224 192 160 128")
     group.add_argument("--alphas", type=command_line.positive, **some, help="1 0.75 0.5 0.25")
-    command_line.add_older_model_options(parser)
     # --untrained builds every network, also those of which no older weights are known.
-    parser._option_string_actions["--model"].choices = nets.NETWORKS
+    command_line.add_older_model_options(parser, nets.NETWORKS)
 
 
 def check_variants(parser, args, model, without_untrained, without_ladder):

@@ -48,6 +48,7 @@ def open_dataset(
     motion,
     strides=(1,),
     steps_per_epoch=None,
+    aux_chosen=None,
 ):
     """Choose the classes, hold out pictures, and make batches of the others.
 
@@ -63,6 +64,7 @@ def open_dataset(
         motion: `augmentation.Motion` of the training pictures, or None to leave them as they are.
         strides: pixels of the picture that each output of the network has one for (`nets.strides`).
         steps_per_epoch: batches of an epoch, or None: one pass over the training pictures.
+        aux_chosen: names of classes that one more output learns, or None.
 
     Returns:
         `Dataset`.
@@ -72,7 +74,7 @@ def open_dataset(
             pictures, or a part of them shows none of the classes.
     """
     classes, table = labels.channels(data.labels, chosen, ignore_class)
-    class_names = classes if len(classes) > 1 else [data.labels[0], *classes]
+    class_names = _with_background(classes, data.labels)
     rows = np.arange(len(data))
     fingerprint = training_fingerprint = data.fingerprint()
     if validation is None:
@@ -93,12 +95,15 @@ def open_dataset(
         raise InputError(f"{len(rows)} training pictures fill no batch: lower --batch_size")
     shares, shown = class_counts(data, rows, table, len(class_names))
     _, validated = class_counts(validation, validation_rows, table, len(class_names))
-    first = int(labels.is_background(class_names[0]))
-    for part, counts in (("training", shown), ("validation", validated)):
-        if not counts[first:].any():
-            raise InputError(
-                f"no {part} picture shows {' or '.join(chosen)}: nothing to learn from"
-            )
+    _require_shown(shown, class_names, chosen, "training")
+    _require_shown(validated, class_names, chosen, "validation")
+    targets = [(table, stride) for stride in strides]
+    if aux_chosen:
+        aux_classes, aux_table = labels.channels(data.labels, aux_chosen, ignore_class)
+        aux_names = _with_background(aux_classes, data.labels)
+        _, aux_shown = class_counts(data, rows, aux_table, len(aux_names))
+        _require_shown(aux_shown, aux_names, aux_chosen, "training")
+        targets.append((aux_table, 1))
     card = {
         "data": {
             "fingerprint": fingerprint,
@@ -109,12 +114,7 @@ def open_dataset(
         "ignored_class": None if ignore_class is None else data.labels[ignore_class],
         "validation_rows": validation_rows.tolist(),
     }
-    of_batches = {
-        "table": table,
-        "batch_size": batch_size,
-        "img_size": img_size,
-        "strides": strides,
-    }
+    of_batches = {"targets": targets, "batch_size": batch_size, "img_size": img_size}
     return Dataset(
         TrainingBatches(
             data, rows, seed=seed, motion=motion, steps_per_epoch=steps_per_epoch, **of_batches
@@ -130,25 +130,35 @@ def open_dataset(
     )
 
 
+def _with_background(classes, names):
+    return classes if len(classes) > 1 else [names[0], *classes]
+
+
+def _require_shown(pictures, class_names, chosen, part):
+    first = int(labels.is_background(class_names[0]))
+    if not pictures[first:].any():
+        raise InputError(f"no {part} picture shows {' or '.join(chosen)}: nothing to learn from")
+
+
 class Batches(keras.utils.PyDataset):
     """Batches of prepared data, for any Keras backend.
 
     Yields `(batch, H, W, 3)` uint8 RGB and `(batch, H, W)` uint8 channel ids, 255 where ignored;
-    for a network of several outputs the same ids as often: scores are enlarged to meet them.
+    for a network of several outputs a tuple of ids, as all scores are enlarged to meet them.
 
     Args:
         data: `datasets.Arrays` or `tfrecords.Records`.
         rows: indices of what to use of it.
-        table: `(256,)` uint8, channel id of each class id (`labels.channels`).
+        targets: for each output of the network `(table, stride)`: `(256,)` uint8, the channel id of
+            each class id (`labels.channels`), and along a side the pixels of the picture to an id.
         batch_size: pictures in a batch.
         img_size: `(height, width)` to stretch them to.
-        strides: pixels of the picture that each output of the network has one for.
     """
 
-    def __init__(self, data, rows, table, batch_size, img_size, strides=(1,)):
+    def __init__(self, data, rows, targets, batch_size, img_size):
         super().__init__(workers=WORKERS, max_queue_size=QUEUE)
-        self.data, self.rows, self.table = data, np.asarray(rows), table
-        self.batch_size, self.img_size, self.strides = batch_size, img_size, strides
+        self.data, self.rows, self.targets = data, np.asarray(rows), targets
+        self.batch_size, self.img_size = batch_size, img_size
 
     def __len__(self):
         """Return the number of batches; the last may be smaller."""
@@ -164,11 +174,11 @@ class Batches(keras.utils.PyDataset):
 
     def _batch(self, pairs):
         images, ids = map(np.stack, zip(*pairs, strict=True))
-        targets = self._targets(self.table[ids])
+        targets = self._targets(ids)
         return images, targets if len(targets) > 1 else targets[0]
 
     def _targets(self, ids):
-        return (ids,) * len(self.strides)
+        return tuple(table[ids] for table, _ in self.targets)
 
 
 class TrainingBatches(Batches):
@@ -212,7 +222,7 @@ class TrainingBatches(Batches):
         self.epoch += 1
 
     def _targets(self, ids):
-        return tuple(ids[:, n // 2 :: n, n // 2 :: n] for n in self.strides)
+        return tuple(table[ids[:, n // 2 :: n, n // 2 :: n]] for table, n in self.targets)
 
     def _augmented(self, row, passes):
         image, mask = self.data.read(row)

@@ -1,32 +1,150 @@
-"""The training loop, and the files that a run keeps up to date."""
+"""From the options of a training command to a trained model."""
 
-import contextlib
-import csv
-import io
-import math
+import dataclasses
 import platform
 import re
-import shutil
-import signal
-import time
+from dataclasses import dataclass
 from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 
 import keras
 
 import nets
-from segmentation import checkpoint, files, losses, metrics, model_card, plots
+from segmentation import (
+    augmentation,
+    class_weights,
+    datasets,
+    input_pipeline,
+    labels,
+    losses,
+    metrics,
+    optimizers,
+    run,
+    tfrecords,
+    transfer,
+)
 from segmentation.errors import InputError
 from segmentation.model_card import MODEL_SUFFIXES
 
-TIMED_STEPS = 20  # after so many steps the remaining time is told
+NETWORK_OPTIONS = ("alpha", "alpha_up", "depth_multiplier", "upsampling")
+AUX_WEIGHT = 0.3  # of the loss of --aux_classes
 # Options that say where things are; where a run may be carried on from another folder.
 NO_SETTINGS = {
     *("img_file", "mask_file", "val_img_file", "val_mask_file"),
     *("tfrecord_data", "val_tfrecord_data", "label_filename", "output", "resume"),
 }
-MAY_CHANGE = {"epochs", "num_steps", "patience"}  # settings, from a run to the one that resumes it
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What a stage of a run does.
+
+    Attributes:
+        name: in the model card.
+        epochs: passes over the pictures, or epochs of --steps_per_epoch.
+        rate: the highest learning rate.
+        num_steps: optimizer steps in place of the epochs, or None.
+        freeze_until: layer until which nothing is trained (`nets.freeze_until`), or None.
+    """
+
+    name: str
+    epochs: int
+    rate: float
+    num_steps: int | None = None
+    freeze_until: str | None = None
+
+
+def train(args, stages, weights, report):
+    """Train a network as the options say, and return the result that a command prints.
+
+    Args:
+        args: parsed options of `training_options`.
+        stages: list of `Stage`.
+        weights: what to begin with, for `transfer.load_weights`, or None.
+        report: object of `run.fit`.
+
+    Returns:
+        the model card, and `model`, the path of the trained model.
+
+    Raises:
+        InputError: for whatever a user can mend.
+    """
+    source, validation = _open_sources(args)
+    chosen = labels.choose(source.labels, args.classes, args.ignore_class)
+    aux_chosen = args.aux_classes and labels.choose(source.labels, args.aux_classes, None)
+    output = output_path(args.output, chosen)
+    img_size = args.img_size or source.images.shape[1:3]
+    keras.utils.set_random_seed(args.seed)
+    keras.config.set_dtype_policy(args.precision)
+    arguments = {name: getattr(args, name) for name in NETWORK_OPTIONS}
+    arguments = {name: value for name, value in arguments.items() if value is not None}
+    classes, _ = labels.channels(source.labels, chosen, args.ignore_class)
+    # Before the masks are counted, which can take long: it may be refused.
+    try:
+        model = nets.build(args.model, img_size, len(classes), **arguments)
+    except ValueError as error:
+        raise InputError(f"--model {args.model}: {error}") from None
+    heads = nets.heads(args.model)
+    if aux_chosen:
+        aux_classes, _ = labels.channels(source.labels, aux_chosen, args.ignore_class)
+        model = nets.with_aux_head(model, len(aux_classes))
+        heads = heads | {nets.AUX: args.aux_weight or AUX_WEIGHT}
+    for stage in stages:
+        _freeze(model, stage)
+    if weights:
+        for line in transfer.load_weights(model, weights, args.model, classes).lines():
+            report.say(line)
+    data = input_pipeline.open_dataset(
+        source,
+        chosen,
+        img_size=img_size,
+        validation=validation,
+        validation_split=args.validation_split,
+        ignore_class=args.ignore_class,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        motion=_motion(args),
+        strides=nets.strides(args.model),
+        steps_per_epoch=args.steps_per_epoch,
+        aux_chosen=aux_chosen,
+    )
+    weighed = class_weights.of_option(args.class_weights, data)
+    card = card_of(args.model, arguments, model, data, vars(args))
+    # By name, so that a resumed run is one of the same weights, whatever their file is called.
+    card["settings"]["class_weights"] = weighed and dict(
+        zip(data.class_names, weighed, strict=True)
+    )
+    _describe(card, data, report)
+
+    def prepared(stage):
+        steps = stage.num_steps or stage.epochs * len(data.train)
+
+        def prepare():
+            frozen = _freeze(model, stage)
+            if frozen:
+                report.say(f"{stage.name}: {frozen} layers are frozen, until {stage.freeze_until}")
+            optimizer = optimizers.build(
+                args.optimizer,
+                optimizers.learning_rate(args.schedule, stage.rate, steps, args.warm_up),
+                clip_norm=args.clip_norm,
+                ema=args.ema,
+            )
+            compile_model(model, optimizer, args.loss, data, weighed, heads)
+
+        return run.Stage(stage.name, steps, prepare)
+
+    card = run.fit(
+        model,
+        data.train,
+        data.validation,
+        card,
+        output,
+        stages=[prepared(stage) for stage in stages],
+        patience=args.patience,
+        resume=args.resume,
+        report=report,
+    )
+    return {"model": str(output)} | card
 
 
 def output_path(output, chosen):
@@ -76,7 +194,7 @@ def compile_model(model, optimizer, loss, data, class_weights, heads):
     )
 
 
-def card(network, arguments, model, data, options):
+def card_of(network, arguments, model, data, options):
     """Return what is known of a model before it is trained, for its card.
 
     Args:
@@ -111,257 +229,53 @@ def card(network, arguments, model, data, options):
     }
 
 
-def fit(model, train, validation, card, output, *, total_steps, patience, resume, report):
-    """Train a compiled model, keep the best epoch, and return the model card.
+def _open_sources(args):
+    """Return what to train on, and what to validate on or None."""
+    given = args.label_filename
+    path, other = (
+        (args.tfrecord_data, args.val_tfrecord_data)
+        if args.tfrecord_data
+        else (args.img_file, args.val_img_file)
+    )
+    # Their own labels tell whether the two sets fit together.
+    theirs = None if other and Path(other).with_name("labels.txt").exists() else given
+    if not args.tfrecord_data:
+        source = datasets.open_arrays(path, args.mask_file, given)
+        return source, other and datasets.open_arrays(other, args.val_mask_file, theirs)
+    source = tfrecords.open_records(path, given)
+    if other and set(tfrecords.paths(path)) & set(tfrecords.paths(other)):
+        raise InputError(f"{other}: belongs to {path} too; validate on other pictures")
+    return source, other and tfrecords.open_records(other, theirs)
 
-    Beside `output` stand, up to date after every epoch: the card (`.json`), the history (`.csv`),
-    the curves (`.png`) and the state to resume from (`.ckpt/`); `logs/STEM/` is for TensorBoard.
 
-    Args:
-        model: compiled with `metrics.ConfusionScores`.
-        train: `input_pipeline.TrainingBatches`; when a run is resumed, its epoch is set.
-        validation: batches for `evaluate`.
-        card: what is known of the model before training (`model_card`). Its `settings` must be
-            those of the run that is resumed, but for `MAY_CHANGE`.
-        output: `.keras` or `.h5` path for the model of the best epoch.
-        total_steps: optimizer steps of the whole run; the last epoch may be cut short.
-        patience: epochs without a better one after which to stop, or None.
-        resume: go on from the state beside `output`, if there is one.
-        report: object with `say(text)`, and `start(total, text)`, `advance()` and `stop()` of a
-            progress bar.
+def _motion(args):
+    """Return how far training pictures are moved, or None."""
+    if not args.augment:
+        return None
+    usual = augmentation.SCENES if args.tfrecord_data else augmentation.PORTRAITS
+    return dataclasses.replace(usual, flip_up_down=args.flip_up_down)
 
-    Returns:
-        the card with `best_epoch`, `epochs_trained`, and `metrics`, those of the best epoch.
 
-    Raises:
-        InputError: if the loss is no number any more, or the state cannot be resumed.
-        KeyboardInterrupt: when interrupted, with all files in order.
-    """
-    run = Run(card, Path(output), train, total_steps, patience, report)
-    if resume:
-        run.restore(model)
-    else:
-        run.begin()
-    if run.is_over():
-        report.say(f"{output}: this run is finished; --resume and more --epochs carry it on")
-        return run.card
-    callbacks = [run]
-    if find_spec("tensorflow"):  # Keras' TensorBoard callback writes with it on any backend
-        callbacks.append(keras.callbacks.TensorBoard(run.log_dir, write_graph=False))
-    if keras.backend.backend() != "tensorflow":
-        # Builds the metrics. Otherwise Keras builds them with a batch of `train`, and what is
-        # fetched ahead of it comes into the first epoch.
-        model.test_on_batch(*validation[0])
+def _freeze(model, stage):
+    """Freeze what a stage does not train, and return how many layers that are."""
     try:
-        model.fit(
-            train,
-            validation_data=validation,
-            epochs=run.epochs,
-            initial_epoch=len(run.history),
-            shuffle=False,  # the batches come in an order of their own
-            verbose=0,
-            callbacks=callbacks,
-        )
-    except KeyboardInterrupt:
-        run.keep_what_there_is()
-        raise
-    finally:
-        report.stop()
-    if run.diverged:
-        best = run.card.get("best_epoch")
-        kept = f"the model of epoch {best} is kept" if best else "this run kept no model"
-        raise InputError(
-            f"{output}: the loss became {run.diverged} in epoch {len(run.history) + 1} ({kept}); "
-            "lower --lr, or look for broken pictures"
-        )
-    return run.card
+        return nets.freeze_until(model, stage.freeze_until)
+    except ValueError as error:
+        raise InputError(f"--freeze_until: {error}") from None
 
 
-class Run(keras.callbacks.Callback):
-    """Keeps the files of a run up to date, and ends it when it is over or has diverged."""
-
-    def __init__(self, card, output, train, total_steps, patience, report):
-        super().__init__()
-        self.card, self.output, self.train, self.report = dict(card), output, train, report
-        self.total_steps, self.patience = total_steps, patience
-        self.step = 0  # optimizer steps taken
-        self.state_path = output.with_suffix(".ckpt") / "state.npz"
-        self.log_dir = Path("logs") / output.stem
-        classes = card["classes"]
-        self.watched = f"val_iou_{classes[0]}" if len(classes) == 1 else "val_mean_iou"
-        self.history = []  # a dictionary of floats for each finished epoch
-        self.diverged = None  # or the loss that was no number
-        self.timed = False
-
-    def begin(self):
-        """Make way for a new run, which must not be taken for an earlier one of the same name.
-
-        The earlier model and its card stay until this run has an epoch, its state under another
-        name: --resume may have been forgotten.
-        """
-        shutil.rmtree(self.log_dir, ignore_errors=True)
-        if self.state_path.exists():
-            earlier = self.state_path.with_name("earlier.npz")
-            self.state_path.replace(earlier)
-            self.report.say(f"starting anew; the state of an earlier run is kept as {earlier}")
-
-    def restore(self, model):
-        """Take up the state beside the output, if there is one."""
-        state = checkpoint.read(self.state_path)
-        if state is None:
-            self.report.say(f"{self.state_path}: no such file; starting from the beginning")
-            return
-        now, before = self.card["settings"], state["card"]["settings"]
-        fixed = (now | before).keys() - MAY_CHANGE
-        changed = sorted(key for key in fixed if now.get(key) != before.get(key))
-        if changed:
-            listed = ", ".join(
-                f"{key} {before.get(key)} then, {now.get(key)} now" for key in changed
-            )
-            raise InputError(
-                f"{self.state_path}: another run ({listed}); "
-                "resume with its options, or start over without --resume"
-            )
-        checkpoint.restore(self.state_path, model)
-        self.history = state["history"]
-        self.card = state["card"] | {"settings": now}
-        self.train.epoch, self.step = len(self.history), self.history[-1]["step"]
-        self.report.say(f"resuming after epoch {len(self.history)}")
-
-    @property
-    def epochs(self):
-        """Epochs of the whole run; the last one, or the last before a resumption, may be short."""
-        return len(self.history) + math.ceil((self.total_steps - self.step) / len(self.train))
-
-    def is_over(self):
-        """Tell whether nothing is left to do: all steps taken, or none was better for too long."""
-        waited = len(self.history) - self.card.get("best_epoch", 0)
-        return self.step >= self.total_steps or bool(self.patience and waited >= self.patience)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        """Start the clock and the bar."""
-        self.epoch_text = f"epoch {epoch + 1}/{self.epochs}"
-        self.steps_in_epoch = min(len(self.train), self.total_steps - self.step)
-        self.report.start(self.steps_in_epoch, self.epoch_text)
-        self.started = time.perf_counter()
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Stop on a loss that is no number, or after the last step; tell the expected time."""
-        self.step += 1
-        self.report.advance()
-        if not math.isfinite(logs["loss"]):
-            self.diverged = logs["loss"]
-        if self.diverged is not None or self.step >= self.total_steps:
-            self.model.stop_training = True
-        self._tell_expected_time(batch)
-
-    def _tell_expected_time(self, batch):
-        if self.timed:
-            return
-        if batch == 0:
-            self.first_step_ended = time.perf_counter()  # it compiles the graph: not to be counted
-        elif batch + 1 == min(TIMED_STEPS, self.steps_in_epoch):
-            seconds = (time.perf_counter() - self.first_step_ended) / batch
-            minutes = (self.total_steps - self.step) * seconds / 60
-            self.report.say(f"about {math.ceil(minutes)} min to go, without validation")
-            self.timed = True
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Write the files of the run, the state to resume from last."""
-        if self.diverged is not None:
-            return
-        if not math.isfinite(logs["val_loss"]):
-            self.diverged = logs["val_loss"]
-            self.model.stop_training = True
-            return
-        seconds = time.perf_counter() - self.started
-        row = {"epoch": epoch + 1, "step": self.step}
-        row |= {_history_name(name): _number(value) for name, value in logs.items()}
-        row |= {"learning_rate": float(self.model.optimizer.learning_rate), "seconds": seconds}
-        best = self.card.get("metrics", {}).get(self.watched, -1.0)
-        with uninterrupted():  # the model, its card and the state belong together
-            self.history.append(row)
-            self.card |= {"epochs_trained": epoch + 1}
-            if row[self.watched] > best:
-                self.card |= {"best_epoch": epoch + 1, "metrics": row}
-                save_model(self.model, self.output)
-            self._write_files()
-        self._tell_epoch(row)
-        if self.is_over():
-            self.model.stop_training = True
-
-    def _write_files(self):
-        model_card.write(self.output, self.card)
-        table = io.StringIO()
-        writer = csv.DictWriter(table, self.history[0], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.history)
-        files.write_text(self.output.with_suffix(".csv"), table.getvalue())
-        plots.curves(self.history, self.watched, self.output.with_suffix(".png"))
-        checkpoint.save(self.state_path, self.model, {"card": self.card, "history": self.history})
-
-    def _tell_epoch(self, row):
-        pictures = self.steps_in_epoch * self.train.batch_size
-        best = self.card["best_epoch"]
-        self.report.say(
-            f"{self.epoch_text}  loss {row['loss']:.4f}  "
-            f"val_loss {row['val_loss']:.4f}  {self.watched} {row[self.watched]:.4f}  "
-            f"({'best' if best == row['epoch'] else f'best: epoch {best}'})  "
-            f"{row['seconds']:.0f} s, {pictures / row['seconds']:.0f} pictures/s"
-        )
-        only = predicted_everywhere(row)
-        if only:
-            self.report.say(f"  it predicts {only} everywhere in the validation pictures")
-
-    def keep_what_there_is(self):
-        """After an interruption: save the model if there is none yet; say how to go on."""
-        if self.history:
-            self.report.say(f"{self.output}: the model of epoch {self.card['best_epoch']} is kept")
-        elif self.output.exists():
-            self.report.say(f"{self.output}: the model of an earlier run is kept")
-        elif self.step:
-            save_model(self.model, self.output)
-            model_card.write(self.output, self.card)
-            self.report.say(f"{self.output}: saved before the first epoch ended")
-        self.report.say(f"--resume goes on after epoch {len(self.history)}")
-
-
-@contextlib.contextmanager
-def uninterrupted():
-    """Let Ctrl-C wait until the block has ended."""
-    pressed = []
-    previous = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if pressed:
-        raise KeyboardInterrupt
-
-
-def save_model(model, path):
-    """Save a model without its optimizer and loss, whole or not at all."""
-    bare = keras.Model(model.inputs, model.outputs, name=model.name)
-    with files.written_whole(path) as temporary:
-        bare.save(temporary)
-
-
-def _history_name(name):
-    """Undo what Keras puts before a metric's name when a model has heads."""
-    return name.replace(f"{nets.OUTPUT}_crossentropy", "crossentropy")
-
-
-def _number(value):
-    """Return a float for JSON, or None for nan: a score with no pixel to judge it by."""
-    return None if math.isnan(value) else float(value)
-
-
-def predicted_everywhere(row):
-    """Return the one class that every pixel was predicted as, or None.
-
-    Args:
-        row: of a history, with `val_recall_CLASS`; a class is found where its recall is not 0.
-    """
-    recalls = {k: v for k, v in row.items() if k.startswith("val_recall_")}
-    found = [k.removeprefix("val_recall_") for k, v in recalls.items() if v]
-    return found[0] if len(found) == 1 and recalls["val_recall_" + found[0]] == 1 else None
+def _describe(card, data, report):
+    """Say what will be trained on what."""
+    height, width = data.img_size
+    report.say(
+        f"{card['data']['training_pictures']} pictures to train on, "
+        f"{card['data']['validation_pictures']} to validate on, {height}x{width} px"
+    )
+    weights = card["settings"]["class_weights"]
+    for name, share, shown in zip(data.class_names, data.shares, data.pictures, strict=True):
+        weight = f", weight {weights[name]:.3g}" if weights else ""
+        report.say(f"  {name}: {share:.1%} of the pixels, in {shown} pictures{weight}")
+    report.say(
+        f"{card['network']}: {card['parameters']:,} parameters, "
+        f"{card['macs'] / 1e6:,.0f} million multiply-accumulates a picture"
+    )

@@ -4,7 +4,10 @@ import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+import tiny_network
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -12,3 +15,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 # No test is about the clock, and an example may take long on a busy machine.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """A folder, made the current one, with arrays of 20 pictures whose bright disc is hair."""
+    monkeypatch.chdir(tmp_path)
+    tiny_network.register(monkeypatch.setitem)
+    tiny_network.write_arrays(tmp_path / "data")
+    return tmp_path

@@ -22,7 +22,7 @@ def source(count=10, size=32):
 
 
 def batches(data, seed=0, motion=augmentation.PORTRAITS, **others):
-    of_all = {"table": TABLE, "batch_size": 5, "img_size": (32, 32)} | others
+    of_all = {"targets": [(TABLE, 1)], "batch_size": 5, "img_size": (32, 32)} | others
     return input_pipeline.TrainingBatches(
         data, range(len(data)), seed=seed, motion=motion, **of_all
     )
@@ -58,26 +58,28 @@ def test_validation_batches_hold_every_row_once_in_order_mapped_by_the_table():
     data = source()
     table = TABLE.copy()
     table[2] = 255
-    found = input_pipeline.Batches(data, [1, 3, 5, 7, 9], table, 2, (32, 32))
+    found = input_pipeline.Batches(data, [1, 3, 5, 7, 9], [(table, 1)], 2, (32, 32))
     assert rows_of(found) == [1, 3, 5, 7, 9]
     np.testing.assert_array_equal(found[2][1][0], table[data.masks[9]])
 
 
 def test_pictures_of_any_size_are_stretched_to_that_of_the_network():
-    found = input_pipeline.Batches(source(), [1, 3], TABLE, 2, (16, 64))
+    found = input_pipeline.Batches(source(), [1, 3], [(TABLE, 1)], 2, (16, 64))
     images, ids = found[0]
     assert images.shape == (2, 16, 64, 3) and ids.shape == (2, 16, 64)
     assert set(np.unique(ids)) == {0, 1, 2}  # none between two
     assert batches(source(), img_size=(16, 64))[0][1].shape == (5, 16, 64)
 
 
-def test_each_output_gets_the_ids_at_its_own_size_in_training_and_whole_in_validation():
-    data = source()
-    _, (mask, small) = batches(data, motion=None, strides=(1, 4))[0]
+def test_each_output_gets_ids_of_its_own_at_its_own_size_in_training_and_whole_in_validation():
+    data, other = source(), TABLE[::-1]
+    _, (mask, small) = batches(data, motion=None, targets=[(TABLE, 1), (other, 4)])[0]
     assert mask.shape == (5, 32, 32) and small.shape == (5, 8, 8)
-    np.testing.assert_array_equal(small, mask[:, 2::4, 2::4])
-    whole = input_pipeline.Batches(data, [1, 3], TABLE, 2, (32, 32), strides=(4, 8))
-    assert [ids.shape for ids in whole[0][1]] == [(2, 32, 32)] * 2
+    np.testing.assert_array_equal(small, other[mask[:, 2::4, 2::4]])
+    whole = input_pipeline.Batches(data, [1, 3], [(TABLE, 4), (other, 8)], 2, (32, 32))
+    mask, small = whole[0][1]
+    assert mask.shape == (2, 32, 32)
+    np.testing.assert_array_equal(small, other[mask])
 
 
 def test_epochs_of_a_number_of_steps_go_through_the_same_order_as_whole_passes():
@@ -133,7 +135,7 @@ def test_fit_sees_each_epoch_in_its_own_order():
     model = keras.Model(inputs, keras.layers.Conv2D(1, 1)(inputs)[..., 0])
     model.compile(loss="mse")
     found = Recorded(
-        data, range(10), seed=0, motion=None, table=TABLE, batch_size=5, img_size=(32, 32)
+        data, range(10), seed=0, motion=None, targets=[(TABLE, 1)], batch_size=5, img_size=(32, 32)
     )
     found[0]
     seen.clear()

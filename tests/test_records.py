@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 
 import keras
 import numpy as np
@@ -92,7 +93,10 @@ def test_icnet_trains_on_records_and_is_measured_as_training_measured_it(
     train_full.main(
         [*data, *options, "--fine_tune_checkpoint", "artifacts/model.keras", "-o", "out/two.keras"]
     )
-    assert "0 of another shape, 0 not in it" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert re.search(r"of another shape +0\n +not in the file +0\n", told)
+    for head in ("mask", "aux_8", "aux_16"):
+        assert re.search(rf"classes of {head}_score +3  none, disc, bar\n", told)
 
 
 def test_a_resumed_run_on_records_equals_an_uninterrupted_one(folder, tmp_path, monkeypatch):

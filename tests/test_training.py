@@ -1,6 +1,5 @@
 """Runs: what they write, that they resume to the same weights, and how they end."""
 
-import csv
 import json
 import os
 import signal
@@ -13,45 +12,15 @@ import numpy as np
 import pytest
 
 import nets
-import tiny_network
 import train_full
-from segmentation import checkpoint, datasets, labels, optimizers, training
-from segmentation.choices import OPTIMIZERS
+from segmentation import checkpoint, optimizers, run, training
 from segmentation.errors import InputError
+from tiny_network import Tiny, history, write_arrays
 
 NO_TENSORFLOW = str(Path(__file__).with_name("no_tensorflow"))
 TINY_TRAIN_FULL = str(Path(__file__).with_name("tiny_network.py"))
 SMALL = ["--model", "tiny", "--batch_size", "4", "--seed", "3"]
 COMMAND = [sys.executable, TINY_TRAIN_FULL, "--img_file", "data/images-32.npy", *SMALL]
-
-
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """A folder, made the current one, with arrays of 20 pictures whose bright disc is hair."""
-    monkeypatch.chdir(tmp_path)
-    tiny_network.register(monkeypatch.setitem)
-    write_arrays(tmp_path / "data")
-    return tmp_path
-
-
-def write_arrays(folder, count=20, size=32, shown=1):
-    rng = np.random.default_rng(0)
-    masks = np.zeros((count, size, size), np.uint8)
-    y, x = np.mgrid[:size, :size]
-    for mask, (cx, cy, radius) in zip(masks, rng.integers(8, 20, (count, 3)), strict=True):
-        mask[(x - cx) ** 2 + (y - cy) ** 2 < radius**2] = shown
-    images = (60 + 120 * masks[..., None] + rng.integers(0, 60, (count, size, size, 3))).astype(
-        "u1"
-    )
-    folder.mkdir(exist_ok=True)
-    img_file, mask_file, names_file, label_file = datasets.paths(folder, (size, size))
-    np.save(img_file, images)
-    np.save(mask_file, masks)
-    datasets.write_names(
-        names_file, [str(i) for i in range(count)], [f"p{i // 2}" for i in range(count)]
-    )
-    labels.write(label_file, ["background", "hair", "face"])
-    return str(img_file)
 
 
 def train(*options, size=32):
@@ -60,11 +29,6 @@ def train(*options, size=32):
 
 def weights(path):
     return nets.load(str(path)).get_weights()
-
-
-def history(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
 
 
 def test_a_run_writes_its_files_and_its_card(data, capsys):
@@ -146,7 +110,7 @@ def test_num_steps_overrides_epochs_and_may_end_within_one(data):
     with np.load(data / "artifacts/hair.ckpt/state.npz") as state:
         assert len(json.loads(state["run"].tobytes())["history"]) == 2
     model = nets.load("artifacts/hair.keras")
-    model.compile(optimizer=optimizers.build("adamw", "cosine", None, 6))
+    model.compile(optimizer=optimizers.build("adamw", optimizers.learning_rate("cosine", 0.1, 6)))
     checkpoint.restore(Path("artifacts/hair.ckpt/state.npz"), model)
     assert int(model.optimizer.iterations) == 6
 
@@ -219,7 +183,7 @@ def test_an_interruption_in_the_first_epoch_saves_a_model_but_not_over_an_earlie
         self.step += 1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.Run, "on_train_batch_end", interrupt)
+    monkeypatch.setattr(run.Run, "on_train_batch_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train("--epochs", "2")
     assert nets.load("artifacts/hair.keras").name == "tiny"
@@ -234,9 +198,11 @@ def test_an_interruption_in_the_first_epoch_saves_a_model_but_not_over_an_earlie
 @pytest.mark.parametrize("trained,over", [(4, False), (5, True), (9, True)])
 def test_patience_ends_a_run_after_so_many_epochs_without_a_better_one(trained, over):
     card = {"classes": ["hair"], "best_epoch": 3}
-    run = training.Run(card, Path("hair.keras"), [None] * 10, 120, 2, None)
-    run.history, run.step = [{}] * trained, 10 * trained
-    assert run.is_over() == over
+    stages = [run.Stage("full", 120, None)]
+    found = run.Run(card, Path("hair.keras"), [None] * 10, stages, 2, None)
+    found.stage, found.card["stages"] = stages[0], {"full": 1}
+    found.history, found.step = [{}] * trained, 10 * trained
+    assert found.is_over() == over
 
 
 def test_several_classes_get_a_background_channel_and_h5_is_a_format(data):
@@ -260,9 +226,9 @@ def test_mixed_precision_runs_and_its_model_is_rebuilt_in_float32(data):
 def test_the_loss_scale_of_half_precision_survives_a_checkpoint(tmp_path):
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        models = [tiny_network.Tiny((32, 32)) for _ in range(2)]
+        models = [Tiny((32, 32)) for _ in range(2)]
         for model in models:
-            model.compile(optimizer=optimizers.build("adamw", "cosine", None, 9), loss="mse")
+            model.compile(optimizer=optimizers.build("adamw", 0.1), loss="mse")
     finally:
         keras.config.set_dtype_policy("float32")
     models[0].optimizer.build(models[0].trainable_variables)
@@ -304,8 +270,8 @@ def test_mistakes_get_one_line_and_write_nothing(data, options, message):
 
 def test_a_model_that_predicts_one_class_everywhere_is_called_out():
     row = {"val_recall_background": 1.0, "val_recall_hair": 0.0, "val_recall_face": None}
-    assert training.predicted_everywhere(row) == "background"
-    assert training.predicted_everywhere(row | {"val_recall_hair": 0.1}) is None
+    assert run.predicted_everywhere(row) == "background"
+    assert run.predicted_everywhere(row | {"val_recall_hair": 0.1}) is None
 
 
 def test_schedules_by_hand():
@@ -318,11 +284,20 @@ def test_schedules_by_hand():
     assert float(cosine(5)) == pytest.approx(0.2)  # after a warm-up of 5 %
     assert optimizers.learning_rate("constant", 0.3, 100) == 0.3
 
+    later = optimizers.learning_rate("cosine", 0.2, 100, warm_up=0.5)
+    assert float(later(25)) == pytest.approx(0.1) and float(later(50)) == pytest.approx(0.2)
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
-def test_optimizers_begin_with_their_own_rate(name):
-    optimizer = optimizers.build(name, "constant", None, 10)
-    assert float(optimizer.learning_rate) == pytest.approx(OPTIMIZERS[name])
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_gradients_are_cut_down_to_a_norm_together_and_weights_averaged(name):
+    weights = [keras.Variable([0.0, 0.0]), keras.Variable([0.0])]
+    optimizer = optimizers.build(name, 0.5, clip_norm=1.0, ema=True)
+    optimizer.build(weights)
+    seen = []
+    optimizer.update_step = lambda gradient, *_: seen.append(np.asarray(gradient).tolist())
+    optimizer.apply([keras.ops.array([0.0, 6.0]), keras.ops.array([8.0])])
+    assert seen == [pytest.approx([0, 0.6]), pytest.approx([0.8])]
+    assert optimizer.use_ema
 
 
 def training_batches():

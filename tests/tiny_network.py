@@ -3,6 +3,7 @@
 With KILLED_SAVE=N in the environment the script kills itself in the middle of the N-th checkpoint.
 """
 
+import csv
 import itertools
 import os
 import signal
@@ -17,12 +18,12 @@ def Tiny(img_size, num_classes=1, alpha=1.0):
 
     image = keras.Input((*img_size, 3), name="image")
     x = keras.layers.Rescaling(1 / 255)(image)
-    x = keras.layers.Conv2D(int(8 * alpha), 3, padding="same", use_bias=False)(x)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.ReLU()(x)
+    x = keras.layers.Conv2D(int(8 * alpha), 3, padding="same", use_bias=False, name="conv")(x)
+    x = keras.layers.BatchNormalization(name="conv_bn")(x)
+    x = keras.layers.ReLU(name="conv_relu")(x)
     # Has random state, which a checkpoint must hold; without a seed PyTorch keeps it to itself.
     x = keras.layers.Dropout(0.1, seed=1)(x)
-    x = keras.layers.Conv2D(num_classes, 1)(x)
+    x = keras.layers.Conv2D(num_classes, 1, name="score")(x)
     activation = "sigmoid" if num_classes == 1 else "softmax"
     mask = keras.layers.Activation(activation, dtype="float32", name="mask")(x)
     return keras.Model(image, mask, name="tiny")
@@ -33,7 +34,38 @@ def register(set_item):
     import nets
 
     set_item(nets.NETWORKS, "tiny", "Tiny")
-    set_item(sys.modules, "nets.tiny", types.SimpleNamespace(Tiny=Tiny))
+    set_item(sys.modules, "nets.tiny", types.SimpleNamespace(Tiny=Tiny, ENCODER_END="conv_relu"))
+
+
+def write_arrays(folder, count=20, size=32, shown=1):
+    """Write arrays of pictures whose bright disc is the class `shown`, two of each person."""
+    import numpy as np
+
+    from segmentation import datasets, labels
+
+    rng = np.random.default_rng(0)
+    masks = np.zeros((count, size, size), np.uint8)
+    y, x = np.mgrid[:size, :size]
+    for mask, (cx, cy, radius) in zip(masks, rng.integers(8, 20, (count, 3)), strict=True):
+        mask[(x - cx) ** 2 + (y - cy) ** 2 < radius**2] = shown
+    images = (60 + 120 * masks[..., None] + rng.integers(0, 60, (count, size, size, 3))).astype(
+        "u1"
+    )
+    folder.mkdir(exist_ok=True)
+    img_file, mask_file, names_file, label_file = datasets.paths(folder, (size, size))
+    np.save(img_file, images)
+    np.save(mask_file, masks)
+    datasets.write_names(
+        names_file, [str(i) for i in range(count)], [f"p{i // 2}" for i in range(count)]
+    )
+    labels.write(label_file, ["background", "hair", "face"])
+    return str(img_file)
+
+
+def history(path):
+    """Return the rows of a run's history, dictionaries of strings."""
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def die_while_saving(number):

@@ -1,0 +1,87 @@
+"""Compare transfer from an earlier model with training from scratch, on few pictures and more.
+
+    python benchmarks/transfer.py faces/images-128.npy artifacts/hair.keras transfer
+
+The third of the persons that is held out is the same in every run. For 20, 50 and all of the other
+pictures and for three seeds, which choose those pictures and train on them, it runs train_full.py
+and train_transfer.py for the same number of steps, in the folder that is named last; interrupted,
+the same command goes on. Writes `transfer.json` and `transfer.png` there, and prints the best
+validation IoU of the hair: mean, lowest and highest of the seeds.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from segmentation import datasets, files, input_pipeline, labels
+
+COUNTS, SEEDS = (20, 50, None), (0, 1, 2)
+HELD_OUT = 0.33
+LENGTH = ["--classes", "hair", "-b", "16", "--steps_per_epoch", "20"]
+SCRATCH = ["train_full.py", "--epochs", "20"]
+TRANSFER = ["train_transfer.py", "--transfer_epochs", "5", "--fine_tune_epochs", "15"]
+
+
+def write(data, rows, folder):
+    """Write some rows of a data set as one of their own, and return the path of its pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    img_file, mask_file, names_file, label_file = datasets.paths(folder, data.images.shape[1:3])
+    np.save(img_file, data.images[rows])
+    np.save(mask_file, data.masks[rows])
+    datasets.write_names(
+        names_file, [data.stems[row] for row in rows], [data.groups[row] for row in rows]
+    )
+    labels.write(label_file, data.labels)
+    return img_file
+
+
+def best_iou(command, img_file, validation, output, seed):
+    """Train, or go on, and return the IoU of the best epoch."""
+    script = Path(__file__).resolve().parent.parent / command[0]
+    options = ["--img_file", img_file, "--val_img_file", validation, "-o", output]
+    options += ["--seed", seed, "--resume", *LENGTH]
+    done = subprocess.run(
+        [sys.executable, script, *command[1:], *map(str, options)],
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])["metrics"]["val_iou_hair"]
+
+
+target, model, folder = sys.argv[1:]
+data, folder = datasets.open_arrays(target), Path(folder)
+rows, validation_rows = input_pipeline.split(data.groups, HELD_OUT, seed=0)
+validation = write(data, validation_rows, folder / "validation")
+print(f"{len(rows)} pictures to choose from, {len(validation_rows)} held out")
+found = {}
+for count in COUNTS:
+    for seed in SEEDS:
+        chosen = np.random.default_rng(seed).permutation(rows)[:count]
+        name = f"{len(chosen)}-{seed}"
+        img_file = write(data, np.sort(chosen), folder / name)
+        for way, command in (
+            ("from scratch", SCRATCH),
+            ("transfer", [*TRANSFER, "--weights", Path(model).resolve()]),
+        ):
+            output = folder / f"{way.replace(' ', '-')}-{name}.keras"
+            iou = best_iou(command, img_file, validation, output, seed)
+            found.setdefault(way, {}).setdefault(len(chosen), []).append(iou)
+figure, axis = plt.subplots(figsize=(6, 4))
+for way, by_count in found.items():
+    for count, ious in by_count.items():
+        print(f"{way:14}{count:5} {np.mean(ious):.3f} ({min(ious):.3f} to {max(ious):.3f})")
+    spread = np.array([[np.mean(i) - min(i), max(i) - np.mean(i)] for i in by_count.values()])
+    means = [np.mean(ious) for ious in by_count.values()]
+    axis.errorbar(by_count, means, spread.T, marker="o", capsize=4, label=way)
+axis.set(xlabel="training pictures", ylabel="hair IoU, held-out persons", ylim=(None, 1))
+axis.grid(alpha=0.3)
+axis.legend()
+figure.savefig(folder / "transfer.png", dpi=100, bbox_inches="tight")
+files.write_json(folder / "transfer.json", found)

@@ -1,0 +1,92 @@
+r"""Adapt a pretrained encoder, or an earlier model, to your own classes and pictures.
+
+Two stages in one run: the encoder stays as it is while the rest is trained; then all of it, or what
+comes after --freeze_until, is trained at a lower rate. From MobileNet's ImageNet weights, which
+Keras fetches:
+    python train_transfer.py --img_file data/images-128.npy --mask_file data/masks-128.npy
+From a model of other pictures, sizes or classes; the same classes keep what was learned of them:
+    python train_transfer.py --img_file mine/images-128.npy --weights artifacts/hair.keras
+ICNet, from one trained on other TFRecords, with its deep branch left alone for good:
+    python train_transfer.py -d data/room/room.tfrecord -s 384x480 -a 0.25 \
+        --weights artifacts/street.keras --freeze_until conv3_4 -o artifacts/room.keras
+
+What was loaded is listed. Written beside -o: as train_full.py does, and --resume works alike.
+"""
+
+import nets
+from segmentation import command_line, training_options
+from segmentation.chatter import start_keras
+
+STAGES = ("transfer", "fine_tune")
+LOWER = 0.1  # the rate of fine-tuning, by that of the stage before
+
+
+def parse_args(argv=None):
+    """Parse the options."""
+    parser = command_line.Parser(__doc__)
+    network, training = training_options.add(parser)
+    network.add_argument(
+        "--weights",
+        default="imagenet",
+        metavar="imagenet|none|FILE",
+        help="to begin with (default: %(default)s)",
+    )
+    network.add_argument(
+        "--freeze_until",
+        metavar="LAYER",
+        help="the last layer that fine-tuning leaves as it is, like conv_pw_11 (default: none)",
+    )
+    training.add_argument("--stage", choices=[*STAGES, "both"], default="both")
+    training.add_argument(
+        "--transfer_epochs",
+        type=command_line.count,
+        default=10,
+        metavar="N",
+        help="with the encoder frozen (default: %(default)s)",
+    )
+    training.add_argument(
+        "--fine_tune_epochs",
+        type=command_line.count,
+        default=30,
+        metavar="N",
+        help="of fine-tuning (default: %(default)s)",
+    )
+    training.add_argument(
+        "--fine_tune_lr", type=command_line.positive, help="highest rate of it (a tenth of --lr)"
+    )
+    args = parser.parse_args(argv)
+    training_options.complete(parser, args)
+    if args.freeze_until and args.stage == "transfer":
+        parser.error("--freeze_until is of fine-tuning; --stage transfer freezes the encoder")
+    return args
+
+
+def main(argv=None):
+    """Train, and print the model card."""
+    args = parse_args(argv)
+    start_keras()
+    from segmentation import training
+
+    stages = {
+        "transfer": training.Stage(
+            "transfer", args.transfer_epochs, args.lr, freeze_until=nets.encoder_end(args.model)
+        ),
+        "fine_tune": training.Stage(
+            "fine_tune",
+            args.fine_tune_epochs,
+            args.fine_tune_lr or LOWER * args.lr,
+            freeze_until=args.freeze_until,
+        ),
+    }
+    chosen = STAGES if args.stage == "both" else [args.stage]
+    weights = None if args.weights == "none" else args.weights
+    if weights is None and "transfer" in chosen:
+        command_line.say("--weights none: the encoder is frozen as it was drawn by chance")
+    report = command_line.TrainingReport()
+    command_line.print_result(
+        training.train(args, [stages[name] for name in chosen], weights, report)
+    )
+
+
+if __name__ == "__main__":
+    command_line.run(main)
