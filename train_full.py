@@ -39,9 +39,9 @@ def main(argv=None):
     """Train, and print the model card."""
     args = parse_args(argv)
     start_keras()
-    from segmentation import training
+    from segmentation import run, training
 
-    stages = [training.Stage("full", args.epochs, args.lr, args.num_steps)]
+    stages = [run.Stage("full", args.epochs, args.lr, args.num_steps)]
     report = command_line.TrainingReport()
     result = training.train(args, stages, args.fine_tune_checkpoint, report)
     command_line.print_result(result)

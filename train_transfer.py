@@ -5,10 +5,11 @@ comes after --freeze_until, is trained at a lower rate. From MobileNet's ImageNe
 Keras fetches:
     python train_transfer.py --img_file data/images-128.npy --mask_file data/masks-128.npy
 From a model of other pictures, sizes or classes; the same classes keep what was learned of them:
-    python train_transfer.py --img_file mine/images-128.npy --weights artifacts/hair.keras
-ICNet, from one trained on other TFRecords, with its deep branch left alone for good:
-    python train_transfer.py -d data/room/room.tfrecord -s 384x480 -a 0.25 \
-        --weights artifacts/street.keras --freeze_until conv3_4 -o artifacts/room.keras
+    python train_transfer.py --img_file mine/images-128.npy --weights artifacts/hair.keras \
+        -o artifacts/mine.keras
+ICNet, from one trained on other TFRecords, its two deep branches left alone for good:
+    python train_transfer.py -d data/room/room.tfrecord -s 384x480 --freeze_until conv5_3 \
+        --weights artifacts/street.keras -o artifacts/room.keras
 
 What was loaded is listed. Written beside -o: as train_full.py does, and --resume works alike.
 """
@@ -18,6 +19,11 @@ from segmentation import command_line, training_options
 from segmentation.chatter import start_keras
 
 STAGES = ("transfer", "fine_tune")
+OPTIONS_OF_OTHER_STAGE = {
+    "transfer": ("freeze_until", "fine_tune_epochs", "fine_tune_lr"),
+    "fine_tune": ("transfer_epochs", "lr"),
+}
+TRANSFER_EPOCHS, FINE_TUNE_EPOCHS = 10, 30
 LOWER = 0.1  # the rate of fine-tuning, by that of the stage before
 
 
@@ -40,24 +46,29 @@ def parse_args(argv=None):
     training.add_argument(
         "--transfer_epochs",
         type=command_line.count,
-        default=10,
         metavar="N",
-        help="with the encoder frozen (default: %(default)s)",
+        help="with the encoder frozen (10)",
     )
     training.add_argument(
         "--fine_tune_epochs",
         type=command_line.count,
-        default=30,
         metavar="N",
-        help="of fine-tuning (default: %(default)s)",
+        help="of fine-tuning (30)",
     )
     training.add_argument(
-        "--fine_tune_lr", type=command_line.positive, help="highest rate of it (a tenth of --lr)"
+        "--fine_tune_lr",
+        type=command_line.positive,
+        metavar="LR",
+        help="highest rate of it (a tenth of --lr)",
     )
     args = parser.parse_args(argv)
+    for name in OPTIONS_OF_OTHER_STAGE.get(args.stage, ()):
+        if getattr(args, name) is not None:
+            parser.error(f"--{name} has no meaning with --stage {args.stage}")
     training_options.complete(parser, args)
-    if args.freeze_until and args.stage == "transfer":
-        parser.error("--freeze_until is of fine-tuning; --stage transfer freezes the encoder")
+    args.transfer_epochs = args.transfer_epochs or TRANSFER_EPOCHS
+    args.fine_tune_epochs = args.fine_tune_epochs or FINE_TUNE_EPOCHS
+    args.fine_tune_lr = args.fine_tune_lr or LOWER * args.lr
     return args
 
 
@@ -65,17 +76,14 @@ def main(argv=None):
     """Train, and print the model card."""
     args = parse_args(argv)
     start_keras()
-    from segmentation import training
+    from segmentation import run, training
 
     stages = {
-        "transfer": training.Stage(
+        "transfer": run.Stage(
             "transfer", args.transfer_epochs, args.lr, freeze_until=nets.encoder_end(args.model)
         ),
-        "fine_tune": training.Stage(
-            "fine_tune",
-            args.fine_tune_epochs,
-            args.fine_tune_lr or LOWER * args.lr,
-            freeze_until=args.freeze_until,
+        "fine_tune": run.Stage(
+            "fine_tune", args.fine_tune_epochs, args.fine_tune_lr, freeze_until=args.freeze_until
         ),
     }
     chosen = STAGES if args.stage == "both" else [args.stage]

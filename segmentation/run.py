@@ -7,7 +7,6 @@ import math
 import shutil
 import signal
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -29,29 +28,44 @@ class Stage:
 
     Attributes:
         name: in the model card.
-        steps: optimizer steps; its last epoch may be cut short.
-        prepare: called before it, to freeze layers and compile the model.
+        epochs: passes over the pictures, or of as many batches as the training data say.
+        rate: the highest learning rate.
+        num_steps: optimizer steps in place of the epochs, or None; the last epoch may be cut short.
+        freeze_until: layer until which nothing is trained (`nets.freeze_until`), or None.
     """
 
     name: str
-    steps: int
-    prepare: Callable[[], None]
+    epochs: int
+    rate: float
+    num_steps: int | None = None
+    freeze_until: str | None = None
+
+    def steps(self, batches):
+        """Return its optimizer steps, for epochs of so many batches."""
+        return self.num_steps or self.epochs * batches
 
 
-def fit(model, train, validation, card, output, *, stages, patience, resume, report):
+def state_path(output):
+    """Return where the state of the run that writes `output` stands."""
+    return Path(output).with_suffix(".ckpt") / "state.npz"
+
+
+def fit(model, train, validation, card, output, *, stages, prepare, patience, resume, report):
     """Train a model stage by stage, keep the best epoch, and return the model card.
 
     Beside `output` stand, up to date after every epoch: the card (`.json`), the history (`.csv`),
     the curves (`.png`) and the state to resume from (`.ckpt/`); `logs/STEM/` is for TensorBoard.
 
     Args:
-        model: built network, which the stages compile with `metrics.ConfusionScores`.
+        model: built network.
         train: `input_pipeline.TrainingBatches`; when a run is resumed, its epoch is set.
         validation: batches for `evaluate`.
         card: what is known of the model before training (`model_card`). Its `settings` must be
             those of the run that is resumed, but for `MAY_CHANGE`.
         output: `.keras` or `.h5` path for the model of the best epoch.
         stages: list of `Stage`; each goes on with the weights that the one before ended with.
+        prepare: function of a stage that freezes layers and compiles the model, with
+            `metrics.ConfusionScores`.
         patience: epochs without a better one after which a stage ends, or None.
         resume: go on from the state beside `output`, if there is one.
         report: object with `say(text)`, and `start(total, text)`, `advance()` and `stop()` of a
@@ -72,7 +86,7 @@ def fit(model, train, validation, card, output, *, stages, patience, resume, rep
     trained_before = len(run.history)
     try:
         for stage in run.stages_left():
-            stage.prepare()
+            prepare(stage)
             run.enter(stage, model)
             if not run.is_over():
                 _fit_stage(model, train, validation, run)
@@ -125,7 +139,7 @@ class Run(keras.callbacks.Callback):
         self.stage = None  # the present one
         self.averaging = []  # the callback that swaps in averaged weights, if they are averaged
         self.step = 0  # optimizer steps taken, in all stages
-        self.state_path = output.with_suffix(".ckpt") / "state.npz"
+        self.state_path = state_path(output)
         self.log_dir = Path("logs") / output.stem
         classes = card["classes"]
         self.watched = f"val_iou_{classes[0]}" if len(classes) == 1 else "val_mean_iou"
@@ -151,7 +165,8 @@ class Run(keras.callbacks.Callback):
             self.report.say(f"{self.state_path}: no such file; starting from the beginning")
             return
         now, before = self.card["settings"], state["card"]["settings"]
-        fixed = (now | before).keys() - MAY_CHANGE
+        over = {"transfer_epochs"} if len(state["card"]["stages"]) > 1 else set()
+        fixed = (now | before).keys() - (MAY_CHANGE - over)
         changed = sorted(key for key in fixed if now.get(key) != before.get(key))
         if changed:
             listed = ", ".join(
@@ -163,7 +178,7 @@ class Run(keras.callbacks.Callback):
             )
         self.history = state["history"]
         self.card = state["card"] | {"settings": now}
-        self.train.epoch, self.step = len(self.history), self.history[-1]["step"]
+        self.step = self.history[-1]["step"]
         self.report.say(f"resuming after epoch {len(self.history)}")
 
     def stages_left(self):
@@ -173,6 +188,8 @@ class Run(keras.callbacks.Callback):
     def enter(self, stage, model):
         """Begin a stage, or go on with it, when `model` is compiled for it."""
         self.stage, self.timed = stage, False
+        # Keras has counted on where --patience ended a stage, and not where the steps did.
+        self.train.epoch = len(self.history)
         optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
         self.averaging = [keras.callbacks.SwapEMAWeights()] if optimizer.use_ema else []
         if stage.name not in self.card["stages"]:
@@ -187,7 +204,7 @@ class Run(keras.callbacks.Callback):
         """Optimizer steps of the present stage."""
         before = self.card["stages"][self.stage.name] - 1
         taken = self.step - (self.history[before - 1]["step"] if before else 0)
-        return self.stage.steps - taken
+        return self.stage.steps(len(self.train)) - taken
 
     @property
     def epochs(self):
@@ -226,7 +243,8 @@ class Run(keras.callbacks.Callback):
         elif batch + 1 == min(TIMED_STEPS, self.steps_in_epoch):
             seconds = (time.perf_counter() - self.first_step_ended) / batch
             minutes = self.steps_left * seconds / 60
-            self.report.say(f"about {math.ceil(minutes)} min to go, without validation")
+            part = " in this stage" if len(self.stages) > 1 else ""
+            self.report.say(f"about {math.ceil(minutes)} min to go{part}, without validation")
             self.timed = True
 
     def on_epoch_end(self, epoch, logs=None):

@@ -3,7 +3,6 @@
 import dataclasses
 import platform
 import re
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import keras
 import nets
 from segmentation import (
     augmentation,
+    checkpoint,
     class_weights,
     datasets,
     input_pipeline,
@@ -28,6 +28,7 @@ from segmentation.model_card import MODEL_SUFFIXES
 
 NETWORK_OPTIONS = ("alpha", "alpha_up", "depth_multiplier", "upsampling")
 AUX_WEIGHT = 0.3  # of the loss of --aux_classes
+WEIGHTS = ("weights", "fine_tune_checkpoint")  # options that name what to begin with
 # Options that say where things are; where a run may be carried on from another folder.
 NO_SETTINGS = {
     *("img_file", "mask_file", "val_img_file", "val_mask_file"),
@@ -35,31 +36,12 @@ NO_SETTINGS = {
 }
 
 
-@dataclass(frozen=True)
-class Stage:
-    """What a stage of a run does.
-
-    Attributes:
-        name: in the model card.
-        epochs: passes over the pictures, or epochs of --steps_per_epoch.
-        rate: the highest learning rate.
-        num_steps: optimizer steps in place of the epochs, or None.
-        freeze_until: layer until which nothing is trained (`nets.freeze_until`), or None.
-    """
-
-    name: str
-    epochs: int
-    rate: float
-    num_steps: int | None = None
-    freeze_until: str | None = None
-
-
 def train(args, stages, weights, report):
     """Train a network as the options say, and return the result that a command prints.
 
     Args:
         args: parsed options of `training_options`.
-        stages: list of `Stage`.
+        stages: list of `run.Stage`.
         weights: what to begin with, for `transfer.load_weights`, or None.
         report: object of `run.fit`.
 
@@ -76,8 +58,8 @@ def train(args, stages, weights, report):
     img_size = args.img_size or source.images.shape[1:3]
     keras.utils.set_random_seed(args.seed)
     keras.config.set_dtype_policy(args.precision)
-    arguments = {name: getattr(args, name) for name in NETWORK_OPTIONS}
-    arguments = {name: value for name, value in arguments.items() if value is not None}
+    begun = args.resume and checkpoint.read(run.state_path(output))
+    arguments = _arguments(args, begun["card"] if begun else transfer.card_of(weights))
     classes, _ = labels.channels(source.labels, chosen, args.ignore_class)
     # Before the masks are counted, which can take long: it may be refused.
     try:
@@ -89,11 +71,15 @@ def train(args, stages, weights, report):
         aux_classes, _ = labels.channels(source.labels, aux_chosen, args.ignore_class)
         model = nets.with_aux_head(model, len(aux_classes))
         heads = heads | {nets.AUX: args.aux_weight or AUX_WEIGHT}
-    for stage in stages:
+    for stage in reversed(stages):  # a mistake in the last one shows at once, too
         _freeze(model, stage)
-    if weights:
-        for line in transfer.load_weights(model, weights, args.model, classes).lines():
+    if weights and not begun:
+        if Path(weights).resolve() == output.resolve():
+            raise InputError(f"{output}: would be trained over its own weights; name another -o")
+        taken = transfer.load_weights(model, weights, args.model, classes)
+        for line in taken.lines():
             report.say(line)
+        _require_loaded(model, taken)
     data = input_pipeline.open_dataset(
         source,
         chosen,
@@ -116,22 +102,18 @@ def train(args, stages, weights, report):
     )
     _describe(card, data, report)
 
-    def prepared(stage):
-        steps = stage.num_steps or stage.epochs * len(data.train)
-
-        def prepare():
-            frozen = _freeze(model, stage)
-            if frozen:
-                report.say(f"{stage.name}: {frozen} layers are frozen, until {stage.freeze_until}")
-            optimizer = optimizers.build(
-                args.optimizer,
-                optimizers.learning_rate(args.schedule, stage.rate, steps, args.warm_up),
-                clip_norm=args.clip_norm,
-                ema=args.ema,
-            )
-            compile_model(model, optimizer, args.loss, data, weighed, heads)
-
-        return run.Stage(stage.name, steps, prepare)
+    def prepare(stage):
+        frozen = _freeze(model, stage)
+        if frozen:
+            report.say(f"{stage.name}: {frozen} layers are frozen, until {stage.freeze_until}")
+        steps = stage.steps(len(data.train))
+        optimizer = optimizers.build(
+            args.optimizer,
+            optimizers.learning_rate(args.schedule, stage.rate, steps, args.warm_up),
+            clip_norm=args.clip_norm,
+            ema=args.ema,
+        )
+        compile_model(model, optimizer, args.loss, data, weighed, heads)
 
     card = run.fit(
         model,
@@ -139,7 +121,8 @@ def train(args, stages, weights, report):
         data.validation,
         card,
         output,
-        stages=[prepared(stage) for stage in stages],
+        stages=stages,
+        prepare=prepare,
         patience=args.patience,
         resume=args.resume,
         report=report,
@@ -185,10 +168,11 @@ def compile_model(model, optimizer, loss, data, class_weights, heads):
         metrics.ConfusionScores(data.class_names),
         keras.metrics.MeanMetricWrapper(crossentropy.call, "crossentropy"),
     ]
-    outputs = 1 + len(heads)
+    names = [nets.OUTPUT, *heads]
     model.compile(
         optimizer=optimizer,
-        loss=[losses.build(loss, class_weights) for _ in range(outputs)],
+        # The weights are of the classes of `mask`, which all heads but one share.
+        loss=[losses.build(loss, None if name == nets.AUX else class_weights) for name in names],
         loss_weights=[1.0, *heads.values()],
         metrics=[watched] + [[]] * len(heads),
     )
@@ -206,6 +190,7 @@ def card_of(network, arguments, model, data, options):
     """
     settings = {name: value for name, value in options.items() if name not in NO_SETTINGS}
     settings |= {"img_size": list(data.img_size), "batch_size": data.train.batch_size}
+    settings |= {name: Path(options[name]).name for name in WEIGHTS if options.get(name)}
     fingerprints = {
         "data": data.card["data"]["training_fingerprint"],
         "validation_data": data.card["data"]["fingerprint"],
@@ -259,9 +244,35 @@ def _motion(args):
 def _freeze(model, stage):
     """Freeze what a stage does not train, and return how many layers that are."""
     try:
-        return nets.freeze_until(model, stage.freeze_until)
+        frozen = nets.freeze_until(model, stage.freeze_until)
     except ValueError as error:
         raise InputError(f"--freeze_until: {error}") from None
+    if stage.freeze_until and not (frozen and model.trainable_variables):
+        left = "nothing to train" if frozen else "everything to train"
+        raise InputError(f"--freeze_until {stage.freeze_until}: leaves {left}")
+    return frozen
+
+
+def _require_loaded(model, taken):
+    """Raise InputError if the first stage would freeze layers at random weights."""
+    drawn = [
+        name for name in taken.other_shape + taken.missing if not model.get_layer(name).trainable
+    ]
+    if drawn:
+        raise InputError(
+            f"{taken.source}: {len(drawn)} of the layers that would be frozen are not in it "
+            f"({drawn[0]} first); check --depth_multiplier, or leave the stage out"
+        )
+
+
+def _arguments(args, card):
+    """Return those of the network: as given, else as of the model that it goes on from."""
+    given = {name: getattr(args, name) for name in NETWORK_OPTIONS}
+    given = {name: value for name, value in given.items() if value is not None}
+    if not card or card.get("network") != args.model:
+        return given
+    known = card.get("arguments", {})
+    return {name: known[name] for name in NETWORK_OPTIONS if name in known} | given
 
 
 def _describe(card, data, report):

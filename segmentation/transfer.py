@@ -97,7 +97,8 @@ def load_weights(model, weights, network, classes):
         )
     with predictor.reading(path):
         arrays, notes = older_models.as_ours(path, *_read(path))
-    card, heads = _card(path), {}
+    card, heads = card_of(path), {}
+    fresh = arrays.pop(f"{nets.AUX}_score", None)  # of classes that no card names
     if card:
         arrays, heads = _match_heads(path, card, model, network, classes, arrays)
     loaded, other_shape, missing = nets.take_weights(model, arrays)
@@ -110,6 +111,8 @@ def load_weights(model, weights, network, classes):
     if any(name in HEADS for name in loaded):
         taken_for = ", ".join(_shortened(classes))
         notes = [*notes, f"no model card: its classes are taken to be {taken_for}"]
+    if fresh:
+        notes = [*notes, f"{nets.AUX}_score of {path.name} is left out: it begins anew"]
     return Taken(str(path), list(classes), loaded, other_shape, missing, heads, notes)
 
 
@@ -167,9 +170,11 @@ def _read(path):
         return {layer.attrs["name"]: [layer[i][()] for i in keys] for layer, keys in numbered}, None
 
 
-def _card(path):
-    """Return the model card beside `path`, or None; weights alone share that of their model."""
-    model_path = path.with_name(path.name.replace(".weights.h5", ".h5"))
+def card_of(weights):
+    """Return the model card beside weights, if any; X.weights.h5 has that of X."""
+    if weights is None:
+        return None
+    model_path = Path(str(weights).replace(".weights.h5", ".h5"))
     return model_card.read(model_path) if model_card.path_beside(model_path).exists() else None
 
 

@@ -9,9 +9,9 @@ import pytest
 import nets
 import train_full
 import train_transfer
-from segmentation import checkpoint
+from segmentation import checkpoint, model_card
 from segmentation.errors import InputError
-from tiny_network import history, write_arrays
+from tiny_network import history
 
 OPTIONS = ["--img_file", "data/images-32.npy", "--model", "tiny", "-b", "4"]
 
@@ -69,17 +69,44 @@ def test_what_stays_frozen_in_the_second_stage_is_chosen_by_name(earlier, data):
     for name in ("conv", "conv_bn"):
         for before, after in zip(arrays(earlier, name), arrays(new, name), strict=True):
             np.testing.assert_array_equal(before, after)
+    assert not np.array_equal(arrays(earlier, "score")[0], arrays(new, "score")[0])
+
+
+def test_what_would_be_frozen_must_be_loaded_and_the_width_is_that_of_the_weights(data, capsys):
+    narrow = nets.build("tiny", (32, 32), 1, alpha=0.5)
+    narrow.save("earlier.keras")
+    card = {"img_size": [32, 32], "classes": ["hair"], "colors": [[255, 0, 0]], "network": "tiny"}
+    model_card.write("earlier.keras", card | {"arguments": {"alpha": 0.5}})
+    transfer("--stage", "transfer", "--transfer_epochs", "1", "-o", "out/new.keras")
+    assert nets.load("out/new.keras").get_layer("conv").filters == 4
+    assert "classes of score    1  hair" in capsys.readouterr().err
+
+    narrow.get_layer("conv").name = "other"
+    narrow.save("earlier.keras")
+    with pytest.raises(InputError, match="1 of the layers that would be frozen .*conv first"):
+        transfer("-o", "out/two.keras")
 
 
 class Killed(BaseException):
     """The end of a process, as it looks from inside."""
 
 
-@pytest.mark.parametrize("ema", [[], ["--ema"]])
+@pytest.mark.parametrize(
+    "options,stages",
+    [
+        (["--transfer_epochs", "2", "--clip_norm", "1"], {"transfer": 1, "fine_tune": 3}),
+        (["--transfer_epochs", "2", "--ema"], {"transfer": 1, "fine_tune": 3}),
+        # A first stage that learns nothing, and is cut short in its second epoch of four.
+        (
+            ["--transfer_epochs", "4", "--patience", "1", "--lr", "1e-9", "--fine_tune_lr", "0.01"],
+            {"transfer": 1, "fine_tune": 3},
+        ),
+    ],
+)
 def test_a_run_killed_in_both_stages_and_between_them_resumes_to_the_same_weights(
-    earlier, data, monkeypatch, ema
+    earlier, data, monkeypatch, options, stages
 ):
-    options = ["--transfer_epochs", "2", "--fine_tune_epochs", "2", "--clip_norm", "1", *ema]
+    options = [*options, "--fine_tune_epochs", "2"]
     transfer(*options, "-o", "out/whole.keras")
     whole_save, saved = checkpoint.save, []
 
@@ -89,14 +116,18 @@ def test_a_run_killed_in_both_stages_and_between_them_resumes_to_the_same_weight
             raise Killed
         whole_save(*given)
 
-    # Before the checkpoints of the second, third and fourth epoch: at the third, it goes on from
-    # the end of the first stage.
-    for resume in ([], ["--resume"], ["--resume"]):
-        with monkeypatch.context() as patched, pytest.raises(Killed):
-            patched.setattr(checkpoint, "save", save)
-            transfer(*options, "-o", "out/parts.keras", *resume)
+    # Before every second checkpoint; once, it goes on from the end of the first stage.
+    monkeypatch.setattr(checkpoint, "save", save)
+    for resume in ([], ["--resume"], ["--resume"], ["--resume"]):
+        if resume:
+            (data / "earlier.keras").write_text("no model")  # it is not needed any more
         keras.backend.clear_session()
-    transfer(*options, "-o", "out/parts.keras", "--resume")
+        try:
+            transfer(*options, "-o", "out/parts.keras", *resume)
+        except Killed:
+            continue
+        break
+    assert json.loads((data / "out/parts.json").read_text())["stages"] == stages
     whole, parts = (np.load(data / f"out/{name}.ckpt/state.npz") for name in ("whole", "parts"))
     assert whole.files == parts.files
     for key in whole:
@@ -123,19 +154,30 @@ def test_the_averaged_weights_are_validated_and_kept_but_not_trained_on(data):
 
 
 def test_a_face_beside_the_hair_is_learned_in_training_and_gone_afterwards(data):
-    write_arrays(data / "data", shown=2)
+    masks = np.load(data / "data/masks-32.npy")
+    masks[:, 20:] = 2  # a face, which is blue
+    images = np.load(data / "data/images-32.npy")
+    images[masks == 2, 2] = 255
+    np.save(data / "data/masks-32.npy", masks)
+    np.save(data / "data/images-32.npy", images)
     options = ["--aux_classes", "face", "--aux_weight", "2", "--loss", "crossentropy"]
-    options += ["--classes", "face", "--epochs", "10", "--lr", "0.05", "--no_augment"]
+    options += ["--class_weights", "balanced", "--epochs", "10", "--lr", "0.05", "--no_augment"]
     train_full.main([*OPTIONS, *options, "-o", "out/a.keras"])
     first, *_, last = history(data / "out/a.csv")
     assert float(last["aux_loss"]) < 0.7 * float(first["aux_loss"])
     assert float(last["loss"]) == pytest.approx(
         float(last["mask_loss"]) + 2 * float(last["aux_loss"]), rel=1e-3
     )
-    trained = nets.load("out/a.keras")
-    assert [output.shape for output in trained.outputs] == [(None, 32, 32, 1)] * 2
+    state = np.load(data / "out/a.ckpt/state.npz")
+    trained = nets.with_aux_head(nets.build("tiny", (32, 32), 1), 1)
+    for index, variable in enumerate(trained.variables):
+        variable.assign(state[f"variable_{index}"])
+    hair, face = trained.predict(images[:4].astype("float32"), verbose=0)
+    both = [scores[masks[:4] == 2].mean() for scores in (hair[..., 0], face[..., 0])]
+    assert both[0] < 0.5 < both[1]
     plain = nets.build("tiny", (32, 32), 1).count_params()
-    assert nets.inference_model(trained).count_params() == plain < trained.count_params()
+    kept = nets.load("out/a.keras")
+    assert nets.inference_model(kept).count_params() == plain < kept.count_params()
     assert json.loads((data / "out/a.json").read_text())["parameters"] == plain
 
 
@@ -143,13 +185,16 @@ def test_a_face_beside_the_hair_is_learned_in_training_and_gone_afterwards(data)
     "options,message",
     [
         (["--freeze_until", "conv_9"], "--freeze_until: .*conv_9"),
+        (["--freeze_until", "mask"], "--freeze_until mask: leaves nothing to train"),
+        (["--freeze_until", "image"], "--freeze_until image: leaves everything to train"),
+        (["-o", "earlier.keras"], "earlier.keras: would be trained over its own weights"),
         (["--weights", "nowhere.keras"], "nowhere.keras: no such file"),
         (["--aux_classes", "face"], "no training picture shows face"),
     ],
 )
 def test_mistakes_get_one_line_before_anything_is_trained(earlier, data, options, message):
     with pytest.raises(InputError, match=message) as error:
-        transfer(*options, "-o", "out/new.keras")
+        transfer("-o", "out/new.keras", *options)
     assert "\n" not in str(error.value)
     assert not (data / "out/new.keras").exists()
 
@@ -158,6 +203,8 @@ def test_mistakes_get_one_line_before_anything_is_trained(earlier, data, options
     "options",
     [
         ["--stage", "transfer", "--freeze_until", "conv"],
+        ["--stage", "transfer", "--fine_tune_lr", "0.1"],
+        ["--stage", "fine_tune", "--lr", "0.1"],
         ["--aux_weight", "0.3"],
         ["--warm_up", "0.1", "--schedule", "constant"],
     ],

@@ -198,7 +198,7 @@ def test_an_interruption_in_the_first_epoch_saves_a_model_but_not_over_an_earlie
 @pytest.mark.parametrize("trained,over", [(4, False), (5, True), (9, True)])
 def test_patience_ends_a_run_after_so_many_epochs_without_a_better_one(trained, over):
     card = {"classes": ["hair"], "best_epoch": 3}
-    stages = [run.Stage("full", 120, None)]
+    stages = [run.Stage("full", 12, 0.1)]
     found = run.Run(card, Path("hair.keras"), [None] * 10, stages, 2, None)
     found.stage, found.card["stages"] = stages[0], {"full": 1}
     found.history, found.step = [{}] * trained, 10 * trained
