@@ -17,6 +17,18 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+@pytest.fixture(autouse=True)
+def environment(monkeypatch):
+    """Undo after each test what the converters set for themselves."""
+    for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):
+        before = os.environ.get(name)
+        monkeypatch.setenv(name, "")
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
 @pytest.fixture
 def data(tmp_path, monkeypatch):
     """A folder, made the current one, with arrays of 20 pictures whose bright disc is hair."""

@@ -21,12 +21,6 @@ SIZE = (192, 224)  # its pyramid's map, 6 by 7, is no multiple of all bins
 NAMES = ["none", "wall", "floor"]
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):  # which the commands set
-        monkeypatch.setenv(name, "")
-
-
 @pytest.fixture(scope="module")
 def images():
     return parity.check_pictures(SIZE, count=2)

@@ -20,12 +20,6 @@ SIZE = (96, 128)  # its pyramid's map, 6 by 8, is no multiple of all bins
 NAMES = ["hair"]
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):  # which the commands set
-        monkeypatch.setenv(name, "")
-
-
 @pytest.fixture(scope="module")
 def images():
     return parity.check_pictures(SIZE, count=2)

@@ -18,12 +18,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):  # which the command sets
-        monkeypatch.setenv(name, "")
-
-
 @pytest.fixture(scope="module")
 def model():
     return tiny_model(1)

@@ -21,12 +21,6 @@ pytestmark = pytest.mark.skipif(
 NAMES = ("float16", "int8", "two")
 
 
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):  # which the command sets
-        monkeypatch.setenv(name, "")
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Run the command for float16, for int8, and with a background; give its folder."""
