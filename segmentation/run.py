@@ -85,13 +85,14 @@ def fit(model, train, validation, card, output, *, stages, prepare, patience, re
         run.begin()
     trained_before = len(run.history)
     try:
-        for stage in run.stages_left():
-            prepare(stage)
-            run.enter(stage, model)
-            if not run.is_over():
-                _fit_stage(model, train, validation, run)
-            if run.diverged:
-                break
+        with run.interruptible():
+            for stage in run.stages_left():
+                prepare(stage)
+                run.enter(stage, model)
+                if not run.is_over():
+                    _fit_stage(model, train, validation, run)
+                if run.diverged:
+                    break
     except KeyboardInterrupt:
         run.keep_what_there_is()
         raise
@@ -145,6 +146,7 @@ class Run(keras.callbacks.Callback):
         self.watched = f"val_iou_{classes[0]}" if len(classes) == 1 else "val_mean_iou"
         self.history = []  # a dictionary of floats for each finished epoch
         self.diverged = None  # or the loss that was no number
+        self.interrupted = False
 
     def begin(self):
         """Make way for a new run, which must not be taken for an earlier one of the same name.
@@ -180,6 +182,30 @@ class Run(keras.callbacks.Callback):
         self.card = state["card"] | {"settings": now}
         self.step = self.history[-1]["step"]
         self.report.say(f"resuming after epoch {len(self.history)}")
+
+    @contextlib.contextmanager
+    def interruptible(self):
+        """Let Ctrl-C end the run after a batch, with its files in order; pressed twice, at once.
+
+        As an exception that comes up anywhere it can get lost: Python ignores those that are raised
+        while it deletes an object, and at the end of an epoch Keras deletes many.
+        """
+
+        def pressed(*_):
+            if self.interrupted:
+                raise KeyboardInterrupt
+            self.interrupted = True
+            self.report.say("stopping after this batch; Ctrl-C once more stops at once")
+
+        previous = signal.signal(signal.SIGINT, pressed)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
+
+    def _stop_if_interrupted(self):
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def stages_left(self):
         """Return the stages from the one on that the last epoch belongs to."""
@@ -234,6 +260,11 @@ class Run(keras.callbacks.Callback):
         if self.diverged is not None or self.steps_left <= 0:
             self.model.stop_training = True
         self._tell_expected_time(batch)
+        self._stop_if_interrupted()
+
+    def on_test_batch_end(self, batch, logs=None):
+        """Stop on Ctrl-C."""
+        self._stop_if_interrupted()
 
     def _tell_expected_time(self, batch):
         if self.timed:
@@ -260,16 +291,16 @@ class Run(keras.callbacks.Callback):
         row |= {_history_name(name): _number(value) for name, value in logs.items()}
         row |= {"learning_rate": float(self.model.optimizer.learning_rate), "seconds": seconds}
         best = self.card.get("metrics", {}).get(self.watched, -1.0)
-        with uninterrupted():  # the model, its card and the state belong together
-            self.history.append(row)
-            self.card |= {"epochs_trained": epoch + 1}
-            if row[self.watched] > best:
-                self.card |= {"best_epoch": epoch + 1, "metrics": row}
-                self._save_model()
-            self._write_files()
+        self.history.append(row)
+        self.card |= {"epochs_trained": epoch + 1}
+        if row[self.watched] > best:
+            self.card |= {"best_epoch": epoch + 1, "metrics": row}
+            self._save_model()
+        self._write_files()
         self._tell_epoch(row)
         if self.is_over():
             self.model.stop_training = True
+        self._stop_if_interrupted()
 
     def _save_model(self):
         for callback in self.averaging:
@@ -312,19 +343,6 @@ class Run(keras.callbacks.Callback):
             model_card.write(self.output, self.card)
             self.report.say(f"{self.output}: saved before the first epoch ended")
         self.report.say(f"--resume goes on after epoch {len(self.history)}")
-
-
-@contextlib.contextmanager
-def uninterrupted():
-    """Let Ctrl-C wait until the block has ended."""
-    pressed = []
-    previous = signal.signal(signal.SIGINT, lambda *_: pressed.append(True))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-    if pressed:
-        raise KeyboardInterrupt
 
 
 def save_model(model, path):
