@@ -81,6 +81,12 @@ def test_what_would_be_frozen_must_be_loaded_and_the_width_is_that_of_the_weight
     assert nets.load("out/new.keras").get_layer("conv").filters == 4
     assert "classes of score    1  hair" in capsys.readouterr().err
 
+    train_full.main(
+        [*OPTIONS, "-n", "1", "--fine_tune_checkpoint", "earlier.keras", "-o", "out/all.keras"]
+    )
+    assert nets.load("out/all.keras").get_layer("conv").filters == 4
+    assert "weights of earlier.keras" in capsys.readouterr().err
+
     narrow.get_layer("conv").name = "other"
     narrow.save("earlier.keras")
     with pytest.raises(InputError, match="1 of the layers that would be frozen .*conv first"):
