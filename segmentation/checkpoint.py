@@ -1,5 +1,6 @@
 """The state of an unfinished run, in one file, from which it goes on as if nothing had happened."""
 
+import contextlib
 import json
 import zipfile
 
@@ -31,7 +32,8 @@ def read(path):
     """
     if not path.exists():
         return None
-    return json.loads(_load(path)["run"].tobytes())
+    with _opened(path) as arrays:
+        return json.loads(arrays["run"].tobytes())
 
 
 def restore(path, model):
@@ -40,9 +42,9 @@ def restore(path, model):
     Raises:
         InputError: if the file is damaged, or of another network or optimizer.
     """
-    arrays = _load(path)
     variables = _variables(model)
-    values = [arrays[name] for name in arrays if name != "run"]
+    with _opened(path) as arrays:
+        values = [arrays[name] for name in arrays if name != "run"]
     if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
         raise InputError(
             f"{path}: a checkpoint of another network or optimizer; "
@@ -52,11 +54,13 @@ def restore(path, model):
         variable.assign(value)
 
 
-def _load(path):
+@contextlib.contextmanager
+def _opened(path):
+    """Open the file; an array is read when it is asked for."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            yield arrays
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
             f"{path}: the checkpoint is damaged ({error}); start over without --resume"
         ) from None
