@@ -53,10 +53,23 @@ def full_size(model, pictures):
     return np.stack([predictor.enlarge(each, SIZE) for each in scores])
 
 
-@pytest.mark.parametrize("output", ["labels", "image"])
-def test_class_ids_are_those_of_the_model_at_the_size_of_the_picture(room, tmp_path, output):
+@pytest.mark.parametrize(
+    ("output", "target"),
+    [
+        ("labels", None),
+        ("image", None),
+        ("labels", "iOS16"),
+        ("labels", "iOS17"),  # whose argmax says its type
+        ("image", "iOS17"),
+        ("labels", "iOS18"),
+        ("image", "iOS18"),
+    ],
+)
+def test_class_ids_are_those_of_the_model_at_the_size_of_the_picture(
+    room, tmp_path, output, target
+):
     path = tmp_path / "room.mlpackage"
-    result = coreml.convert(room, path, **ROOM, output=output, precision="float32")
+    result = coreml.convert(room, path, **ROOM, output=output, precision="float32", target=target)
     assert result["largest_difference"] is None and result["decided_iou"] == 1
 
     pictures = parity.check_pictures(SIZE, count=2)

@@ -242,6 +242,8 @@ def test_class_ids():
     np.testing.assert_array_equal(ids, tf.argmax(x, -1))
     kept = OPS["reduce_argmax"](x, axis=np.int32(1), keep_dims=np.True_)
     np.testing.assert_array_equal(kept, tf.argmax(x, 1)[:, None])
+    as_of_ios17 = {"axis": np.int32(-1), "keep_dims": np.False_, "output_dtype": "int32"}
+    np.testing.assert_array_equal(OPS["reduce_argmax"](x, **as_of_ios17), ids)
     ties = OPS["reduce_argmax"](np.ones((1, 3)), axis=np.int32(-1), keep_dims=np.False_)
     assert ties == [0]
     squeezed = OPS["squeeze"](x, axes=np.array([0], np.int32))

@@ -212,7 +212,7 @@ def _greater(x, y):
 
 
 @_op
-def _reduce_argmax(x, axis, keep_dims):
+def _reduce_argmax(x, axis, keep_dims, output_dtype="int32"):  # said from iOS 17 on
     return x.argmax(axis, keepdims=bool(keep_dims))
 
 
