@@ -27,7 +27,7 @@ import os
 from pathlib import Path
 
 from segmentation import choices, command_line, converters
-from segmentation.chatter import silenced
+from segmentation.chatter import start_keras
 from segmentation.errors import ExportError, InputError
 
 SUFFIX, OLDER_SUFFIX = ".mlpackage", ".mlmodel"
@@ -108,9 +108,9 @@ def convert(args):
         paths = {precision: args.ladder / name for precision, name in names.items()}
     for path in paths.values():
         _require_place(path)
-    with silenced():  # TensorFlow's start-up notices, which TF_CPP_MIN_LOG_LEVEL lets through
-        from segmentation import files, model_card
-        from segmentation.export import contract, coreml, parity
+    start_keras()
+    from segmentation import files, model_card
+    from segmentation.export import contract, coreml, parity
 
     reference, model = converters.open_model(args, given)
     pictures = parity.check_pictures(reference.img_size, args.check_images)
@@ -173,8 +173,8 @@ def convert(args):
 
 def write_grid(args):
     """Convert networks with random weights, in one precision."""
-    with silenced():
-        from segmentation.export import coreml, ladder
+    start_keras()
+    from segmentation.export import coreml, ladder
 
     def write(model, path):
         _require_place(path)
