@@ -107,7 +107,7 @@ def convert(args):
         names = {each: f"{args.model.stem}_{each}{SUFFIX}" for each in choices.CORE_ML_PRECISIONS}
         paths = {precision: args.ladder / name for precision, name in names.items()}
     for path in paths.values():
-        _require_place(path)
+        _require_package(path)
     start_keras()
     from segmentation import files, model_card
     from segmentation.export import contract, coreml, parity
@@ -116,7 +116,11 @@ def convert(args):
     pictures = parity.check_pictures(reference.img_size, args.check_images)
     cards = {path: model_card.to_copy(args.model, path, reference.card) for path in paths.values()}
 
+    only_ids = coreml.gives_only_ids(args.output, len(reference.classes))
+    expected = reference(pictures)
+
     def write(path, precision):
+        parity.require_telling(expected, precision, path, only_ids)
         result = coreml.convert(
             model,
             path,
@@ -177,7 +181,6 @@ def write_grid(args):
     from segmentation.export import coreml, ladder
 
     def write(model, path):
-        _require_place(path)
         return coreml.convert(
             model,
             path,
@@ -190,15 +193,11 @@ def write_grid(args):
     return converters.write_untrained(args, args.output_model_path, SUFFIX, write)
 
 
-def _require_place(path):
+def _require_package(path):
     """Raise InputError unless a package may be written to `path`."""
     if path.suffix not in (SUFFIX, OLDER_SUFFIX):
         raise InputError(f"{path}: a Core ML package is called NAME{SUFFIX}; rename the output")
-    is_one = path.is_file() if path.suffix == OLDER_SUFFIX else (path / "Manifest.json").is_file()
-    if path.exists() and not is_one:
-        raise InputError(
-            f"{path}: in the way, and no Core ML package; move it or choose another name"
-        )
+    converters.require_place(path)
 
 
 if __name__ == "__main__":

@@ -64,12 +64,12 @@ def main(argv=None):
 
     start_keras()
     predict = command_line.load(args.model, given)
-    if predict.card is None:  # without names nothing can be matched
+    if not predict.named:  # without names nothing can be matched
         raise InputError(
             f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "
             "copy the one that training wrote, or name its classes with --classes"
         )
-    pairs = open_pairs(args, predict.card)
+    pairs = open_pairs(args, predict.card or {})
     names, table = evaluation.target_of(predict, pairs)
     counts = evaluation.measure(predict, pairs, table, command_line.progress, command_line.say)
     summary = evaluation.summarize(counts, names)

@@ -106,6 +106,12 @@ def main(argv=None):
 def convert(args):
     """Convert a trained model to every format or, with --ladder, to .tflite in every precision."""
     given = command_line.older_model(args)
+    if args.ladder:
+        paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
+    else:
+        paths = {each: args.output_dir / f"{args.output_fn}.{each}" for each in args.format}
+    for path in paths.values():
+        converters.require_place(path)
     from segmentation import files, model_card
     from segmentation.export import parity
 
@@ -113,7 +119,6 @@ def convert(args):
     images = parity.check_pictures(reference.img_size, args.check_images)
     export = Export(args, model, reference, images)
     if args.ladder:
-        paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
         cards = {
             path: model_card.to_copy(args.model, path, reference.card) for path in paths.values()
         }
@@ -131,8 +136,7 @@ def convert(args):
     target = args.output_dir / f"{args.output_fn}.keras"  # whose card belongs to the exports
     card = model_card.to_copy(args.model, target, reference.card)
     written, failed = [], []
-    for name in args.format:
-        path = args.output_dir / f"{args.output_fn}.{name}"
+    for name, path in paths.items():
         precision = args.quantize if name == "tflite" else "float32"
         try:
             if name == "tflite":
@@ -214,6 +218,7 @@ class Export:
             calibration=calibration,
         )
         limits = PRECISIONS[precision]
+        parity.require_telling(expected, limits, path)
         comparison = parity.write_checked(write, path, images, expected, limits)
         self._write_contract(path, classes, colors, precision, comparison)
         if calibration is not None:

@@ -14,6 +14,8 @@ SIDES = {
 }
 ALPHAS = (1.0, 0.75, 0.5, 0.25)
 
+SPELLED = {"origin": "--from", "package": "OUT"}  # options that are not called as they are written
+
 
 def add_options(parser):
     """Add the options that both converters have."""
@@ -48,8 +50,11 @@ def check_variants(parser, args, model, without_untrained, without_ladder):
     """
     without_untrained = [*without_untrained, *command_line.OLDER_MODEL_OPTIONS]
     command_line.check_prepared(parser, args)
-    if (args.img_file or args.tfrecord_data) and not args.ladder:
+    measured = args.img_file or args.tfrecord_data
+    if measured and not args.ladder:
         parser.error("--img_file and --tfrecord_data measure a --ladder")
+    if args.labels and not measured:
+        parser.error("--labels goes with --img_file or --tfrecord_data")
     if args.untrained and (model or args.ladder):
         parser.error("--untrained builds its networks: name no model, and no --ladder")
     if args.untrained:
@@ -72,7 +77,7 @@ def check_variants(parser, args, model, without_untrained, without_ladder):
 def _refuse(parser, args, options, reason):
     for option in options:
         if getattr(args, option) != parser.get_default(option):
-            parser.error(f"{reason} --{'from' if option == 'origin' else option}")
+            parser.error(f"{reason} {SPELLED.get(option, f'--{option}')}")
 
 
 def open_model(args, given):
@@ -119,7 +124,7 @@ def climb(args, stem, paths, write, picture, reference, note=""):
 
     measured = args.img_file or args.tfrecord_data
     truth = ground_truth(args, reference) if measured else None
-    rows = ladder.climb(stem, paths, write, picture, truth, command_line.say)
+    rows = ladder.climb(stem, paths, write, picture, truth, command_line.say, note)
     command_line.show(ladder.table(rows) + note)
     command_line.print_result({"ladder": rows})
     return 1 if any(row["refused"] for row in rows) else 0
@@ -137,7 +142,14 @@ def ground_truth(args, reference):
     if reference.card is None:
         raise InputError(f"{args.model}: no model card beside it; name its classes with --classes")
     pairs = command_line.open_prepared(args, reference.card)
-    return ladder.ground_truth(reference, pairs, command_line.progress)
+    return ladder.ground_truth(reference, pairs, command_line.progress, command_line.say)
+
+
+def require_place(path):
+    """Raise InputError unless nothing but an earlier export stands under `path`."""
+    within = {".mlpackage": "Manifest.json", ".saved_model": "saved_model.pb"}.get(path.suffix)
+    if path.exists() and not (path / within if within else path).is_file():
+        raise InputError(f"{path}: in the way, and no export; move it or choose another name")
 
 
 def write_untrained(args, folder, suffix, write):
@@ -152,9 +164,12 @@ def write_untrained(args, folder, suffix, write):
     """
     from segmentation.export import ladder, parity
 
+    networks = list(ladder.untrained(args.network, args.sizes, args.alphas))
+    paths = [folder / f"{name}{suffix}" for name, _ in networks]
+    for path in paths:
+        require_place(path)
     written = []
-    for name, model in ladder.untrained(args.network, args.sizes, args.alphas):
-        path = folder / f"{name}{suffix}"
+    for path, (_, model) in zip(paths, networks, strict=True):
         try:
             comparison = write(_exported(args, model), path)
         except ExportError as error:

@@ -104,7 +104,7 @@ def target_of(predict, pairs):
     """Return how class ids of the data become channels of the model, matched by class name.
 
     Args:
-        predict: `Predictor` with a model card.
+        predict: `Predictor` whose classes are named.
         pairs: `Pairs`.
 
     Returns:
@@ -114,7 +114,9 @@ def target_of(predict, pairs):
     Raises:
         InputError: if the data lacks a class of the model.
     """
-    ignored = predict.card.get("ignored_class")  # by name: other data may number it otherwise
+    ignored = (predict.card or {}).get(
+        "ignored_class"
+    )  # by name: other data may number it otherwise
     ignores_background = ignored is not None and labels.is_background(ignored)
     if ignores_background:
         ignore_class = 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from segmentation import files
 from segmentation.errors import InputError
 
+WANTED = ("img_size", "classes", "colors")  # what every card has
 MODEL_SUFFIXES = (".keras", ".h5")  # of what training writes; all else is exported from these
 
 
@@ -35,11 +36,36 @@ def read(model_path):
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable model card ({error}); train again") from None
-    wanted = ("img_size", "classes", "colors")
-    missing = [key for key in wanted if not isinstance(card, dict) or key not in card]
+    missing = [key for key in WANTED if not isinstance(card, dict) or key not in card]
     if missing:
         raise InputError(f"{path}: the model card lacks {', '.join(missing)}; train again")
+    if not _is_right(*(card[key] for key in WANTED)):
+        raise InputError(
+            f"{path}: its {', '.join(WANTED)} are not as training writes them; train again, or "
+            "copy its card anew"
+        )
     return card
+
+
+def _is_right(img_size, classes, colors):
+    return (
+        _are_whole(img_size, 2)
+        and isinstance(classes, list)
+        and len(classes) > 0
+        and all(isinstance(name, str) for name in classes)
+        and isinstance(colors, list)
+        and len(colors) == len(classes)
+        and all(_are_whole(rgb, 3) for rgb in colors)
+    )
+
+
+def _are_whole(values, count):
+    """Tell whether these are so many whole numbers."""
+    return (
+        isinstance(values, list)
+        and len(values) == count
+        and all(type(value) is int for value in values)
+    )
 
 
 def write(model_path, card):

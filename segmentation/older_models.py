@@ -86,6 +86,10 @@ def load(path, given=NOTHING):
         ValueError, OSError: if the file is damaged or no model.
     """
     written = _read(path) if path.suffix.lower() == ".h5" else None
+    if path.suffix.lower() == ".h5" and written is None:
+        raise InputError(
+            f"{path}: holds no network; of weights that Keras 3 wrote alone, give the whole model"
+        )
     if written and not written.version.startswith("2."):
         written = None  # Keras 3's, of this project
     if given.network and (written is None or written.config):

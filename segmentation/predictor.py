@@ -150,25 +150,42 @@ def decide_at(probabilities, size):
 
 def _card(path, img_size, num_channels, inside, text):
     given = labels.of_channels(text, num_channels) if text else None
-    if not model_card.path_beside(path).exists():
+    beside = model_card.path_beside(path)
+    if not beside.exists():
         if given is None:
             return None
-        return {"img_size": list(img_size), "classes": given, "colors": labels.colors(given)}
+        if inside and inside["classes"] != given:
+            raise InputError(
+                f"{path}: it says itself that it finds {', '.join(inside['classes'])}; "
+                "omit --classes"
+            )
+        return {"img_size": list(img_size), "classes": given, "colors": _colors(given)}
     card = model_card.read(path)
     if inside and inside["classes"] == [labels.BACKGROUND_NAMES[0], *card["classes"]]:
         card |= inside  # tf_converter.py --two_channels gave the model's one class a background
     found = (tuple(card["img_size"]), len(card["classes"]))
     if found != (img_size, num_channels):
         raise InputError(
-            f"{model_card.path_beside(path)}: this card is of another model: it has "
+            f"{beside}: this card is of another model: it has "
             f"{found[0]} px and {found[1]} channels, {path.name} has {img_size} and {num_channels}"
+        )
+    if inside and inside["classes"] != card["classes"]:
+        raise InputError(
+            f"{beside}: this card is of another model: it names {', '.join(card['classes'])}, "
+            f"{path.name} says itself {', '.join(inside['classes'])}; convert again"
         )
     if given not in (None, card["classes"]):
         raise InputError(
             f"{path}: its card names {', '.join(card['classes'])}; omit --classes, "
-            f"or delete {model_card.path_beside(path)} if that is wrong"
+            f"or delete {beside} if that is wrong"
         )
     return card
+
+
+def _colors(classes):
+    """Return the colours of names in channel order; a single class is none of black."""
+    names = [labels.BACKGROUND_NAMES[0], *classes] if len(classes) == 1 else classes
+    return labels.colors(names)[-len(classes) :]
 
 
 def _described_inside(metadata, num_channels):
@@ -186,8 +203,8 @@ def _described_inside(metadata, num_channels):
 
 def _made_up(num_channels):
     numbers = range(1, max(num_channels, 2))
-    names = ["background", *(f"class {number}" for number in numbers)]
-    return {"classes": names[-num_channels:], "colors": labels.colors(names)[-num_channels:]}
+    classes = ["background", *(f"class {number}" for number in numbers)][-num_channels:]
+    return {"classes": classes, "colors": _colors(classes)}
 
 
 # Each reader returns (run, img_size, num_channels); run takes (N, H, W, 3) uint8 of that size.

@@ -37,6 +37,7 @@ def test_mistakes_get_a_line_each(tmp_path, monkeypatch, arguments, message):
         ["a.keras", "b.mlmodel", "--quantize", "float16"],
         ["a.keras", "b.mlmodel", "--output", "labels"],
         ["a.keras", "b.mlmodel", "--target", "iOS16"],
+        ["a.keras", "--labels", "labels.txt"],
     ],
 )
 def test_what_contradicts_itself_or_is_missing_is_an_argument_error(arguments):

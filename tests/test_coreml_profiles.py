@@ -6,11 +6,12 @@ import keras
 import numpy as np
 import pytest
 
+import coreml_converter
 from segmentation import predictor
 from segmentation.chatter import silenced
 from segmentation.errors import ExportError
 from segmentation.export import coreml, mil_interpreter, parity
-from tiny_models import decided, small_net
+from tiny_models import decided, save, small_net, tiny_model
 
 with silenced():
     import coremltools as ct
@@ -103,6 +104,9 @@ def test_one_class_gives_ones_or_grey_levels_of_its_probability(hair, tmp_path):
     ids = mil_interpreter.load(tmp_path / "a.mlpackage")(pictures)
     clear = np.abs(expected - 0.5) > 1e-3
     np.testing.assert_array_equal(ids[clear], (expected > 0.5)[clear])
+    metadata = mil_interpreter.load(tmp_path / "a.mlpackage").metadata
+    preview = json.loads(metadata[coreml.PREVIEW_PARAMETERS[0]])
+    assert preview == {"labels": ["none", "hair"], "colors": ["#000000", "#FF0000"]}
 
     coreml.convert(hair, tmp_path / "b.mlpackage", **HAIR, output="image", precision="float32")
     grey = mil_interpreter.load(tmp_path / "b.mlpackage")(pictures)
@@ -113,11 +117,12 @@ def test_one_class_gives_ones_or_grey_levels_of_its_probability(hair, tmp_path):
     np.testing.assert_allclose(probabilities[..., 0], grey[:, 0] / 255, rtol=1e-6)
 
 
+@pytest.mark.parametrize("precision", ["float32", "float16"])
 @pytest.mark.parametrize("output", ["labels", "image"])
-def test_wrong_class_ids_fail_their_check(room, tmp_path, monkeypatch, output):
+def test_wrong_class_ids_fail_their_check(room, tmp_path, monkeypatch, output, precision):
     monkeypatch.setattr(coreml, "COLOR_LAYOUT", "BGR")
     with pytest.raises(ExportError, match="differs from the model.* IoU of decided pixels"):
-        coreml.convert(room, tmp_path / "a.mlpackage", **ROOM, output=output)
+        coreml.convert(room, tmp_path / "a.mlpackage", **ROOM, output=output, precision=precision)
     assert not list(tmp_path.iterdir())
 
 
@@ -159,6 +164,16 @@ def test_compressed_weights_are_near_the_model_and_few(
     assert spec.specificationVersion == (9 if target else 7)  # iOS 16 is Core ML 7
     kind = spec.description.output[0].type.multiArrayType
     assert kind.dataType == kind.FLOAT32  # what the contract's Swift reads, on any target
+
+
+@pytest.mark.parametrize("options", [["--quantize", "int8"], ["--output", "labels"]])
+def test_a_mask_that_shows_nothing_proves_nothing(tmp_path, capsys, options):
+    model = tiny_model(1)
+    model.get_layer("score").bias.assign([-100.0])
+    path = save(model, tmp_path / "hair.keras")
+    assert coreml_converter.main([str(path), *options]) == 1
+    assert "give --check_images that show more" in capsys.readouterr().err
+    assert not (tmp_path / "hair.mlpackage").exists()
 
 
 def test_the_older_format_is_checked_before_its_last_step_and_says_so(hair, tmp_path):

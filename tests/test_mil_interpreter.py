@@ -312,14 +312,13 @@ def test_beyond_float16_is_infinity(tmp_path):
     assert np.isinf(found).all()
 
 
-def test_metadata_and_output_name_are_those_of_the_package(tmp_path):
+def test_metadata_are_those_of_the_package(tmp_path):
     path = package(tmp_path, lambda x: mb.relu6(x=x, name="six"))
     with silenced():
         model = ct.models.MLModel(str(path), skip_model_load=True)
         model.user_defined_metadata["classes"] = '["hair"]'
         model.save(str(tmp_path / "b.mlpackage"))
     program = mil_interpreter.load(tmp_path / "b.mlpackage")
-    assert program.output_name == "six"
     assert program.metadata["classes"] == '["hair"]'
 
 

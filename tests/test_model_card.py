@@ -24,6 +24,26 @@ def test_what_is_no_card_is_named(tmp_path, text):
         model_card.read(tmp_path / "hair.keras")
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"img_size": 128},
+        {"img_size": [32]},
+        {"img_size": ["32", "64"]},
+        {"classes": None},
+        {"classes": "hair"},
+        {"classes": [], "colors": []},
+        {"colors": []},
+        {"colors": [[255, 0]]},
+        {"colors": ["red"]},
+    ],
+)
+def test_a_card_that_was_edited_wrongly_is_named(hair, wrong):
+    model_card.write(hair, CARD | wrong)
+    with pytest.raises(InputError, match="hair.json: its img_size, classes, colors are not"):
+        model_card.read(hair)
+
+
 def test_colours_and_sizes_stand_on_a_line_each(hair):
     assert model_card.read(hair) == CARD
     text = model_card.path_beside(hair).read_text()

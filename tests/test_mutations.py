@@ -17,6 +17,7 @@ SIZE = (32, 32)
 HAIR = {"classes": ["hair"], "colors": [[255, 0, 0]]}
 CORE_ML = {  # output, precision
     "Core ML scores float32": ("scores", "float32"),
+    "Core ML labels float32": ("labels", "float32"),
     "Core ML labels float16": ("labels", "float16"),
     "Core ML image float16": ("image", "float16"),
     "Core ML scores palette6": ("scores", "palette6"),

@@ -20,11 +20,38 @@ def test_mask_iou_of_one_channel_is_that_of_the_class_alone():
     assert found["largest_difference"] == pytest.approx(0.8)
 
 
-def test_mask_iou_is_the_mean_over_classes_and_one_that_neither_shows_counts_as_1():
-    ours = np.eye(3, dtype=np.float32)[[[[0, 0, 0, 1]]]]
-    theirs = np.eye(3, dtype=np.float32)[[[[0, 0, 1, 1]]]]
-    # background 2/3, the first class 1/2, the second in neither
-    assert parity.compare(ours, theirs)["mask_iou"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
+def test_mask_iou_is_the_mean_over_the_classes_that_either_mask_shows():
+    ours = np.eye(4, dtype=np.float32)[[[[0, 0, 0, 1]]]]
+    theirs = np.eye(4, dtype=np.float32)[[[[0, 0, 2, 1]]]]
+    # The background 2/3, the first class 1, the second nothing; the third is in neither.
+    assert parity.compare(ours, theirs)["mask_iou"] == pytest.approx((2 / 3 + 1 + 0) / 3)
+
+
+def test_all_pictures_count_together():
+    ours = np.stack([one_channel([[0.9, 0.9]])[0], one_channel([[0.9, 0.1]])[0]])
+    theirs = np.stack([one_channel([[0.9, 0.1]])[0], one_channel([[0.9, 0.3]])[0]])
+    found = parity.compare(iter(ours), iter(theirs))
+    assert found["mask_iou"] == pytest.approx(2 / 3)  # 1 of 2 and 1 of 1
+    assert found["largest_difference"] == pytest.approx(0.8)
+
+
+def test_a_mask_that_is_empty_in_both_agrees():
+    nothing = one_channel([[0.1, 0.2]])
+    assert parity.compare(nothing, nothing)["mask_iou"] == 1
+
+
+@pytest.mark.parametrize(("precision", "only_ids"), [("int8", False), ("float32", True)])
+def test_pictures_that_show_one_class_prove_nothing_where_masks_alone_are_compared(
+    precision, only_ids
+):
+    nothing = one_channel([[0.1, 0.2, 0.505]])  # whose one pixel of the class is undecided
+    with pytest.raises(ExportError, match="a.tflite: in the pictures.*--check_images"):
+        parity.require_telling(nothing, precision, "a.tflite", only_ids)
+    everywhere = np.eye(3, dtype=np.float32)[[[[1, 1, 1, 1]]]]
+    with pytest.raises(ExportError, match="one class alone"):
+        parity.require_telling(everywhere, precision, "a.tflite", only_ids)
+    parity.require_telling(one_channel([[0.1, 0.6]]), precision, "a.tflite", only_ids)
+    parity.require_telling(nothing, "float16", "a.tflite")  # differences of probabilities tell
 
 
 def test_pixels_that_the_model_leaves_undecided_are_not_held_against_the_export():
@@ -35,11 +62,11 @@ def test_pixels_that_the_model_leaves_undecided_are_not_held_against_the_export(
     ours = np.array([[[[0.4, 0.39, 0.21], [0.5, 0.3, 0.2]]]])  # margins of 0.005 and 0.1
     theirs = np.array([[[[0.39, 0.4, 0.21], [0.5, 0.3, 0.2]]]])
     found = parity.compare(ours, theirs)
-    assert found["mask_iou"] == pytest.approx((1 / 2 + 0 + 1) / 3) and found["decided_iou"] == 1
+    assert found["mask_iou"] == pytest.approx((1 / 2 + 0) / 2) and found["decided_iou"] == 1
 
 
 def test_a_shape_that_differs_is_refused():
-    with pytest.raises(ExportError, match=r"\(1, 2, 2, 1\)"):
+    with pytest.raises(ExportError, match=r"\(2, 2, 1\)"):
         parity.compare(np.zeros((1, 4, 4, 1)), np.zeros((1, 2, 2, 1)))
 
 
@@ -48,6 +75,7 @@ def test_a_shape_that_differs_is_refused():
     [
         ("float32", 1e-5, 1.0, True),
         ("float32", 1.1e-5, 1.0, False),
+        ("float32", None, 0.9989, False),  # of class ids
         ("float16", 2e-2, 0.999, True),
         ("float16", 2.1e-2, 1.0, False),
         ("float16", 1e-3, 0.9989, False),

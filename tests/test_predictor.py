@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from segmentation import labels, model_card, predictor
+from segmentation import labels, model_card, older_models, predictor
 from segmentation.errors import InputError
 from segmentation.export import parity
 from segmentation.predictor import decide, decide_at, enlarge
@@ -131,6 +132,30 @@ def test_what_is_missing_or_no_model_is_a_mistake_of_the_user(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(InputError, match="known are .keras"):
         predictor.load(tmp_path / "notes.txt")
+
+
+def test_a_file_that_says_itself_what_it_finds_is_believed(artefacts, tmp_path):
+    path = tmp_path / "pets.tflite"
+    shutil.copy(artefacts / "parts.tflite", path)
+    with pytest.raises(InputError, match="says itself that it finds background, hair, face"):
+        predictor.load(path, older_models.Given(classes="cat,dog"))
+    pets = ["background", "cat", "dog"]
+    card = {"img_size": IMG_SIZE, "classes": pets, "colors": labels.colors(pets)}
+    model_card.write(path, card)  # of a model that was trained anew under that name
+    with pytest.raises(InputError, match="pets.json: this card is of another model.*dog, pets"):
+        predictor.load(path)
+
+
+def test_a_single_class_is_not_drawn_in_black(tmp_path):
+    tiny_model(1).save(tmp_path / "a.keras")
+    (color,) = predictor.load(tmp_path / "a.keras", older_models.Given(classes="skin")).colors
+    assert color == [128, 0, 0]  # VOC's of index 1
+
+
+def test_weights_alone_are_no_network(tmp_path):
+    tiny_model(1).save_weights(tmp_path / "a.weights.h5")
+    with pytest.raises(InputError, match="a.weights.h5: holds no network; .* give the whole model"):
+        predictor.load(tmp_path / "a.weights.h5")
 
 
 @pytest.mark.parametrize("name", ["a.keras", "a.h5", "a.tflite", "a.pb"])

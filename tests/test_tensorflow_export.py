@@ -150,8 +150,27 @@ def test_command_prints_size_and_comparison_and_ends_with_json(converted, tmp_pa
     assert file["largest_difference"] <= 1e-5 and file["mask_iou"] == 1
 
 
+@pytest.mark.parametrize("name", ["hair.saved_model", "hair.tflite"])
+def test_a_folder_that_is_no_export_is_left_alone(converted, tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "thesis.txt").write_text("mine")
+    arguments = ["--format", "pb", "tflite", "saved_model", "-o", str(tmp_path)]
+    with pytest.raises(InputError, match=f"{name}: in the way, and no export"):
+        tf_converter.main([str(converted / "hair.keras"), *arguments])
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name / "thesis.txt").read_text() == "mine"
+
+
+def test_a_grid_with_a_wrong_size_is_not_begun(tmp_path):
+    arguments = ["--model", "icnet", "--sizes", "192", "160", "--alphas", "0.25"]
+    with pytest.raises(InputError, match="icnet 160x160"):
+        tf_converter.main(["--untrained", *arguments, "-o", str(tmp_path / "grid")])
+    assert not (tmp_path / "grid").exists()
+
+
 def test_the_card_of_another_model_is_not_overwritten(converted, tmp_path):
-    model_card.write(tmp_path / "hair.pb", {"img_size": [1, 1], "classes": [], "colors": []})
+    other = {"img_size": [1, 1], "classes": ["cat"], "colors": [[1, 1, 1]]}
+    model_card.write(tmp_path / "hair.pb", other)
     (tmp_path / "hair.h5").touch()
     before = (tmp_path / "hair.json").read_bytes()
     with pytest.raises(InputError, match="hair.json: belongs to another model"):

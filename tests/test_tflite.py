@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import evaluate
 import tf_converter
 from segmentation import evaluation, files, labels, model_card, predictor
 from segmentation.errors import ExportError, InputError
@@ -50,6 +51,29 @@ def images():
 @pytest.fixture(scope="module")
 def expected(folder, images):
     return predictor.load(folder / "hair.keras")(images)
+
+
+def test_a_file_alone_can_be_measured(folder, tmp_path, images, expected, capsys):
+    shutil.copy(folder / "float16.tflite", tmp_path / "alone.tflite")
+    np.save(tmp_path / "images-32x64.npy", images)
+    np.save(tmp_path / "masks-32x64.npy", predictor.decide(expected))
+    labels.write(tmp_path / "labels.txt", ["background", "hair"])
+    evaluate.main(
+        [str(tmp_path / "alone.tflite"), "--img_file", str(tmp_path / "images-32x64.npy")]
+    )
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert found["classes"] == ["background", "hair"] and 0.98 < found["iou"]["hair"] <= 1
+
+
+def test_a_mask_that_shows_nothing_proves_nothing_of_int8(tmp_path, images, capsys):
+    model = tiny_model(1)
+    model.get_layer("score").bias.assign([-100.0])
+    path = save(model, tmp_path / "hair.keras")
+    np.save(tmp_path / "photos.npy", images)
+    options = ["--quantize", "int8", "--calibration_images", str(tmp_path / "photos.npy")]
+    assert tf_converter.main([str(path), "--format", "tflite", *options]) == 1
+    assert "give --check_images that show more" in capsys.readouterr().err
+    assert not (tmp_path / "hair.tflite").exists()
 
 
 def details(path):

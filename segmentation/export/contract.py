@@ -55,7 +55,7 @@ def write(path, img_size, output_size, classes, colors, *, output="scores", step
         ("output", f"`{name}`, {_output(output_size, len(classes), output, steps)}"),
         *facts,
     ]
-    numbered = list(enumerate(_names(classes)))
+    numbered = list(enumerate(id_names(classes)))
     shown = [[0, 0, 0], *colors] if single else colors
     text = "\n".join(
         [
@@ -88,10 +88,11 @@ def description(classes, img_size):
 
 def class_ids(classes):
     """Return the names of the classes with their ids: `0 none, 1 hair`."""
-    return ", ".join(f"{number} {name}" for number, name in enumerate(_names(classes)))
+    return ", ".join(f"{number} {name}" for number, name in enumerate(id_names(classes)))
 
 
-def _names(classes):
+def id_names(classes):
+    """Return the names of the class ids: of a single class, 0 is none of it."""
     return ["none", *classes] if len(classes) == 1 else classes
 
 

@@ -37,7 +37,6 @@ def convert(
     output="scores",
     precision="float16",
     target=None,
-    description=None,
     author="",
     licence="",
     pictures=None,
@@ -57,7 +56,6 @@ def convert(
             256, 64 or 16 weights per layer (`palette8`, `palette6`, `palette4`).
         target: one of `choices.CORE_ML_TARGETS`, the oldest system to run on; None: the oldest
             that can.
-        description: one line for the person who opens the package; None: classes and size.
         author: for the person who opens the package.
         licence: the same.
         pictures: `(N, height, width, 3)` uint8 RGB of the check; None: drawn ones.
@@ -73,8 +71,6 @@ def convert(
     """
     model = nets.inference_model(model)
     height, width = model.input_shape[1:3]
-    if description is None:
-        description = contract.description(classes, (height, width)) + "."
     if pictures is None:
         pictures = parity.check_pictures((height, width))
     expected = parity.expected(model, pictures)
@@ -85,7 +81,8 @@ def convert(
             package, program = _neural_network(function, (height, width))
         else:
             package = _ml_program(function, (height, width), output, precision, target)
-        package.short_description, package.author, package.license = description, author, licence
+        package.short_description = contract.description(classes, (height, width)) + "."
+        package.author, package.license = author, licence
         _describe(package, classes, colors, output)
     with files.written_whole(path) as temporary:
         with silenced():
@@ -212,7 +209,9 @@ def _describe(package, classes, colors, output):
         "The picture, stretched to this size (scaleFill). Normalisation is inside."
     )
     package.output_description[OUTPUT] = _meaning(classes, output)
-    preview = {"labels": classes, "colors": ["#{:02X}{:02X}{:02X}".format(*rgb) for rgb in colors]}
+    shown = contract.id_names(classes) if output == "labels" else classes
+    shades = ["#{:02X}{:02X}{:02X}".format(*rgb) for rgb in [[0, 0, 0], *colors][-len(shown) :]]
+    preview = {"labels": shown, "colors": shades}
     package.user_defined_metadata.update(
         {
             "classes": json.dumps(classes),
@@ -282,14 +281,14 @@ def _runners(package_path, program):
 def _check(runners, path, pictures, expected, output, precision):
     """Run the package in every way that this computer has, and return the worst comparison."""
     num_channels = expected.shape[-1]
-    if output != "scores":
-        size = pictures.shape[1:3]
-        expected = np.stack([predictor.enlarge(scores, size) for scores in expected])
     only_ids = gives_only_ids(output, num_channels)
     comparisons = []
     for run in runners.values():
-        found = as_probabilities(run(pictures), output, num_channels)
-        comparison = parity.compare(expected, found, only_ids)
+        references, results = expected, (run(picture[None]) for picture in pictures)
+        if output != "scores":
+            references = (predictor.enlarge(each, pictures.shape[1:3]) for each in expected)
+        found = (as_probabilities(result, output, num_channels)[0] for result in results)
+        comparison = parity.compare(references, found, only_ids)
         # Grey levels are whole: half of one is lost, or a whole one if a phone cuts them off.
         step = 1 / 255 if output == "image" else 0
         parity.require(comparison, precision, path, step)

@@ -19,7 +19,7 @@ COLUMNS = {
 }
 
 
-def climb(stem, paths, write, picture, truth=None, say=lambda line: None):
+def climb(stem, paths, write, picture, truth=None, say=lambda line: None, note=""):
     """Write every variant, measure each, and put them in a table, `.md` and `.json`.
 
     Args:
@@ -30,6 +30,7 @@ def climb(stem, paths, write, picture, truth=None, say=lambda line: None):
         picture: `(height, width, 3)` uint8 RGB, to time with.
         truth: of `ground_truth`, or None.
         say: called with a line for the user about each variant.
+        note: line below the table.
 
     Returns:
         list of dictionaries with the keys of `COLUMNS`, None where nothing was measured, and
@@ -53,18 +54,19 @@ def climb(stem, paths, write, picture, truth=None, say=lambda line: None):
             "milliseconds": milliseconds(predict, picture),
         }
         say(f"{path}: {row['megabytes']:.1f} MB, {row['milliseconds']:.1f} ms")
-    files.write_text(f"{stem}.md", table(rows))
+    files.write_text(f"{stem}.md", table(rows) + (f"\n{note}\n" if note else ""))
     files.write_json(f"{stem}.json", rows)
     return rows
 
 
-def ground_truth(reference, pairs, progress):
+def ground_truth(reference, pairs, progress, say=lambda line: None):
     """Return a function that scores a predictor on pictures with masks.
 
     Args:
         reference: `Predictor` of the model that is exported; its card tells the classes.
         pairs: `evaluation.Pairs`.
         progress: of `evaluation.measure`.
+        say: the same.
 
     Returns:
         function of a `Predictor`: the IoU of a single class, or the mean over several, 0..1.
@@ -72,7 +74,8 @@ def ground_truth(reference, pairs, progress):
     names, channels = evaluation.target_of(reference, pairs)
 
     def score(predict):
-        found = evaluation.summarize(evaluation.measure(predict, pairs, channels, progress), names)
+        counts = evaluation.measure(predict, pairs, channels, progress, say)
+        found = evaluation.summarize(counts, names)
         single = len(reference.classes) == 1
         return found["iou"][reference.classes[0]] if single else found["mean_iou"]
 

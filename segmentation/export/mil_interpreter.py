@@ -25,7 +25,7 @@ class Program:
     """The ML program of an `.mlpackage`, ready to run.
 
     Attributes:
-        input_name, output_name: as the package declares them.
+        input_name: as the package declares it.
         img_size: `(height, width)` of the picture in pixels.
         metadata: what the package's author defined, a dictionary of strings.
     """
@@ -48,7 +48,6 @@ class Program:
             raise InputError("it does not take one RGB picture; convert it again")
         self.input_name = declared.name
         self.img_size = (image.height, image.width)
-        self.output_name = spec.description.output[0].name
         self._result = function.outputs[0].name  # the older format renames what it declares
         self._gives_image = spec.description.output[0].type.HasField("imageType")
         self.metadata = dict(spec.description.metadata.userDefined)
