@@ -5,11 +5,10 @@
 The third of the persons that is held out is the same in every run. For 20, 50 and all of the other
 pictures and for three seeds, which choose those pictures and train on them, it runs train_full.py
 and train_transfer.py for the same number of steps, in the folder that is named last; interrupted,
-the same command goes on. Writes `transfer.json` and `transfer.png` there, and prints the best
-validation IoU of the hair: mean, lowest and highest of the seeds.
+the same command goes on. Writes `transfer.json`, the validation IoU of the hair after each epoch,
+and `transfer.png` there, and prints the best of each run: mean, lowest and highest of the seeds.
 """
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -23,7 +22,8 @@ from segmentation import datasets, files, input_pipeline, labels
 
 COUNTS, SEEDS = (20, 50, None), (0, 1, 2)
 HELD_OUT = 0.33
-LENGTH = ["--classes", "hair", "-b", "16", "--steps_per_epoch", "20"]
+STEPS = 20  # of an epoch, whatever the pictures
+LENGTH = ["--classes", "hair", "-b", "16", "--steps_per_epoch", str(STEPS)]
 SCRATCH = ["train_full.py", "--epochs", "20"]
 TRANSFER = ["train_transfer.py", "--transfer_epochs", "5", "--fine_tune_epochs", "15"]
 
@@ -41,18 +41,18 @@ def write(data, rows, folder):
     return img_file
 
 
-def best_iou(command, img_file, validation, output, seed):
-    """Train, or go on, and return the IoU of the best epoch."""
+def hair_ious(command, img_file, validation, output, seed):
+    """Train, or go on, and return the validation IoU of the hair after each epoch."""
     script = Path(__file__).resolve().parent.parent / command[0]
     options = ["--img_file", img_file, "--val_img_file", validation, "-o", output]
     options += ["--seed", seed, "--resume", *LENGTH]
-    done = subprocess.run(
+    subprocess.run(
         [sys.executable, script, *command[1:], *map(str, options)],
         check=True,
-        stdout=subprocess.PIPE,
-        text=True,
+        stdout=subprocess.DEVNULL,
     )
-    return json.loads(done.stdout.splitlines()[-1])["metrics"]["val_iou_hair"]
+    history = np.genfromtxt(output.with_suffix(".csv"), delimiter=",", names=True)
+    return history["val_iou_hair"].tolist()
 
 
 target, model, folder = sys.argv[1:]
@@ -71,17 +71,24 @@ for count in COUNTS:
             ("transfer", [*TRANSFER, "--weights", Path(model).resolve()]),
         ):
             output = folder / f"{way.replace(' ', '-')}-{name}.keras"
-            iou = best_iou(command, img_file, validation, output, seed)
-            found.setdefault(way, {}).setdefault(len(chosen), []).append(iou)
-figure, axis = plt.subplots(figsize=(6, 4))
+            ious = hair_ious(command, img_file, validation, output, seed)
+            found.setdefault(way, {}).setdefault(len(chosen), []).append(ious)
+figure, (by_pictures, by_epochs) = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
 for way, by_count in found.items():
-    for count, ious in by_count.items():
+    best = {count: [max(ious) for ious in of_seeds] for count, of_seeds in by_count.items()}
+    for count, ious in best.items():
         print(f"{way:14}{count:5} {np.mean(ious):.3f} ({min(ious):.3f} to {max(ious):.3f})")
-    spread = np.array([[np.mean(i) - min(i), max(i) - np.mean(i)] for i in by_count.values()])
-    means = [np.mean(ious) for ious in by_count.values()]
-    axis.errorbar(by_count, means, spread.T, marker="o", capsize=4, label=way)
-axis.set(xlabel="training pictures", ylabel="hair IoU, held-out persons", ylim=(None, 1))
-axis.grid(alpha=0.3)
-axis.legend()
+    means = [np.mean(ious) for ious in best.values()]
+    spread = np.array([[np.mean(i) - min(i), max(i) - np.mean(i)] for i in best.values()])
+    by_pictures.errorbar(best, means, spread.T, marker="o", capsize=4, label=way)
+    of_few = np.array(by_count[COUNTS[0]])  # (seeds, epochs)
+    epochs = range(1, of_few.shape[1] + 1)
+    (line,) = by_epochs.plot(epochs, of_few.mean(0), marker="o")
+    by_epochs.fill_between(epochs, of_few.min(0), of_few.max(0), alpha=0.2, color=line.get_color())
+by_pictures.set(xlabel="training pictures", ylabel="hair IoU, held-out persons", ylim=(0, 1))
+by_epochs.set(xlabel=f"epochs of {STEPS} steps, {COUNTS[0]} pictures")
+by_pictures.legend(loc="lower right")
+for axis in (by_pictures, by_epochs):
+    axis.grid(alpha=0.3)
 figure.savefig(folder / "transfer.png", dpi=100, bbox_inches="tight")
 files.write_json(folder / "transfer.json", found)
