@@ -67,10 +67,9 @@ def ours(args, data):
         range(len(data)),
         seed=0,
         motion=augmentation.SCENES,
-        table=np.arange(256, dtype=np.uint8),
+        targets=[(np.arange(256, dtype=np.uint8), stride) for stride in (4, 8, 16)],
         batch_size=BATCH_SIZE,
         img_size=args.img_size,
-        strides=(4, 8, 16),
         steps_per_epoch=args.pictures // BATCH_SIZE,
     )
     with ThreadPoolExecutor(input_pipeline.WORKERS) as pool:

@@ -30,7 +30,7 @@ def plain(image_dir, annotation_dir, output, ids):
         for path in sorted(Path(image_dir).iterdir()):
             mask = np.array(Image.open(Path(annotation_dir, f"{path.stem}.png")))
             relabelled = np.zeros(mask.shape, np.uint8)
-            for new, old in enumerate(ids, start=1):
+            for new, old in ids:
                 relabelled[np.where(mask == old)] = new
             Image.open(path).convert("RGB").save(image := io.BytesIO(), "JPEG", quality=95)
             Image.fromarray(relabelled).save(annotation := io.BytesIO(), "PNG")
@@ -44,7 +44,12 @@ def plain(image_dir, annotation_dir, output, ids):
 
 image_dir, annotation_dir, label_filename, whitelist = sys.argv[1:]
 names, _shares = labels.read_object_info(label_filename)
-ids = [index for name in whitelist.split("|") for index in names if names[index] == name.strip()]
+ids = [
+    (new, old)
+    for new, group in enumerate(whitelist.split("|"), start=1)
+    for old, name in names.items()
+    if name.strip() in [member.strip() for member in group.split(":")]
+]
 count, best = len(list(Path(image_dir).iterdir())), {}
 for _ in range(3):
     for way, workers in (("plain", 0), ("one thread", 1), ("two threads", 2)):

@@ -93,15 +93,15 @@ def open_dataset(
     batch_size = batch_size or min(BATCH_SIZE, len(rows))
     if len(rows) < batch_size:
         raise InputError(f"{len(rows)} training pictures fill no batch: lower --batch_size")
-    shares, shown = class_counts(data, rows, table, len(class_names))
-    _, validated = class_counts(validation, validation_rows, table, len(class_names))
+    shares, shown = class_counts(data, rows, img_size, table, len(class_names))
+    _, validated = class_counts(validation, validation_rows, img_size, table, len(class_names))
     _require_shown(shown, class_names, chosen, "training")
     _require_shown(validated, class_names, chosen, "validation")
     targets = [(table, stride) for stride in strides]
     if aux_chosen:
         aux_classes, aux_table = labels.channels(data.labels, aux_chosen, ignore_class)
         aux_names = _with_background(aux_classes, data.labels)
-        _, aux_shown = class_counts(data, rows, aux_table, len(aux_names))
+        _, aux_shown = class_counts(data, rows, img_size, aux_table, len(aux_names))
         _require_shown(aux_shown, aux_names, aux_chosen, "training")
         targets.append((aux_table, 1))
     card = {
@@ -159,6 +159,7 @@ class Batches(keras.utils.PyDataset):
         super().__init__(workers=WORKERS, max_queue_size=QUEUE)
         self.data, self.rows, self.targets = data, np.asarray(rows), targets
         self.batch_size, self.img_size = batch_size, img_size
+        self.error = None  # what stopped the reading, which Keras and TensorFlow reword
 
     def __len__(self):
         """Return the number of batches; the last may be smaller."""
@@ -167,7 +168,14 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, batch):
         """Return the batch of that number, in the order of `rows`."""
         rows = self.rows[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return self._batch([self._stretched(*self.data.read(row)) for row in rows])
+        return self._batch([self._stretched(*self._read(row)) for row in rows])
+
+    def _read(self, row):
+        try:
+            return self.data.read(row)
+        except InputError as error:
+            self.error = error
+            raise
 
     def _stretched(self, image, mask):
         return pictures.resize(image, self.img_size), masks.resize(mask, self.img_size)
@@ -225,7 +233,7 @@ class TrainingBatches(Batches):
         return tuple(table[ids[:, n // 2 :: n, n // 2 :: n]] for table, n in self.targets)
 
     def _augmented(self, row, passes):
-        image, mask = self.data.read(row)
+        image, mask = self._read(row)
         if self.motion is None:
             return self._stretched(image, mask)
         return augmentation.augment(
@@ -262,12 +270,13 @@ def split(groups, fraction, seed):
     return training, validation
 
 
-def class_counts(data, rows, table, num_classes):
+def class_counts(data, rows, img_size, table, num_classes):
     """Return how much of a picture each channel id covers, and how many pictures show it.
 
     Args:
         data: `datasets.Arrays` or `tfrecords.Records`.
         rows: the rows to count.
+        img_size: `(height, width)` that the masks are stretched to: small things may get lost.
         table: `(256,)` uint8, channel id of each class id.
         num_classes: of channel ids, the background included.
 
@@ -277,8 +286,8 @@ def class_counts(data, rows, table, num_classes):
     """
 
     def count(row):
-        counts = np.bincount(table[data.read_mask(row)].ravel(), minlength=num_classes)
-        return counts[:num_classes]
+        ids = table[masks.resize(data.read_mask(row), img_size)]
+        return np.bincount(ids.ravel(), minlength=num_classes)[:num_classes]
 
     with ThreadPoolExecutor(WORKERS) as pool:
         counts = np.array(list(pool.map(count, rows)))

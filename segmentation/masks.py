@@ -68,6 +68,10 @@ def read(path, size):
             f"{path}: the colours {_listed(colors)} fit no mask format; {KNOWN} ({BLENDED})"
         )
     shown = sorted(value for _, value in counted)
+    if image.mode == "L" and _few_bits(path) and not {*shown} <= {0, 255}:
+        raise InputError(
+            f"{path}: grey of 2 or 4 bits, which may be class ids or shades; save it with 8 bits"
+        )
     height, width = size
     small = image.resize((width, height), Image.Resampling.NEAREST)
     if image.mode == "P":
@@ -112,6 +116,13 @@ def _plain(image, path):
         return image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
     except ValueError:
         raise pictures.UnreadableError(f"{path}: cannot be read as a mask") from None
+
+
+def _few_bits(path):
+    """Tell whether this is a PNG of grey values that Pillow multiplied to fill 8 bits."""
+    with open(path, "rb") as file:
+        header = file.read(26)  # signature and IHDR; 24 is the bit depth, 25 the colour type
+    return header[:4] == b"\x89PNG" and header[24] in (2, 4) and header[25] == 0
 
 
 def _part_ids(colors, path):

@@ -68,6 +68,25 @@ def _are_whole(values, count):
     )
 
 
+def require_own(model_path):
+    """Raise InputError if what training writes beside `model_path` would replace something else."""
+    path = path_beside(model_path)
+    others = [model_path.with_suffix(suffix) for suffix in MODEL_SUFFIXES]
+    others = [other for other in others if other != model_path and other.exists()]
+    if others:
+        raise InputError(f"{path}: is the card of {others[0]}; choose another name")
+    try:
+        if path.exists():
+            read(model_path)
+    except InputError:
+        raise InputError(f"{path}: in the way, and no model card; choose another name") from None
+    for suffix in (".csv", ".png"):
+        if model_path.with_suffix(suffix).exists() and not path.exists():
+            raise InputError(
+                f"{model_path.with_suffix(suffix)}: in the way, and of no run; choose another name"
+            )
+
+
 def write(model_path, card):
     """Write `card`, a dictionary, beside `model_path`."""
     files.write_json(path_beside(model_path), card)

@@ -118,15 +118,21 @@ def _fit_stage(model, train, validation, run):
         # Builds the metrics. Otherwise Keras builds them with a batch of `train`, and what is
         # fetched ahead of it comes into the first epoch.
         model.test_on_batch(*validation[0])
-    model.fit(
-        train,
-        validation_data=validation,
-        epochs=run.epochs,
-        initial_epoch=len(run.history),
-        shuffle=False,  # the batches come in an order of their own
-        verbose=0,
-        callbacks=callbacks,
-    )
+    try:
+        model.fit(
+            train,
+            validation_data=validation,
+            epochs=run.epochs,
+            initial_epoch=len(run.history),
+            shuffle=False,  # the batches come in an order of their own
+            verbose=0,
+            callbacks=callbacks,
+        )
+    except Exception:
+        error = train.error or validation.error
+        if error is None:
+            raise
+        raise error from None  # a damaged picture, in the words of whoever read it
 
 
 class Run(keras.callbacks.Callback):
@@ -141,6 +147,7 @@ class Run(keras.callbacks.Callback):
         self.averaging = []  # the callback that swaps in averaged weights, if they are averaged
         self.step = 0  # optimizer steps taken, in all stages
         self.state_path = state_path(output)
+        self.earlier_path = self.state_path.with_name("earlier.npz")
         self.log_dir = Path("logs") / output.stem
         classes = card["classes"]
         self.watched = f"val_iou_{classes[0]}" if len(classes) == 1 else "val_mean_iou"
@@ -156,13 +163,19 @@ class Run(keras.callbacks.Callback):
         """
         shutil.rmtree(self.log_dir, ignore_errors=True)
         if self.state_path.exists():
-            earlier = self.state_path.with_name("earlier.npz")
-            self.state_path.replace(earlier)
-            self.report.say(f"starting anew; the state of an earlier run is kept as {earlier}")
+            self.state_path.replace(self.earlier_path)
+            self.report.say(
+                f"starting anew; the state of an earlier run is kept as {self.earlier_path}"
+            )
 
     def restore(self):
         """Take up the state beside the output, if there is one, but for the variables."""
         state = checkpoint.read(self.state_path)
+        if state is None and self.earlier_path.exists():
+            raise InputError(
+                f"{self.earlier_path}: the state of a run that another one of its name began to "
+                f"replace; rename it {self.state_path.name} to go on with it, or leave out --resume"
+            )
         if state is None:
             self.report.say(f"{self.state_path}: no such file; starting from the beginning")
             return
@@ -195,7 +208,9 @@ class Run(keras.callbacks.Callback):
             if self.interrupted:
                 raise KeyboardInterrupt
             self.interrupted = True
-            self.report.say("stopping after this batch; Ctrl-C once more stops at once")
+            self.report.say(
+                "stopping after this batch or this validation; Ctrl-C once more stops at once"
+            )
 
         previous = signal.signal(signal.SIGINT, pressed)
         try:
@@ -260,10 +275,6 @@ class Run(keras.callbacks.Callback):
         if self.diverged is not None or self.steps_left <= 0:
             self.model.stop_training = True
         self._tell_expected_time(batch)
-        self._stop_if_interrupted()
-
-    def on_test_batch_end(self, batch, logs=None):
-        """Stop on Ctrl-C."""
         self._stop_if_interrupted()
 
     def _tell_expected_time(self, batch):

@@ -80,8 +80,10 @@ def paths(path):
             raise InputError(f"{path}: no file fits this pattern")
         return found
     found = existing(path)
+    if found == [Path(path)]:
+        return found
     if Path(path) in found:
-        return [Path(path)]
+        raise InputError(f"{path}: stands beside shards, {found[1].name} first: remove one set")
     if not found:
         raise InputError(f"{path}: no such file, nor shards of it; data.py ade20k writes them")
     totals = {int(SHARD.search(shard.stem)[2]) for shard in found}

@@ -18,13 +18,13 @@ from segmentation import (
     labels,
     losses,
     metrics,
+    model_card,
     optimizers,
     run,
     tfrecords,
     transfer,
 )
 from segmentation.errors import InputError
-from segmentation.model_card import MODEL_SUFFIXES
 
 NETWORK_OPTIONS = ("alpha", "alpha_up", "depth_multiplier", "upsampling")
 AUX_WEIGHT = 0.3  # of the loss of --aux_classes
@@ -74,7 +74,7 @@ def train(args, stages, weights, report):
     for stage in reversed(stages):  # a mistake in the last one shows at once, too
         _freeze(model, stage)
     if weights and not begun:
-        if Path(weights).resolve() == output.resolve():
+        if Path(weights).resolve().with_suffix("") == output.resolve().with_suffix(""):
             raise InputError(f"{output}: would be trained over its own weights; name another -o")
         taken = transfer.load_weights(model, weights, args.model, classes)
         for line in taken.lines():
@@ -143,12 +143,15 @@ def output_path(output, chosen):
     """
     name = re.sub(r"\W+", "_", chosen[0]) if len(chosen) == 1 else "model"
     output = Path(output or f"artifacts/{name}.keras")
-    if output.suffix not in MODEL_SUFFIXES or output.is_dir():
-        raise InputError(f"{output}: name a file that ends in {' or '.join(MODEL_SUFFIXES)}")
+    if output.suffix not in model_card.MODEL_SUFFIXES or output.is_dir():
+        raise InputError(
+            f"{output}: name a file that ends in {' or '.join(model_card.MODEL_SUFFIXES)}"
+        )
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+    model_card.require_own(output)
     return output
 
 
@@ -222,13 +225,19 @@ def _open_sources(args):
         if args.tfrecord_data
         else (args.img_file, args.val_img_file)
     )
-    # Their own labels tell whether the two sets fit together.
-    theirs = None if other and Path(other).with_name("labels.txt").exists() else given
+    # Their own labels tell whether the two sets fit together, unless both have the same.
+    own = [Path(data).with_name("labels.txt") for data in (path, other) if data]
+    alike = all(each.exists() for each in own) and len({each.read_bytes() for each in own}) == 1
+    theirs = given if alike or not own[-1].exists() else None
     if not args.tfrecord_data:
         source = datasets.open_arrays(path, args.mask_file, given)
         return source, other and datasets.open_arrays(other, args.val_mask_file, theirs)
     source = tfrecords.open_records(path, given)
-    if other and set(tfrecords.paths(path)) & set(tfrecords.paths(other)):
+    first, second = (
+        {part.resolve() for part in tfrecords.paths(data)} if data else set()
+        for data in (path, other)
+    )
+    if first & second:
         raise InputError(f"{other}: belongs to {path} too; validate on other pictures")
     return source, other and tfrecords.open_records(other, theirs)
 
@@ -247,7 +256,8 @@ def _freeze(model, stage):
         frozen = nets.freeze_until(model, stage.freeze_until)
     except ValueError as error:
         raise InputError(f"--freeze_until: {error}") from None
-    if stage.freeze_until and not (frozen and model.trainable_variables):
+    # Of what the phone gets: a head that is for training alone may be left in any case.
+    if stage.freeze_until and not (frozen and nets.inference_model(model).trainable_variables):
         left = "nothing to train" if frozen else "everything to train"
         raise InputError(f"--freeze_until {stage.freeze_until}: leaves {left}")
     return frozen

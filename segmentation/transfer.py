@@ -111,7 +111,7 @@ def load_weights(model, weights, network, classes):
     if any(name in HEADS for name in loaded):
         taken_for = ", ".join(_shortened(classes))
         notes = [*notes, f"no model card: its classes are taken to be {taken_for}"]
-    if fresh:
+    if fresh and nets.AUX in model.output_names:
         notes = [*notes, f"{nets.AUX}_score of {path.name} is left out: it begins anew"]
     return Taken(str(path), list(classes), loaded, other_shape, missing, heads, notes)
 

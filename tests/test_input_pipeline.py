@@ -193,6 +193,15 @@ def test_data_that_show_none_of_the_classes_are_refused():
 def test_class_counts_by_hand():
     masks = np.array([[[0, 1], [1, 255]], [[0, 0], [0, 0]]], np.uint8)
     data = datasets.Arrays(None, masks, ["", ""], ["", ""], ["background", "hair"])
-    shares, pictures = input_pipeline.class_counts(data, [0, 1], TABLE, 2)
+    shares, pictures = input_pipeline.class_counts(data, [0, 1], (2, 2), TABLE, 2)
     np.testing.assert_allclose(shares, [(1 / 3 + 1) / 2, (2 / 3 + 0) / 2])
     np.testing.assert_array_equal(pictures, [2, 1])
+
+
+def test_what_is_lost_at_the_size_of_the_network_does_not_count():
+    masks = np.zeros((1, 64, 64), np.uint8)
+    masks[:, 0, 0] = 1
+    data = datasets.Arrays(None, masks, [""], [""], ["background", "hair"])
+    for size, pictures in ((64, [1, 1]), (32, [1, 0])):
+        found = input_pipeline.class_counts(data, [0], (size, size), TABLE, 2)
+        np.testing.assert_array_equal(found[1], pictures)

@@ -1,5 +1,7 @@
 """In which format a set of masks is, and the class ids of each pixel."""
 
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -195,6 +197,26 @@ def test_values_beyond_a_byte_and_floats_are_refused(tmp_path):
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "float.tif")
     with pytest.raises(InputError, match="float.tif: holds floating-point"):
         masks.read(tmp_path / "float.tif", SIZE)
+
+
+def grey_of_4_bits(path, low, high):
+    """Write a PNG of 2 x 1 pixels, which Pillow reads but does not write."""
+
+    def chunk(kind, content):
+        sizes = struct.pack(">I", len(content)), struct.pack(">I", zlib.crc32(kind + content))
+        return sizes[0] + kind + content + sizes[1]
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 4, 0, 0, 0, 0))
+    data = chunk(b"IDAT", zlib.compress(bytes([0, low << 4 | high])))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + header + data + chunk(b"IEND", b""))
+    return path
+
+
+def test_grey_of_few_bits_is_black_and_white_or_refused(tmp_path):
+    codes, *_ = masks.read(grey_of_4_bits(tmp_path / "a.png", 0, 15), (1, 2))
+    assert codes.tolist() == [[0, 255]]
+    with pytest.raises(InputError, match="b.png: grey of 2 or 4 bits.*8 bits"):
+        masks.read(grey_of_4_bits(tmp_path / "b.png", 0, 1), (1, 2))
 
 
 def test_a_truncated_mask_is_damaged_not_wrong(tmp_path):

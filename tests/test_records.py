@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import runpy
 
 import keras
 import numpy as np
@@ -64,6 +66,33 @@ def test_records_are_read_in_any_order_from_all_shards(folder):
         np.testing.assert_array_equal(found.read_mask(place), mask)
 
 
+def test_the_benchmark_of_the_pipeline_runs(folder, capsys):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("it compares with tf.data")
+    main = runpy.run_path("benchmarks/input_pipeline.py")["main"]
+    main([str(folder / "scenes.tfrecord"), "-s", "192", "--pictures", "16"])
+    found = last_line(capsys)
+    rates = found["pictures_per_second"]
+    assert found["ratio"] == pytest.approx(rates["one warp"] / rates["older order"], abs=0.01)
+
+
+def test_labels_that_are_given_hold_for_both_sets_where_theirs_are_the_same(
+    folder, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    tiny_network.register(monkeypatch.setitem)
+    first, second = tfrecords.paths(folder / "scenes.tfrecord")
+    for name, shard in (("train", first), ("val", second)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scenes.tfrecord").write_bytes(shard.read_bytes())
+        labels.write(tmp_path / name / "labels.txt", NAMES)
+    labels.write(tmp_path / "renamed.txt", ["none", "ball", "bar"])
+    command = ["-d", "train/scenes.tfrecord", "--val_tfrecord_data", "val/scenes.tfrecord"]
+    command += ["-l", "renamed.txt", "--model", "tiny", "-s", "64", "-b", "4", "--epochs", "1"]
+    train_full.main([*command, "-o", "a.keras"])
+    assert json.loads((tmp_path / "a.json").read_text())["classes"] == ["none", "ball", "bar"]
+
+
 def last_line(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
@@ -118,9 +147,11 @@ def test_validation_data_keep_their_own_labels_and_their_distance(folder, tmp_pa
     other.write_bytes(shards[0].read_bytes())
     labels.write(tmp_path / "labels.txt", ["none", "bar", "disc"])
     given = ["-l", str(folder / "labels.txt"), "--model", "tiny", "-s", "64"]
+    relative = os.path.relpath(shards[0])
     for options, message in (
         (["-d", str(shards[1]), "--val_tfrecord_data", str(other)], "have other classes"),
         (["-d", str(folder / "*.tfrecord"), "--val_tfrecord_data", str(shards[0])], "belongs to"),
+        (["-d", relative, "--val_tfrecord_data", str(shards[0])], "belongs to"),
     ):
         with pytest.raises(InputError, match=message):
             train_full.main([*options, *given])

@@ -97,6 +97,7 @@ def test_a_file_its_shards_and_a_pattern(tmp_path):
         ([], "room-*", "no file fits this pattern"),
         (["room-00000-of-00002"], "room.tfrecord", "00001-of-00002.tfrecord: this shard .*missing"),
         (["room-00000-of-00002", "room-00000-of-00001"], "room.tfrecord", "shards of 2 sets"),
+        (["room", "room-00000-of-00001"], "room.tfrecord", "stands beside shards, room-00000"),
     ],
 )
 def test_a_set_that_is_not_whole_is_explained(tmp_path, names, asked, message):

@@ -13,8 +13,9 @@ import pytest
 
 import nets
 import train_full
-from segmentation import checkpoint, optimizers, run, training
+from segmentation import checkpoint, datasets, optimizers, run, training
 from segmentation.errors import InputError
+from segmentation.pictures import UnreadableError
 from tiny_network import Tiny, history, write_arrays
 
 NO_TENSORFLOW = str(Path(__file__).with_name("no_tensorflow"))
@@ -133,6 +134,34 @@ def test_a_new_run_is_not_resumed_from_an_earlier_one_whose_state_is_kept(data, 
     assert state.with_name("earlier.npz").read_bytes() == before
     steps = [int(row["step"]) for row in history(data / "artifacts/hair.csv")]
     assert steps == [4, 8]
+    state.unlink()  # as if that run had been stopped in its first epoch
+    with pytest.raises(InputError, match="earlier.npz: .* rename it state.npz"):
+        train("-n", "8", "--schedule", "constant", "--resume")
+
+
+def test_files_that_are_of_no_run_are_left_alone(data):
+    for name in ("hair.json", "hair.csv", "hair.png"):
+        (data / "out").mkdir(exist_ok=True)
+        (data / "out" / name).write_text("[1]")
+        with pytest.raises(InputError, match=f"{name}: in the way"):
+            train("--epochs", "1", "-o", "out/hair.keras")
+        assert [path.name for path in (data / "out").iterdir()] == [name]
+        (data / "out" / name).unlink()
+    (data / "out/hair.h5").touch()
+    with pytest.raises(InputError, match="hair.json: is the card of out/hair.h5"):
+        train("--epochs", "1", "-o", "out/hair.keras")
+
+
+def test_a_picture_that_turns_out_damaged_gets_a_line(data, monkeypatch):
+    def read(self, row):
+        raise UnreadableError("room.tfrecord, record 7: damaged")
+
+    train("--epochs", "1", "--schedule", "constant")
+    before = (data / "artifacts/hair.keras").read_bytes()
+    monkeypatch.setattr(datasets.Arrays, "read", read)
+    with pytest.raises(UnreadableError, match="record 7: damaged"):
+        train("--epochs", "2", "--schedule", "constant", "--resume")
+    assert (data / "artifacts/hair.keras").read_bytes() == before
 
 
 def test_a_class_has_a_default_output_of_its_own(tmp_path, monkeypatch):
