@@ -193,7 +193,8 @@ def test_without_a_card_a_head_is_taken_as_it_is_and_that_is_said(tmp_path):
 
 
 def test_a_card_of_another_model_is_refused(tmp_path):
-    path, _ = saved(tmp_path / "a.keras", HAIR, {"classes": BOTH})
+    other = {"classes": BOTH, "colors": [[0, 0, 0]] * len(BOTH)}
+    path, _ = saved(tmp_path / "a.keras", HAIR, other)
     with pytest.raises(InputError, match="card .* of another model: it names 3 classes, .* has 2"):
         load(network(HAIR), path, HAIR)
 
