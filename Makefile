@@ -21,7 +21,7 @@ demo: .venv/runtime
 		"for the phone: demo/portraits.mlpackage (iOS), demo/portraits.tflite and demo/portraits.pb (Android)."
 
 test: lint
-	$(RUN) -m pytest --numprocesses 2 --dist loadfile
+	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test_all: .venv/all test
 
