@@ -88,6 +88,15 @@ def test_the_code_decides_as_this_export_needs(tmp_path, name, num_classes, opti
             assert source.count(pair[0]) == source.count(pair[1])
 
 
+def test_kotlin_is_told_that_its_bytes_are_signed(tmp_path):
+    for count, told in ((128, False), (129, True)):
+        classes = [f"class {number}" for number in range(count)]
+        colors = [[0, 0, 0]] * count
+        contract.write(tmp_path / "a.tflite", IMG_SIZE, IMG_SIZE, classes, colors)
+        text = (tmp_path / "a.tflite.contract.md").read_text()
+        assert ("of ids from 128 on take toUByte(): 64 x 32 bytes" in text) == told
+
+
 def test_a_smaller_output_has_its_own_size_in_the_code(tmp_path):
     kotlin, _ = code(written(tmp_path, "a.tflite", 3, (8, 16)), "kotlin")
     assert "IntArray(64 * 32)" in kotlin  # what goes in

@@ -55,29 +55,30 @@ def full_size(model, pictures):
 
 
 @pytest.mark.parametrize(
-    ("output", "target"),
+    ("output", "target", "precision"),
     [
-        ("labels", None),
-        ("image", None),
-        ("labels", "iOS16"),
-        ("labels", "iOS17"),  # whose argmax says its type
-        ("image", "iOS17"),
-        ("labels", "iOS18"),
-        ("image", "iOS18"),
+        ("labels", None, "float32"),
+        ("image", None, "float32"),
+        ("labels", "iOS16", "float32"),
+        ("labels", "iOS17", "float32"),  # whose argmax says its type
+        ("labels", "iOS17", "float16"),  # where casts to 16 bits stand around it
+        ("image", "iOS17", "float32"),
+        ("labels", "iOS18", "float16"),
+        ("image", "iOS18", "float32"),
     ],
 )
 def test_class_ids_are_those_of_the_model_at_the_size_of_the_picture(
-    room, tmp_path, output, target
+    room, tmp_path, output, target, precision
 ):
     path = tmp_path / "room.mlpackage"
-    result = coreml.convert(room, path, **ROOM, output=output, precision="float32", target=target)
+    result = coreml.convert(room, path, **ROOM, output=output, precision=precision, target=target)
     assert result["largest_difference"] is None and result["decided_iou"] == 1
 
     pictures = parity.check_pictures(SIZE, count=2)
     ids = mil_interpreter.load(path)(pictures)
     assert ids.shape == ((2, *SIZE) if output == "labels" else (2, 1, *SIZE))
     expected = full_size(room, pictures)
-    clear = np.sort(expected, axis=-1)[..., -1] - np.sort(expected, axis=-1)[..., -2] > 1e-3
+    clear = np.sort(expected, axis=-1)[..., -1] - np.sort(expected, axis=-1)[..., -2] > 2e-2
     assert set(np.unique(ids)) == {0, 1, 2} and clear.mean() > 0.9
     np.testing.assert_array_equal(ids.reshape(2, *SIZE)[clear], expected.argmax(-1)[clear])
 

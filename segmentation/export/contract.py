@@ -174,6 +174,8 @@ def _kotlin(known, single, steps):
     if not steps:
         words = ("FloatArray", "toFloat", "writeFloat", "readFloat")
     named = dict(zip(("array", "convert", "put", "get"), words, strict=True))
+    if channels > 128:  # Kotlin's bytes are signed
+        named["meaning"] = f"{known['meaning']}; of ids from 128 on take toUByte()"
     return _filled("tflite.md", known | named | {"decide": decide, "warning": warning})
 
 
