@@ -153,7 +153,7 @@ def require_place(path):
 
 
 def write_untrained(args, folder, suffix, write):
-    """Write a grid of networks with random weights and return the exit status.
+    """Write networks with random weights and their contracts; return the exit status.
 
     Args:
         args: parsed options.
@@ -162,19 +162,33 @@ def write_untrained(args, folder, suffix, write):
         write: function of a `keras.Model` and a path that writes the export and returns what
             `parity.compare` does, or raises `ExportError`.
     """
-    from segmentation.export import ladder, parity
+    from segmentation.export import contract, ladder, parity
 
     networks = list(ladder.untrained(args.network, args.sizes, args.alphas))
     paths = [folder / f"{name}{suffix}" for name, _ in networks]
     for path in paths:
         require_place(path)
     written = []
-    for path, (_, model) in zip(paths, networks, strict=True):
+    for path, (_, network) in zip(paths, networks, strict=True):
+        model = _exported(args, network)
         try:
-            comparison = write(_exported(args, model), path)
+            comparison = write(model, path)
         except ExportError as error:
             command_line.say(f"error: {error}")
             return 1
+        img_size, output = model.input_shape[1:3], getattr(args, "output", "scores")
+        contract.write(
+            path,
+            img_size,
+            img_size if output != "scores" else model.output_shape[1:3],
+            *ladder.UNTRAINED,
+            output=output,
+            facts=[
+                ("weights", "random: to time a device with"),
+                ("precision", args.quantize),
+                ("beside the Keras model", parity.summary(comparison)),
+            ],
+        )
         megabytes = files.size(path) / 1e6
         command_line.show(f"{path}: {megabytes:.1f} MB, {parity.summary(comparison)}")
         written.append({"path": str(path), "megabytes": round(megabytes, 3)})

@@ -1,6 +1,7 @@
 """The table of all variants of an export, and the grid of untrained networks."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,6 +125,9 @@ def test_untrained_exports_run_and_carry_their_size(command, tmp_path, capsys):
     found = predictor.load(written["path"])
     assert found.path.stem == "mobile_unet_032x064_025_025"
     assert found.img_size == (32, 64) and found.classes == ["untrained"]
+    contract = Path(f"{found.path}.contract.md").read_text()
+    assert "RGB picture of 64 x 32 pixels" in contract or "[1, 32, 64, 3], RGB" in contract
+    assert "| weights | random" in contract and "| 1 | untrained |" in contract
 
 
 @pytest.mark.parametrize(
