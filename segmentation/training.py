@@ -54,6 +54,8 @@ def train(args, stages, weights, report):
     source, validation = _open_sources(args)
     chosen = labels.choose(source.labels, args.classes, args.ignore_class)
     aux_chosen = args.aux_classes and labels.choose(source.labels, args.aux_classes, None)
+    if aux_chosen and set(aux_chosen) <= set(chosen):
+        raise InputError(f"--aux_classes {args.aux_classes}: learned already, by --classes")
     output = output_path(args.output, chosen)
     img_size = args.img_size or source.images.shape[1:3]
     keras.utils.set_random_seed(args.seed)

@@ -197,6 +197,7 @@ def test_a_face_beside_the_hair_is_learned_in_training_and_gone_afterwards(data)
         (["-o", "earlier.keras"], "earlier.keras: would be trained over its own weights"),
         (["--weights", "nowhere.keras"], "nowhere.keras: no such file"),
         (["--aux_classes", "face"], "no training picture shows face"),
+        (["--aux_classes", "hair"], "--aux_classes hair: learned already"),
     ],
 )
 def test_mistakes_get_one_line_before_anything_is_trained(earlier, data, options, message):
