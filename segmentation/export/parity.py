@@ -1,6 +1,7 @@
 """The proof of an export: the same pictures through both models, and how far apart they may be."""
 
 import contextlib
+import functools
 
 import cv2
 import numpy as np
@@ -90,21 +91,22 @@ def compare(reference, candidate, only_ids=False):
     Raises:
         ExportError: if the shapes differ.
     """
-    difference, areas, decided_areas = 0.0, 0, 0
+    difference, matrix, decided_matrix = 0.0, 0, 0
     for model_scores, scores in zip(reference, candidate, strict=True):
         if model_scores.shape != scores.shape:
             raise ExportError(f"the export gives {scores.shape}, the model {model_scores.shape}")
         num_channels = scores.shape[-1]
+        count = functools.partial(metrics.confusion_matrix, num_classes=max(num_channels, 2))
         ours, theirs = decide(model_scores), decide(scores)
         decided = _margin(model_scores) >= UNDECIDED
-        areas += _areas(ours, theirs, num_channels)
-        decided_areas += _areas(ours[decided], theirs[decided], num_channels)
+        matrix += count(ours, theirs)
+        decided_matrix += count(ours[decided], theirs[decided])
         if not only_ids:
             difference = np.maximum(difference, np.abs(model_scores - scores).max())  # keeps NaN
     return {
         "largest_difference": None if only_ids else float(difference),
-        "mask_iou": _mean_iou(areas),
-        "decided_iou": _mean_iou(decided_areas),
+        "mask_iou": _mean_iou(matrix, num_channels),
+        "decided_iou": _mean_iou(decided_matrix, num_channels),
     }
 
 
@@ -116,16 +118,8 @@ def _margin(probabilities):
     return (ranked[..., -1] - ranked[..., -2]) / 2
 
 
-def _areas(ours, theirs, num_channels):
-    """Return `(3, C)` pixels of each class: in both masks, in ours, in theirs."""
-    counts = [np.bincount(ids.ravel(), minlength=max(num_channels, 2)) for ids in (ours, theirs)]
-    both = np.bincount(ours[ours == theirs].ravel(), minlength=max(num_channels, 2))
-    areas = np.stack([both, *counts])
-    return areas[:, 1:] if num_channels == 1 else areas  # what is not the class is none
-
-
-def _mean_iou(areas):
-    ious = metrics.iou(areas)
+def _mean_iou(matrix, num_channels):
+    ious = metrics.iou(metrics.areas(matrix))[-num_channels:]  # of one: what is not it is no class
     return 1.0 if np.isnan(ious).all() else float(np.nanmean(ious))
 
 
