@@ -114,9 +114,8 @@ def target_of(predict, pairs):
     Raises:
         InputError: if the data lacks a class of the model.
     """
-    ignored = (predict.card or {}).get(
-        "ignored_class"
-    )  # by name: other data may number it otherwise
+    card = predict.card or {}
+    ignored = card.get("ignored_class")  # by name: other data may number it otherwise
     ignores_background = ignored is not None and labels.is_background(ignored)
     if ignores_background:
         ignore_class = 0

@@ -235,13 +235,13 @@ def _open_sources(args):
         source = datasets.open_arrays(path, args.mask_file, given)
         return source, other and datasets.open_arrays(other, args.val_mask_file, theirs)
     source = tfrecords.open_records(path, given)
-    first, second = (
-        {part.resolve() for part in tfrecords.paths(data)} if data else set()
-        for data in (path, other)
-    )
-    if first & second:
+    if other and _shards(path) & _shards(other):
         raise InputError(f"{other}: belongs to {path} too; validate on other pictures")
     return source, other and tfrecords.open_records(other, theirs)
+
+
+def _shards(path):
+    return {shard.resolve() for shard in tfrecords.paths(path)}
 
 
 def _motion(args):
