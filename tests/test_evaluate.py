@@ -137,6 +137,18 @@ def test_the_outline_is_scored_over_all_pixels_of_the_set_not_as_a_mean_of_pictu
     assert found["picture_iou"]["hair"] == pytest.approx((12 / 20 + 1) / 2, abs=1e-6)
 
 
+@pytest.mark.parametrize("floats, batches", [(16, [2, 2, 1]), (1, [1] * 5), (10**6, [5])])
+def test_large_probabilities_come_in_small_batches(tmp_path, monkeypatch, floats, batches):
+    monkeypatch.setattr(evaluation, "BATCH_FLOATS", floats)  # a picture has 4 pixels of 2 classes
+    ids = (np.arange(20).reshape(5, 1, 4) % 3 == 0).astype(np.uint8)
+    predict = fake_predictor(tmp_path, ids[..., None].astype(np.float32), ["hair"])
+    answer, sizes = predict._run, []
+    predict._run = lambda images: sizes.append(len(images)) or answer(images)
+    pairs = pairs_of(ids)
+    counts = evaluation.measure(predict, pairs, evaluation.target_of(predict, pairs)[1], silent)
+    assert sizes == batches and counts.confusion.tolist() == [[13, 0], [0, 7]]
+
+
 def counts_of(areas):
     """Return counts of pictures with these `(N, 3, C)` areas."""
     return evaluation.Counts(None, np.array(areas), None, 0.0, [])
