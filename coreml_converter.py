@@ -136,7 +136,7 @@ def convert(args):
         contract.write(
             path,
             reference.img_size,
-            reference.img_size if args.output != "scores" else model.output_shape[1:3],
+            model.output_shape[1:3],
             reference.classes,
             reference.colors,
             output=args.output,
@@ -190,7 +190,7 @@ def write_grid(args):
             target=args.target,
         )
 
-    return converters.write_untrained(args, args.output_model_path, SUFFIX, write)
+    return converters.write_untrained(args, args.output_model_path, SUFFIX, write, args.output)
 
 
 def _require_package(path):

@@ -152,7 +152,7 @@ def require_place(path):
         raise InputError(f"{path}: in the way, and no export; move it or choose another name")
 
 
-def write_untrained(args, folder, suffix, write):
+def write_untrained(args, folder, suffix, write, output="scores"):
     """Write networks with random weights and their contracts; return the exit status.
 
     Args:
@@ -161,6 +161,7 @@ def write_untrained(args, folder, suffix, write):
         suffix: of their names.
         write: function of a `keras.Model` and a path that writes the export and returns what
             `parity.compare` does, or raises `ExportError`.
+        output: what the exports give, as in `coreml.convert`.
     """
     from segmentation.export import contract, ladder, parity
 
@@ -176,11 +177,10 @@ def write_untrained(args, folder, suffix, write):
         except ExportError as error:
             command_line.say(f"error: {error}")
             return 1
-        img_size, output = model.input_shape[1:3], getattr(args, "output", "scores")
         contract.write(
             path,
-            img_size,
-            img_size if output != "scores" else model.output_shape[1:3],
+            model.input_shape[1:3],
+            model.output_shape[1:3],
             *ladder.UNTRAINED,
             output=output,
             facts=[

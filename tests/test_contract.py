@@ -12,9 +12,9 @@ ORIENTATION = 0x0112  # EXIF tag
 COLORS = {1: [[255, 0, 0]], 3: [[0, 0, 0], [255, 0, 0], [0, 255, 0]]}
 
 
-def written(folder, name, num_classes=1, output_size=IMG_SIZE, **options):
+def written(folder, name, num_classes=1, scores_size=IMG_SIZE, **options):
     classes, colors = CLASSES[num_classes], COLORS[num_classes]
-    contract.write(folder / name, IMG_SIZE, output_size, classes, colors, **options)
+    contract.write(folder / name, IMG_SIZE, scores_size, classes, colors, **options)
     (path,) = folder.glob("*.contract.md")
     assert path.name == f"{name}.contract.md"
     return path.read_text()
@@ -101,3 +101,12 @@ def test_a_smaller_output_has_its_own_size_in_the_code(tmp_path):
     kotlin, _ = code(written(tmp_path, "a.tflite", 3, (8, 16)), "kotlin")
     assert "IntArray(64 * 32)" in kotlin  # what goes in
     assert "ByteArray(16 * 8)" in kotlin  # what comes out
+
+
+@pytest.mark.parametrize("output", ["labels", "image"])
+def test_ids_and_grey_pictures_have_the_size_of_the_input_whatever_that_of_the_scores(
+    tmp_path, output
+):
+    text = written(tmp_path, "a.mlpackage", 3, (8, 16), output=output)
+    assert ("int32 [32, 64]" if output == "labels" else "of 64 x 32 pixels, the class") in text
+    assert "ids[y * 64 + x]" in text

@@ -10,14 +10,14 @@ VERSION = "1"  # of what an app relies on: names, layout and meaning of input an
 TEMPLATES = Path(__file__).parent / "contracts"
 
 
-def write(path, img_size, output_size, classes, colors, *, output="scores", steps=None, facts=()):
+def write(path, img_size, scores_size, classes, colors, *, output="scores", steps=None, facts=()):
     """Write `FILE.contract.md` beside an export: input, output, classes, and code that uses it.
 
     Args:
         path: of the export; its suffix chooses the code: Swift with Vision for Core ML, Kotlin
             with LiteRT and with MediaPipe Tasks for .tflite, Python for the rest.
         img_size: `(height, width)` of the input in pixels.
-        output_size: the same of the output.
+        scores_size: the same of the probabilities; class ids and grey pictures have the input's.
         classes: names in channel order.
         colors: an `[r, g, b]` 0..255 per class.
         output: what the export gives, as in `coreml.convert`.
@@ -26,6 +26,7 @@ def write(path, img_size, output_size, classes, colors, *, output="scores", step
         facts: pairs of words to list as well: precision, what the check found.
     """
     path = Path(path)
+    output_size = scores_size if output == "scores" else img_size
     (height, width), (out_height, out_width) = img_size, output_size
     single = len(classes) == 1
     known = {
