@@ -14,7 +14,6 @@ from pathlib import Path, PurePath
 
 import google_crc32c
 import numpy as np
-from google.protobuf.message import DecodeError
 
 from segmentation import datasets, labels, pairing, pictures
 from segmentation.errors import InputError
@@ -254,6 +253,7 @@ class Records:
     def _features(self, index, *names):
         """Return the bytes of some fields of a record, which is read once."""
         import tensorflow as tf
+        from google.protobuf.message import DecodeError
 
         path, start, length, checksum = self._places[index]
         with open(path, "rb") as file:
