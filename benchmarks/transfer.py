@@ -73,20 +73,20 @@ for count in COUNTS:
             output = folder / f"{way.replace(' ', '-')}-{name}.keras"
             ious = hair_ious(command, img_file, validation, output, seed)
             found.setdefault(way, {}).setdefault(len(chosen), []).append(ious)
-figure, (by_pictures, by_epochs) = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
+figure, (by_pictures, by_epochs) = plt.subplots(1, 2, figsize=(10, 4))
 for way, by_count in found.items():
     best = {count: [max(ious) for ious in of_seeds] for count, of_seeds in by_count.items()}
     for count, ious in best.items():
         print(f"{way:14}{count:5} {np.mean(ious):.3f} ({min(ious):.3f} to {max(ious):.3f})")
     means = [np.mean(ious) for ious in best.values()]
     spread = np.array([[np.mean(i) - min(i), max(i) - np.mean(i)] for i in best.values()])
-    by_pictures.errorbar(best, means, spread.T, marker="o", capsize=4, label=way)
+    by_pictures.errorbar(list(best), means, spread.T, marker="o", capsize=4, label=way)
     of_few = np.array(by_count[COUNTS[0]])  # (seeds, epochs)
     epochs = range(1, of_few.shape[1] + 1)
     (line,) = by_epochs.plot(epochs, of_few.mean(0), marker="o")
     by_epochs.fill_between(epochs, of_few.min(0), of_few.max(0), alpha=0.2, color=line.get_color())
-by_pictures.set(xlabel="training pictures", ylabel="hair IoU, held-out persons", ylim=(0, 1))
-by_epochs.set(xlabel=f"epochs of {STEPS} steps, {COUNTS[0]} pictures")
+by_pictures.set(xlabel="training pictures", ylabel="hair IoU, held-out persons, best epoch")
+by_epochs.set(xlabel=f"epochs of {STEPS} steps, {COUNTS[0]} pictures", ylabel="the same, by epoch")
 by_pictures.legend(loc="lower right")
 for axis in (by_pictures, by_epochs):
     axis.grid(alpha=0.3)
