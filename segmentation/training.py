@@ -63,6 +63,8 @@ def train(args, stages, weights, report):
     begun = args.resume and checkpoint.read(run.state_path(output))
     arguments = _arguments(args, begun["card"] if begun else transfer.card_of(weights))
     classes, _ = labels.channels(source.labels, chosen, args.ignore_class)
+    if len(classes) == 1 and args.loss == "dice" and args.class_weights != "none":
+        raise InputError("--class_weights: the dice loss of one class has nothing to weigh")
     # Before the masks are counted, which can take long: it may be refused.
     try:
         model = nets.build(args.model, img_size, len(classes), **arguments)

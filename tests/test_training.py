@@ -286,6 +286,7 @@ def test_mobile_unet_learns_at_all(data):
         (["--val_img_file", "other/images-32.npy"], "have other classes"),
         (["--fine_tune_checkpoint", "nowhere.keras"], "nowhere.keras: no such file"),
         (["--class_weights", "nowhere.json"], "--class_weights is none, balanced or a file"),
+        (["--class_weights", "balanced", "--loss", "dice"], "has nothing to weigh"),
         (["--mask_file", "nowhere.npy"], "nowhere.npy"),
     ],
 )
