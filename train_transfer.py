@@ -3,9 +3,10 @@ r"""Adapt a pretrained encoder, or an earlier model, to your own classes and pic
 Two stages in one run: the encoder stays as it is while the rest is trained; then all of it, or what
 comes after --freeze_until, is trained at a lower rate. From MobileNet's ImageNet weights, which
 Keras fetches:
-    python train_transfer.py --img_file data/images-128.npy --mask_file data/masks-128.npy
+    python train_transfer.py --img_file data/images-128.npy --mask_file data/masks-128.npy \
+        -o artifacts/hair-imagenet.keras
 From a model of other pictures, sizes or classes; the same classes keep what was learned of them:
-    python train_transfer.py --img_file mine/images-128.npy --weights artifacts/hair.keras \
+    python train_transfer.py --img_file mine/data/images-128.npy --weights artifacts/hair.keras \
         -o artifacts/mine.keras
 ICNet, from one trained on other TFRecords, its two deep branches left alone for good:
     python train_transfer.py -d data/room/room.tfrecord -s 384x480 --freeze_until conv5_3 \

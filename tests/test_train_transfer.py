@@ -60,7 +60,7 @@ def test_the_second_stage_trains_all_at_a_lower_rate_and_goes_on_when_it_gets_lo
     transfer(*options, "--fine_tune_epochs", "2", "-o", "out/new.keras", "--resume")
     assert "fine_tune epoch 4/4" in capsys.readouterr().err
     rates = [float(row["learning_rate"]) for row in history(data / "out/new.csv")]
-    assert rates == pytest.approx([0.01, 0.01, 0.001, 0.001])
+    assert rates == pytest.approx([0.01, 0.01, 0.005, 0.005])
 
 
 def test_what_stays_frozen_in_the_second_stage_is_chosen_by_name(earlier, data):
