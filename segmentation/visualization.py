@@ -1,5 +1,6 @@
 """Pictures of results: overlays, contact sheets and heat maps."""
 
+import cv2
 import numpy as np
 
 from segmentation.labels import IGNORED
@@ -33,24 +34,12 @@ def overlay(image, mask, colors):
     Returns:
         `(height, width, 3)` uint8 RGB.
     """
-    from skimage.color import label2rgb
-
-    by_id = np.zeros((256, 3))
+    by_id = np.zeros((256, 3), np.uint8)
     first = 1 if len(colors) == 1 else 0
-    by_id[first : first + len(colors)] = np.array(colors) / 255
-    painted = by_id.any(1)
-    # label2rgb hands out colours to the labels that it meets: those of absent ones must not shift.
-    shown = np.unique(mask[painted[mask]])
-    blended = label2rgb(
-        np.where(painted[mask], mask.astype(int) + 1, 0),
-        image,
-        colors=by_id[shown],
-        alpha=OPACITY,
-        bg_label=0,
-        bg_color=None,
-        saturation=1,
-    )
-    return np.rint(blended * 255).astype(np.uint8)
+    by_id[first : first + len(colors)] = colors
+    # In bytes: a photo of 12 million pixels takes gigabytes as floats.
+    blended = cv2.addWeighted(image, 1 - OPACITY, by_id[mask], OPACITY, 0)
+    return np.where(by_id.any(1)[mask][..., None], blended, image)
 
 
 def agreement(truth, prediction, background=0):
@@ -199,8 +188,6 @@ def _heat_grid(shape, cells):
 
 def _heat(values):
     """Return the colours, uint8 RGB, of values 0..1: viridis, which the colour-blind read too."""
-    import cv2
-
     levels = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
     return cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS)[..., ::-1]
 

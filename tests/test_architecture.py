@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-SLOW = {"tensorflow", "keras", "coremltools", "matplotlib", "skimage"}
+SLOW = {"tensorflow", "keras", "coremltools", "matplotlib"}
 COMMANDS = sorted(ROOT.glob("*.py"))
 LIBRARY = sorted([*ROOT.glob("segmentation/**/*.py"), *ROOT.glob("nets/*.py")])
 

@@ -1,5 +1,7 @@
 """Overlays, contact sheets and heat maps."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,15 @@ def test_overlay_colours_classes_and_leaves_the_background_alone():
     np.testing.assert_array_equal(found[0, 0], [100, 100, 100])
     np.testing.assert_allclose(found[0, 1], blended([255, 0, 0]), atol=1)
     np.testing.assert_allclose(found[1, 2], blended([0, 255, 0]), atol=1)
+
+
+def test_an_overlay_of_a_large_photo_takes_a_few_times_its_bytes():
+    image, mask = np.full((1000, 1000, 3), 100, np.uint8), np.ones((1000, 1000), np.uint8)
+    tracemalloc.start()
+    overlay(image, mask, [[0, 255, 0]])
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert image.nbytes < most < 5 * image.nbytes
 
 
 def test_a_class_that_is_absent_does_not_shift_the_colours_of_others():
