@@ -158,14 +158,19 @@ class Run(keras.callbacks.Callback):
     def begin(self):
         """Make way for a new run, which must not be taken for an earlier one of the same name.
 
-        The earlier model and its card stay until this run has an epoch, its state under another
-        name: --resume may have been forgotten.
+        The earlier model and its card stay until this run has an epoch. Copies of them stay beside
+        its state, which gets another name: --resume may have been forgotten.
         """
-        shutil.rmtree(self.log_dir, ignore_errors=True)
+        for events in self.log_dir.glob("*/events.out.tfevents*"):
+            events.unlink()
         if self.state_path.exists():
             self.state_path.replace(self.earlier_path)
+            for path in (self.output, model_card.path_beside(self.output)):
+                if path.exists():
+                    shutil.copy2(path, self.earlier_path.with_suffix(path.suffix))
             self.report.say(
-                f"starting anew; the state of an earlier run is kept as {self.earlier_path}"
+                f"starting anew; the model and the state of the earlier run are kept as "
+                f"{self.earlier_path.with_suffix('')}.*"
             )
 
     def restore(self):
@@ -192,9 +197,23 @@ class Run(keras.callbacks.Callback):
                 "resume with its options, or start over without --resume"
             )
         self.history = state["history"]
+        self._require_best_model(state["card"])
         self.card = state["card"] | {"settings": now}
         self.step = self.history[-1]["step"]
         self.report.say(f"resuming after epoch {len(self.history)}")
+
+    def _require_best_model(self, card):
+        """Raise InputError unless `output` is the model of the best epoch that `card` tells of."""
+        found = model_card.read(self.output) if self.output.exists() else {}
+        fixed = card["settings"].keys() - MAY_CHANGE
+        same_run = all(found.get("settings", {}).get(k) == card["settings"][k] for k in fixed)
+        # Killed while it wrote, it may have left a model and a card newer than its state.
+        newer = same_run and found.get("best_epoch") == len(self.history) + 1
+        if not newer and found.get("metrics") != card["metrics"]:
+            raise InputError(
+                f"{self.output}: is not the model of epoch {card['best_epoch']} that this run has "
+                f"reached; put that and its card back, or start over without --resume"
+            )
 
     @contextlib.contextmanager
     def interruptible(self):
@@ -346,14 +365,16 @@ class Run(keras.callbacks.Callback):
     def keep_what_there_is(self):
         """After an interruption: save the model if there is none yet; say how to go on."""
         if self.history:
-            self.report.say(f"{self.output}: the model of epoch {self.card['best_epoch']} is kept")
+            self.report.say(
+                f"{self.output}: the model of epoch {self.card['best_epoch']} is kept; "
+                f"--resume goes on after epoch {len(self.history)}"
+            )
         elif self.output.exists():
             self.report.say(f"{self.output}: the model of an earlier run is kept")
         elif self.step:
             self._save_model()
             model_card.write(self.output, self.card)
             self.report.say(f"{self.output}: saved before the first epoch ended")
-        self.report.say(f"--resume goes on after epoch {len(self.history)}")
 
 
 def save_model(model, path):

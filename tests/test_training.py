@@ -126,14 +126,31 @@ def test_a_run_that_ended_within_an_epoch_goes_on_for_the_steps_that_are_missing
 def test_a_new_run_is_not_resumed_from_an_earlier_one_whose_state_is_kept(data, capsys):
     train("-n", "4", "--schedule", "constant")
     state = data / "artifacts/hair.ckpt/state.npz"
-    before = state.read_bytes()
+    files = (state, data / "artifacts/hair.keras", data / "artifacts/hair.json")
+    before = {path: path.read_bytes() for path in files}
+    logged = list((data / "logs/hair").rglob("events*"))
+    (data / "logs/hair/notes.txt").touch()
     train("-n", "8", "--schedule", "constant", "--lr", "0.001")
-    assert "the state of an earlier run is kept as artifacts/hair.ckpt/earlier.npz" in (
-        capsys.readouterr().err
-    )
-    assert state.with_name("earlier.npz").read_bytes() == before
+    assert "are kept as artifacts/hair.ckpt/earlier.*" in capsys.readouterr().err
+    for path, content in before.items():
+        assert state.with_name(f"earlier{path.suffix}").read_bytes() == content
+        assert path.read_bytes() != content
+    assert logged and not any(path.exists() for path in logged)
+    assert (data / "logs/hair/notes.txt").exists()
     steps = [int(row["step"]) for row in history(data / "artifacts/hair.csv")]
     assert steps == [4, 8]
+    # Going back to it takes its model too: it would not be the one that the card tells of.
+    state.write_bytes(before[state])
+    resumed = ("-n", "4", "--schedule", "constant", "--resume")
+    with pytest.raises(InputError, match="hair.keras: is not the model of epoch 1"):
+        train(*resumed)
+    (data / "artifacts/hair.keras").rename(data / "moved.keras")
+    with pytest.raises(InputError, match="hair.keras: is not the model of epoch 1"):
+        train(*resumed)
+    for path, content in before.items():
+        path.write_bytes(content)
+    train(*resumed)
+    assert "this run is finished" in capsys.readouterr().err
     state.unlink()  # as if that run had been stopped in its first epoch
     with pytest.raises(InputError, match="earlier.npz: .* rename it state.npz"):
         train("-n", "8", "--schedule", "constant", "--resume")
