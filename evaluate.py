@@ -109,7 +109,7 @@ def print_tables(summary):
     from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = Console(markup=False)  # a class may be called "wall [old]"
     names, matrix = summary["classes"], summary["confusion"]
     table = Table("Class")
     for heading in COLUMNS:

@@ -95,8 +95,9 @@ def write_text(path, text):
 def write_json(path, value):
     """Write `value` to `path` as JSON for people too, whole or not at all."""
     text = json.dumps(value, indent=2)
-    # A list of numbers on one line: colours and rows are read as a whole.
+    # A list of numbers on one line: colours and rows are read as a whole. No string of JSON holds a
+    # line break.
     text = re.sub(
-        r"\[[\d,\s]+\]", lambda numbers: re.sub(r"\s+", "", numbers[0]).replace(",", ", "), text
+        r"\[\n[\d,\s]+\]", lambda numbers: re.sub(r"\s+", "", numbers[0]).replace(",", ", "), text
     )
     write_text(path, text + "\n")

@@ -24,7 +24,8 @@ def curves(history, watched, path):
     left, right = figure.subplots(1, 2)
     for axis, name in ((left, "val_loss"), (right, watched)):
         for key, label in ((name.removeprefix("val_"), "training"), (name, "validation")):
-            axis.plot(epochs, [row[key] for row in history], label=label)
+            # Points, too: after one epoch there is no line.
+            axis.plot(epochs, [row[key] for row in history], marker=".", label=label)
         axis.set_xlabel("epoch")
         axis.set_title(name.removeprefix("val_"))
         axis.grid(alpha=0.3)

@@ -210,13 +210,17 @@ class Records:
 
     @functools.cached_property
     def stems(self):
-        """The file name, without folder and ending, of each picture."""
-        names = [self._features(index, FILENAME)[0] for index in range(len(self))]
-        names = [name.decode("utf-8", "surrogateescape") for name in names]
-        paths = [PurePath(name) for name in names]
-        return [
-            path.stem if path.suffix.lower() in pictures.SUFFIXES else path.name for path in paths
-        ]
+        """The file name, without folder and ending, of each picture; a number if damaged."""
+
+        def stem(index):
+            try:
+                name = self._features(index, FILENAME)[0].decode("utf-8", "surrogateescape")
+            except pictures.UnreadableError:  # `read` tells of it
+                return f"record {index}"
+            path = PurePath(name)
+            return path.stem if path.suffix.lower() in pictures.SUFFIXES else path.name
+
+        return [stem(index) for index in range(len(self))]
 
     def read(self, index):
         """Return `(H, W, 3)` uint8 RGB and `(H, W)` uint8 class ids (255: no class) of a record.

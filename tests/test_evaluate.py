@@ -350,6 +350,15 @@ def test_the_confusion_matrix_is_printed_where_it_fits(count, capsys):
         assert not any(rows[1:]) and "too wide" in out
 
 
+def test_names_in_brackets_are_printed_as_they_are(capsys):
+    names = ["none", "wall [old]", "[/b]"]
+    areas = np.ones((1, 3, 3), int)
+    counts = evaluation.Counts(np.eye(3, dtype=int), areas, areas[0], 0.0, [])
+    evaluate.print_tables(evaluation.summarize(counts, names))
+    out = capsys.readouterr().out
+    assert out.count("wall [old]") == 3 and out.count("[/b]") == 3  # two tables, one with columns
+
+
 def test_without_a_card_nothing_can_be_matched(prepared, tmp_path):
     (tmp_path / "hair.keras").write_bytes((prepared / "hair.keras").read_bytes())
     with pytest.raises(InputError, match="no model card hair.json"):

@@ -1,6 +1,7 @@
 """Files are whole or absent."""
 
 import errno
+import json
 
 import pytest
 
@@ -17,6 +18,13 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
             raise RuntimeError
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_json_holds_what_it_is_given_with_lists_of_numbers_on_a_line(tmp_path):
+    value = {"titles": ["IMG [1,2]", "a\n[3,4]", "[ 5 ]"], "rows": [1, 22, 3], "empty": []}
+    files.write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text()
+    assert json.loads(text) == value and '"rows": [1, 22, 3],\n' in text
 
 
 def test_a_folder_that_is_in_the_way_is_replaced(tmp_path):

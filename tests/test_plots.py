@@ -16,11 +16,27 @@ def where(path, color):
     return (np.abs(picture - color) <= 3).all(-1)
 
 
-def test_curves_are_drawn_for_a_single_epoch(tmp_path):
+def test_curves_of_training_are_blue_of_validation_orange_and_the_loss_is_on_the_left(tmp_path):
+    names = ("loss", "val_loss", "iou_hair", "val_iou_hair")
+    history = [
+        {"epoch": epoch} | dict(zip(names, values, strict=True))
+        for epoch, values in ((1, (1.0, 2.0, 0.9, 0.1)), (2, (1.0, 2.0, 0.9, 0.1)))
+    ]
+    path = tmp_path / "a.png"
+    plots.curves(history, "val_iou_hair", path)
+    for left, blue_is_above in ((True, False), (False, True)):
+        half = slice(0, 450) if left else slice(450, 900)
+        # The longest row of each colour: beside the lines it is in the legend too.
+        blue, orange = (where(path, color)[:, half].sum(1) for color in (BLUE, ORANGE))
+        assert blue.max() > 200 and orange.max() > 200
+        assert (blue.argmax() < orange.argmax()) == blue_is_above
+
+
+def test_a_single_epoch_is_no_empty_plot(tmp_path):
     row = {"epoch": 1, "loss": 1.0, "val_loss": 2.0, "iou_hair": 0.1, "val_iou_hair": 0.2}
     plots.curves([row], "val_iou_hair", tmp_path / "a.png")
-    with Image.open(tmp_path / "a.png") as picture:
-        assert picture.size == (900, 350)
+    for half in (slice(0, 450), slice(450, 750)):  # the legend is farther to the right
+        assert where(tmp_path / "a.png", BLUE)[:, half].any()
 
 
 def test_the_rows_of_a_confusion_matrix_are_shares_of_the_true_pixels(tmp_path):

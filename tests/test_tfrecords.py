@@ -148,6 +148,7 @@ def test_a_changed_byte_spoils_its_record_alone(tmp_path):
     found.read_mask(0)
     with pytest.raises(pictures.UnreadableError, match="bad.tfrecord, record 1: damaged"):
         found.read(1)
+    assert found.stems == ["1", "record 1"]
 
 
 def test_empty_missing_and_foreign_files_are_named(tmp_path):
