@@ -92,7 +92,7 @@ def find_pictures(inputs):
                 there = f" ({left_out}; save them as JPEG or PNG)" if others else ""
                 raise InputError(f"{path}: no pictures in this folder{there}; name another")
             if others:
-                command_line.say(f"{path}: left out {left_out}; .jpg and .png are read")
+                command_line.say(f"{path}: left out {left_out}; .jpg, .png and .heic are read")
             paths += found
         elif path.is_file():
             paths.append(path)

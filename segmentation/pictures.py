@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+import pi_heif
 from PIL import Image, ImageOps
 
 from segmentation.errors import InputError
 
+pi_heif.register_heif_opener()  # an iPhone's own format, which Pillow alone does not read
+
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jfif .png .ppm .pgm .pbm .pnm .bmp .gif .tif .tiff .webp .avif".split()
+    ".jpg .jpeg .jfif .png .ppm .pgm .pbm .pnm .bmp .gif .tif .tiff .webp .avif .heic .heif".split()
 )
 DEEP_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of 16-bit grey files
 DEEP_WHITE = 65535

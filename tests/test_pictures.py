@@ -1,5 +1,7 @@
 """Every kind of picture file comes out as upright RGB bytes, and resizing keeps its place."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -87,6 +89,17 @@ def test_exif_orientation_is_applied(tmp_path, orientation):
     exif[0x0112] = orientation
     image = Image.fromarray(np.ascontiguousarray(stored))
     assert (saved(tmp_path / "a.png", image, exif=exif) == RED_LEFT).all()
+
+
+def test_a_turned_picture_of_an_iphone_is_turned_once(tmp_path):
+    # Left half red, right half blue, 64 x 32 pixels, orientation 6: its left belongs at the top.
+    path = Path(__file__).with_name("turned.heic")
+    read = pictures.read(path)
+    assert read.shape == (64, 32, 3)
+    assert (read[:30] > (200, -1, -1)).all() and (read[34:] > (-1, -1, 200)).all()
+    (tmp_path / "half.heic").write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(InputError, match="half.heic: "):
+        pictures.read(tmp_path / "half.heic")
 
 
 def test_progressive_and_adobe_cmyk_jpeg(tmp_path):
