@@ -195,8 +195,10 @@ def full_resolution(model):
 
 
 def macs(model):
-    """Count the multiply-accumulates of the convolutions for one picture."""
+    """Count the multiply-accumulates of convolutions and pyramid pooling for one picture."""
     from keras import layers
+
+    from nets.layers import PyramidLevel
 
     total = 0
     for layer in model.layers:
@@ -204,6 +206,8 @@ def macs(model):
             total += math.prod(layer.input.shape[1:3]) * math.prod(layer.kernel.shape)
         elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
             total += math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
+        elif isinstance(layer, PyramidLevel):  # a matrix product down and one across
+            total += math.prod(layer.output.shape[1:]) * sum(layer.output.shape[1:3])
     return total
 
 

@@ -31,9 +31,9 @@ def ICNet(img_size, num_classes=2, alpha=1.0):
 
     | alpha | parameters | multiply-accumulates |
     |-------|-----------:|---------------------:|
-    | 1     |  6,728,789 |        8,174 million |
-    | 0.5   |  1,697,589 |        2,108 million |
-    | 0.25  |    432,101 |          559 million |
+    | 1     |  6,728,789 |        8,287 million |
+    | 0.5   |  1,697,589 |        2,165 million |
+    | 0.25  |    432,101 |          588 million |
 
     Args:
         img_size: `(height, width)` of the input in pixels, multiples of 32 from 192 on.

@@ -38,9 +38,9 @@ def MobilePSPNet(img_size, num_classes=1, alpha=1.0, depth_multiplier=1, weights
 
     | alpha | parameters | multiply-accumulates |
     |-------|-----------:|---------------------:|
-    | 1     |  5,359,297 |          397 million |
-    | 0.5   |  1,370,465 |          102 million |
-    | 0.25  |    357,937 |           27 million |
+    | 1     |  5,359,297 |          401 million |
+    | 0.5   |  1,370,465 |          104 million |
+    | 0.25  |    357,937 |           28 million |
 
     Args:
         img_size: `(height, width)` of the input in pixels, multiples of 32 from 96 on.
