@@ -7,6 +7,12 @@ from string import Template
 from segmentation import files
 
 VERSION = "1"  # of what an app relies on: names, layout and meaning of input and output
+# The code below decides at the size of the output, which is what a phone can do in time.
+ENLARGE = (
+    "enlarge the probabilities bilinearly to the size of the input, as was done when the model was "
+    "measured; the code below decides without, which makes borders coarser; an export with "
+    "--full_resolution needs neither"
+)
 TEMPLATES = Path(__file__).parent / "contracts"
 
 
@@ -27,6 +33,7 @@ def write(path, img_size, scores_size, classes, colors, *, output="scores", step
     """
     path = Path(path)
     output_size = scores_size if output == "scores" else img_size
+    smaller = tuple(output_size) != tuple(img_size)
     (height, width), (out_height, out_width) = img_size, output_size
     single = len(classes) == 1
     known = {
@@ -54,6 +61,7 @@ def write(path, img_size, scores_size, classes, colors, *, output="scores", step
     rows = [
         ("input", f"{given}; stretched to this size, without borders; nothing is normalised"),
         ("output", f"`{name}`, {_output(output_size, len(classes), output, steps)}"),
+        *[("before deciding", ENLARGE)] * smaller,
         *facts,
     ]
     numbered = list(enumerate(id_names(classes)))
