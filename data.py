@@ -235,7 +235,7 @@ def _print_shown(result):
     from segmentation import ade20k
 
     shown = result["pictures_by_classes_shown"]
-    if not result["classes_needed"]:
+    if result["classes_needed"] is None:
         return
     print("classes shown  pictures  kept by -t")
     for count in range(len(shown)):

@@ -21,7 +21,6 @@ MANY_CLASSES = 20  # from the older project's README: beyond, accuracy suffers
 DEFAULT_THRESHOLD = 0.7  # the older project's
 ROUNDING = 1e-9  # 0.7 * 10 is 7.000000000000001
 TURNED = range(2, 9)  # EXIF orientations that are not upright
-ON_ITS_SIDE = range(5, 9)
 END_OF_JPEG = b"\xff\xd9"
 FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]  # level 1 is twice as fast as the default, and as small
 
@@ -91,7 +90,7 @@ def prepare(
             f"warning: {len(names) - 1} classes; accuracy suffers beyond {MANY_CLASSES}, choose "
             "with --whitelist"
         )
-    needed = required(threshold, len(names) - 1) if whitelist else 0
+    needed = required(threshold, len(names) - 1) if whitelist else None
     images = pairing.by_stem(pictures.find(image_dir))
     annotations = pairing.by_stem(pictures.find(annotation_dir))
     stems, *lone = pairing.match(images, annotations, image_dir, annotation_dir)
@@ -101,7 +100,7 @@ def prepare(
 
     def work(stem):
         try:
-            return _prepare(stem, images[stem], annotations[stem], table, known_ids, needed)
+            return _prepare(stem, images[stem], annotations[stem], table, known_ids, needed or 0)
         except pictures.UnreadableError as error:
             return error
 
@@ -128,6 +127,11 @@ def prepare(
                 copied += result.copied
         if not kept:
             raise InputError(_nothing_kept(shown, needed, threshold, skipped))
+        if not pixels[1 : len(names)].any():
+            white = "; objects of black and white masks must be 1: 255 is no class"
+            raise InputError(
+                f"{annotation_dir}: no mask shows a class{white * bool(pixels[labels.IGNORED])}"
+            )
         if kept < num_shards:
             raise InputError(f"--num_shards {num_shards} for {kept} pictures: some would be empty")
         targets = tfrecords.shard_paths(output, num_shards)
@@ -185,7 +189,7 @@ def _nothing_kept(shown, needed, threshold, skipped):
 
 def _prepare(stem, image_path, mask_path, table, known_ids, needed):
     """Return what is `Prepared` of a pair. Raises UnreadableError, InputError."""
-    size, plain = _header(image_path)
+    size, decoded = _open(image_path)
     codes, legend, shown, mask_size = masks.read(mask_path, size)
     if mask_size != size:
         raise pictures.UnreadableError(
@@ -201,7 +205,7 @@ def _prepare(stem, image_path, mask_path, table, known_ids, needed):
     classes = set(table[shown].tolist()) - {0, labels.IGNORED}
     if len(classes) < needed:
         return Prepared(len(classes))
-    image, image_format = _encoded(image_path, plain)
+    image, image_format = _encoded(image_path, decoded)
     counted = np.array(Image.fromarray(codes).histogram())
     pixels = np.zeros(256, int)
     np.add.at(pixels, table, counted)
@@ -211,33 +215,40 @@ def _prepare(stem, image_path, mask_path, table, known_ids, needed):
     return Prepared(len(classes), record, pixels, image_format == "jpeg")
 
 
-def _header(path):
-    """Return the upright `(height, width)` of a picture, and whether its bytes can be copied.
+def _open(path):
+    """Return the upright `(height, width)` of a picture, and None if its bytes can be copied.
 
-    They can if any decoder of JPEG makes upright RGB of them.
+    They can if any decoder of JPEG makes upright RGB of them. If not, the pixels come in place of
+    None: of other formats the header alone does not tell how the picture is turned.
     """
     try:
         with Image.open(path) as image:
-            turn = image.getexif().get(ExifTags.Base.Orientation, 1)
-            width, height = image.size
-            plain = image.format == "JPEG" and image.mode in ("RGB", "L") and turn not in TURNED
+            if (
+                image.format == "JPEG"
+                and image.mode in ("RGB", "L")
+                and image.getexif().get(ExifTags.Base.Orientation) not in TURNED
+            ):
+                return (image.height, image.width), None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        height, width, _ = pictures.read(path).shape  # which says what is wrong
-        return (height, width), False
-    return ((width, height) if turn in ON_ITS_SIDE else (height, width)), plain
+        pass  # what is wrong is said in a moment
+    pixels = pictures.read(path)
+    return pixels.shape[:2], pixels
 
 
-def _encoded(path, plain):
+def _encoded(path, decoded):
     """Return the bytes of a picture that is upright RGB or grey, and their format."""
-    data = path.read_bytes() if plain else b""
-    if data.rstrip(b"\0").endswith(END_OF_JPEG):  # or it was cut short
-        return data, "jpeg"
-    return _png(pictures.read(path)[..., ::-1]), "png"
+    if decoded is None:
+        data = path.read_bytes()
+        if data.rstrip(b"\0").endswith(END_OF_JPEG):  # or it was cut short
+            return data, "jpeg"
+        decoded = pictures.read(path)
+    return _png(decoded[..., ::-1]), "png"
 
 
 def _is_grey_png(path):
     with Image.open(path) as image:
-        return image.format == "PNG" and image.mode == "L"
+        # Not all readers turn a mask as EXIF says.
+        return image.format == "PNG" and image.mode == "L" and "exif" not in image.info
 
 
 def _png(pixels):

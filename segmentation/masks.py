@@ -28,6 +28,8 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 MAX_COLORS = 256
 KNOWN = "known are red/green/blue parts, 0/255, 0/1 and class ids"
 BLENDED = "JPEG and smooth scaling blend masks: save them as PNG, unscaled"
+# What blends may be class ids as well. A WebP may be without loss; its name does not tell.
+LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".heic", ".heif")
 
 
 class Legend(NamedTuple):
@@ -83,10 +85,10 @@ def read(path, size):
         shown = [red for red, _, _ in shown]
     else:
         codes, legend, shown = _parts(small, shown, path), PARTS, _part_ids(shown, path)
-    lossy = str(path).lower().endswith((".jpg", ".jpeg", ".jfif"))
+    lossy = str(path).lower().endswith(LOSSY)
     if lossy and not {legend.color(code) for code in shown} <= {BLACK, WHITE, *PART_COLORS}:
         raise InputError(
-            f"{path}: the values {_listed(shown)} fit no mask format that a JPEG can hold "
+            f"{path}: the values {_listed(shown)} fit no mask format that such a file can hold "
             f"({BLENDED})"
         )
     return codes, legend, shown, (image.height, image.width)

@@ -214,11 +214,9 @@ class Records:
 
         def stem(index):
             try:
-                name = self._features(index, FILENAME)[0].decode("utf-8", "surrogateescape")
+                return _stem(*self._features(index, FILENAME))
             except pictures.UnreadableError:  # `read` tells of it
                 return f"record {index}"
-            path = PurePath(name)
-            return path.stem if path.suffix.lower() in pictures.SUFFIXES else path.name
 
         return [stem(index) for index in range(len(self))]
 
@@ -229,8 +227,7 @@ class Records:
             pictures.UnreadableError: if either is damaged or they differ in size.
             InputError: if the mask holds a class that the labels do not name.
         """
-        picture, mask = self._features(index, IMAGE, MASK)
-        name = self._name(index)
+        picture, mask, name = self._parts(index, IMAGE, MASK)
         image, ids = pictures.read(io.BytesIO(picture), name), self._ids(mask, name)
         if ids.shape != image.shape[:2]:
             raise pictures.UnreadableError(
@@ -240,7 +237,12 @@ class Records:
 
     def read_mask(self, index):
         """Return `(H, W)` uint8 class ids of a record, as `read`."""
-        return self._ids(*self._features(index, MASK), self._name(index))
+        return self._ids(*self._parts(index, MASK))
+
+    def _parts(self, index, *names):
+        """Return some fields of a record, and what messages call it by."""
+        *parts, file_name = self._features(index, *names, FILENAME)
+        return *parts, f"{self._name(index)} ({_stem(file_name)})"
 
     def _ids(self, encoded, name):
         ids = _ids(encoded, name)
@@ -253,6 +255,11 @@ class Records:
         for _, _, length, checksum in self._places:
             digest.update(struct.pack("<Q", length) + checksum)
         return digest.hexdigest()
+
+    def shared(self, other):
+        """Return how many records are in another `Records` as well, by lengths and checksums."""
+        theirs = {place[2:] for place in other._places}
+        return sum(place[2:] in theirs for place in self._places)
 
     def _features(self, index, *names):
         """Return the bytes of some fields of a record, which is read once."""
@@ -297,6 +304,11 @@ def _places(shard):
                 start += length + TAIL
     except OSError as error:
         raise InputError(f"{shard}: cannot be opened ({error.strerror})") from None
+
+
+def _stem(file_name):
+    path = PurePath(file_name.decode("utf-8", "surrogateescape"))
+    return path.stem if path.suffix.lower() in pictures.SUFFIXES else path.name
 
 
 def _ids(encoded, name):

@@ -127,6 +127,8 @@ def test_a_whitelist_relabels_merges_and_selects(tmp_path, capsys):
         "            1         2  3 by 0.333      ##############################",
     ]
     assert lines[3].split()[:4] == ["2", "1", "1", "by"] and lines[3].endswith("<- this run")
+    result, report, _ = run(capsys, *argv(tmp_path, "out/room.tfrecord", *more[:-1], 0))
+    assert result["pictures"] == 4 and report.splitlines()[1] == f"{lines[1]}  <- this run"
 
 
 @pytest.mark.parametrize(
@@ -242,6 +244,7 @@ ODD_PICTURES = {
     "called.jpeg": (saved(RGB, "PNG"), False),  # by another format
     "rgba.png": (saved(RGB.convert("RGBA"), "PNG"), False),
     "palette.png": (saved(RGB.convert("P"), "PNG"), False),
+    "turned.tif": (saved(RGB.transpose(Image.Transpose.ROTATE_90), "TIFF", exif=exif(6)), False),
     "deep.png": (saved(Image.fromarray(SMOOTH[..., 0].astype("u2") * 257), "PNG"), False),
 }
 
@@ -252,7 +255,7 @@ def test_plain_jpegs_are_copied_and_everything_else_is_upright_rgb(tmp_path, cap
         (tmp_path / "images" / f"{name.split('.')[0]}.jpg").unlink()
         (tmp_path / "images" / name).write_bytes(content)
     result, report, _ = run(capsys, *argv(tmp_path))
-    assert result["copied"] == 4 and "7 pictures are no upright RGB or grey JPEG" in report
+    assert result["copied"] == 4 and "8 pictures are no upright RGB or grey JPEG" in report
     found = read(tmp_path / "out/room.tfrecord")
     encoded = {
         stem: fields["image/encoded"] for stem, fields in parsed(result["tfrecords"][0]).items()
@@ -290,6 +293,16 @@ def test_masks_that_hold_the_ids_already_are_copied(tmp_path, capsys):
     }
     assert masks["a"] == (tmp_path / "annotations/a.png").read_bytes()
     assert masks["b"] != (tmp_path / "annotations/b.png").read_bytes()  # 7 is 5 now
+
+
+def test_a_mask_is_not_left_for_others_to_turn(tmp_path, capsys):
+    scene_set(tmp_path, {"a": [0, 1, 2]})
+    Image.fromarray(striped([0, 1, 2])).save(tmp_path / "annotations/a.png", exif=exif(3))
+    result, *_ = run(capsys, *argv(tmp_path))
+    (fields,) = parsed(result["tfrecords"][0]).values()
+    mask = Image.open(io.BytesIO(fields["image/segmentation/class/encoded"]))
+    assert not mask.getexif()
+    np.testing.assert_array_equal(mask, striped([0, 1, 2])[:, ::-1])
 
 
 def cut(folder):
@@ -334,6 +347,14 @@ def test_a_mask_of_something_else_is_an_error_always(tmp_path, capsys, mask, mes
     mask.save(tmp_path / "annotations/b.png")
     with pytest.raises(InputError, match=message):
         run(capsys, *argv(tmp_path, "out/room.tfrecord", "--skip_bad"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("ids", "more"), [([0], ""), ([0, 255], "; objects of black and white")])
+def test_masks_without_any_class_are_an_error(tmp_path, capsys, ids, more):
+    scene_set(tmp_path, {"a": ids, "b": ids})
+    with pytest.raises(InputError, match=f"annotations: no mask shows a class{more}"):
+        run(capsys, *argv(tmp_path))
     assert not (tmp_path / "out").exists()
 
 

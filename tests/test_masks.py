@@ -142,12 +142,14 @@ def test_one_odd_pixel_is_seen_though_it_falls_between_the_samples(tmp_path):
         masks.read(tmp_path / "a.png", (2, 2))
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
 @pytest.mark.parametrize("values", [(BLUE, RED, GREEN, RED), (0, 90, 200, 255)])
-def test_jpeg_masks_are_refused(tmp_path, values):
+def test_masks_in_files_that_blend_are_refused(tmp_path, values, suffix):
     array = quarters(*values).repeat(9, axis=0).repeat(9, axis=1)
-    Image.fromarray(array).save(tmp_path / "a.jpg", quality=60)
-    with pytest.raises(InputError, match="a.jpg: .* fit no mask format.*JPEG .*blend"):
-        masks.read(tmp_path / "a.jpg", SIZE)
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(array).save(path, quality=60)
+    with pytest.raises(InputError, match=f"a{suffix}: .* fit no mask format.*JPEG .*blend"):
+        masks.read(path, SIZE)
 
 
 def test_a_photograph_is_no_mask(tmp_path):

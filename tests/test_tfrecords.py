@@ -190,9 +190,13 @@ GREY = np.zeros((8, 8), np.uint8)
 @pytest.mark.parametrize(
     "image,mask,message",
     [
-        (encoded(GREY), encoded(GREY + 3), "record 0 holds class 3, and labels.txt names 0 to 2"),
+        (
+            encoded(GREY),
+            encoded(GREY + 3),
+            r"record 0 \(one\) holds class 3, and labels.txt names 0 to 2",
+        ),
         (encoded(GREY), encoded(GREY[:4]), "do not belong together"),
-        (encoded(GREY)[:40], encoded(GREY), "record 0: "),
+        (encoded(GREY)[:40], encoded(GREY), r"record 0 \(one\): "),
         (encoded(GREY), encoded(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)), "not one byte"),
         (encoded(GREY), encoded(GREY.astype(np.uint16)), "not one byte"),
     ],
