@@ -7,10 +7,9 @@ import numpy as np
 
 from segmentation import labels, lfw, masks, pictures
 from segmentation.errors import InputError
-from segmentation.predictor import BATCH_SIZE, decide_at, enlarge
+from segmentation.predictor import BATCH_SIZE, decide_at, enlarge, scored_at_once
 
 SMALLEST_PROBABILITY = 1e-7  # keeps the cross-entropy finite; Keras' epsilon
-BATCH_FLOATS = 2**26  # that the probabilities of a batch take at most, if more than one picture's
 SHOWN = 3  # pictures of each kind in a contact sheet
 
 
@@ -176,8 +175,7 @@ def measure(predict, pairs, table, progress, say=lambda line: None):
     areas = np.zeros((len(pairs.titles), 3, num_classes), np.int64)
     boundary = np.zeros((3, num_classes), np.int64)
     loss, broken = 0.0, []
-    floats = np.prod(predict.img_size) * num_classes
-    batch_size = int(np.clip(BATCH_FLOATS // floats, 1, BATCH_SIZE))
+    batch_size = scored_at_once(BATCH_SIZE, predict.img_size, num_classes)
     starts = range(0, len(pairs.titles), batch_size)
     for start in progress(starts, len(starts), "Evaluating"):
         read = {}

@@ -1,16 +1,18 @@
 """From prepared files to batches of (image, mask), the same ones in every run of one seed."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
-from segmentation import augmentation, labels, masks, pictures
+from segmentation import augmentation, labels, masks, pictures, predictor
 from segmentation.errors import InputError
 
 BATCH_SIZE = 16
-WORKERS = 2  # threads that augment: OpenCV and NumPy let go of the interpreter lock
+# Threads that augment: OpenCV and NumPy let go of the interpreter lock. Each holds a batch.
+WORKERS = min(max(os.cpu_count() or 2, 2), 8)
 QUEUE = 8  # batches prepared ahead
 
 
@@ -104,6 +106,7 @@ def open_dataset(
         _, aux_shown = class_counts(data, rows, img_size, aux_table, len(aux_names))
         _require_shown(aux_shown, aux_names, aux_chosen, "training")
         targets.append((aux_table, 1))
+    at_once = predictor.scored_at_once(batch_size, img_size, len(class_names))
     card = {
         "data": {
             "fingerprint": fingerprint,
@@ -119,7 +122,11 @@ def open_dataset(
         TrainingBatches(
             data, rows, seed=seed, motion=motion, steps_per_epoch=steps_per_epoch, **of_batches
         ),
-        Batches(validation, validation_rows, **of_batches),
+        Batches(
+            validation,
+            validation_rows,
+            **of_batches | {"batch_size": at_once},
+        ),
         img_size,
         classes,
         [labels.colors(data.labels)[data.labels.index(name)] for name in classes],

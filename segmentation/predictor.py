@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from segmentation.chatter import silenced
 from segmentation.errors import InputError, reason
 
 BATCH_SIZE = 16  # pictures that a Keras model sees at once
+SCORED_FLOATS = 2**26  # that the probabilities of a batch take at most, if more than one picture's
 
 
 class Predictor:
@@ -129,6 +131,11 @@ def enlarge(probabilities, size):
     channels = np.moveaxis(probabilities, -1, 0)  # one by one: OpenCV 5 takes 128 at most
     resized = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in channels]
     return np.stack(resized, axis=-1)
+
+
+def scored_at_once(batch_size, img_size, num_classes):
+    """Return how many pictures' probabilities to hold at their full size, `batch_size` at most."""
+    return int(np.clip(SCORED_FLOATS // (math.prod(img_size) * num_classes), 1, batch_size))
 
 
 def decide_at(probabilities, size):

@@ -50,6 +50,11 @@ def state_path(output):
     return Path(output).with_suffix(".ckpt") / "state.npz"
 
 
+def log_dir(output):
+    """Return where TensorBoard's logs of that run stand."""
+    return Path("logs") / Path(output).stem
+
+
 def fit(model, train, validation, card, output, *, stages, prepare, patience, resume, report):
     """Train a model stage by stage, keep the best epoch, and return the model card.
 
@@ -148,7 +153,7 @@ class Run(keras.callbacks.Callback):
         self.step = 0  # optimizer steps taken, in all stages
         self.state_path = state_path(output)
         self.earlier_path = self.state_path.with_name("earlier.npz")
-        self.log_dir = Path("logs") / output.stem
+        self.log_dir = log_dir(output)
         classes = card["classes"]
         self.watched = f"val_iou_{classes[0]}" if len(classes) == 1 else "val_mean_iou"
         self.history = []  # a dictionary of floats for each finished epoch
@@ -161,9 +166,9 @@ class Run(keras.callbacks.Callback):
         The earlier model and its card stay until this run has an epoch. Copies of them stay beside
         its state, which gets another name: --resume may have been forgotten.
         """
-        for events in self.log_dir.glob("*/events.out.tfevents*"):
-            events.unlink()
         if self.state_path.exists():
+            for events in self.log_dir.glob("*/events.out.tfevents*"):
+                events.unlink()
             self.state_path.replace(self.earlier_path)
             for path in (self.output, model_card.path_beside(self.output)):
                 if path.exists():

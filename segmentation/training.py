@@ -14,6 +14,7 @@ from segmentation import (
     checkpoint,
     class_weights,
     datasets,
+    files,
     input_pipeline,
     labels,
     losses,
@@ -84,6 +85,7 @@ def train(args, stages, weights, report):
         for line in taken.lines():
             report.say(line)
         _require_loaded(model, taken)
+    report.say(f"{len(source):,} pictures; looking at what their masks show")
     data = input_pipeline.open_dataset(
         source,
         chosen,
@@ -135,7 +137,7 @@ def train(args, stages, weights, report):
 
 
 def output_path(output, chosen):
-    """Return where the model will stand, in a folder that exists.
+    """Return where the model will stand, in a folder that can be written to.
 
     Args:
         output: `.keras` or `.h5` path, or None: `artifacts/CLASS.keras`, or `artifacts/model.keras`
@@ -151,10 +153,9 @@ def output_path(output, chosen):
         raise InputError(
             f"{output}: name a file that ends in {' or '.join(model_card.MODEL_SUFFIXES)}"
         )
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{output}: cannot be written ({error.strerror})") from None
+    for path in (output, run.log_dir(output)):
+        with files.workspace_beside(path):  # which says at once what would stop the first epoch
+            pass
     model_card.require_own(output)
     return output
 
@@ -237,13 +238,14 @@ def _open_sources(args):
         source = datasets.open_arrays(path, args.mask_file, given)
         return source, other and datasets.open_arrays(other, args.val_mask_file, theirs)
     source = tfrecords.open_records(path, given)
-    if other and _shards(path) & _shards(other):
-        raise InputError(f"{other}: belongs to {path} too; validate on other pictures")
-    return source, other and tfrecords.open_records(other, theirs)
-
-
-def _shards(path):
-    return {shard.resolve() for shard in tfrecords.paths(path)}
+    validation = other and tfrecords.open_records(other, theirs)
+    shared = validation and validation.shared(source)
+    if shared:
+        raise InputError(
+            f"{other}: {shared} of its {len(validation)} pictures are in {path} too; validate on "
+            "other pictures"
+        )
+    return source, validation
 
 
 def _motion(args):

@@ -3,6 +3,7 @@
 import nets
 from segmentation import choices, command_line
 
+VALIDATION_SPLIT = 0.2
 RECORD_SIZE = (768, 768)  # that pictures of TFRecords are stretched to; the older project's
 
 
@@ -32,7 +33,6 @@ def add(parser):
     data.add_argument(
         "--validation_split",
         type=command_line.share,
-        default=0.2,
         help="share held out, by person (0.2)",
     )
     data.add_argument("--val_img_file", help="validate on these arrays; nothing is held out then")
@@ -122,6 +122,10 @@ def complete(parser, args):
         parser.error("--tfrecord_data and --img_file name two data sets: leave one out")
     if args.val_tfrecord_data and not args.tfrecord_data:
         parser.error("--val_tfrecord_data goes with --tfrecord_data")
+    if args.validation_split is None:
+        args.validation_split = VALIDATION_SPLIT
+    elif args.val_img_file or args.val_tfrecord_data:
+        parser.error("--validation_split holds pictures out, and so do files to validate on")
     if args.flip_up_down and not args.augment:
         parser.error("--flip_up_down is an augmentation: leave out --no_augment")
     if args.aux_weight and not args.aux_classes:

@@ -139,7 +139,7 @@ def test_the_outline_is_scored_over_all_pixels_of_the_set_not_as_a_mean_of_pictu
 
 @pytest.mark.parametrize("floats, batches", [(16, [2, 2, 1]), (1, [1] * 5), (10**6, [5])])
 def test_large_probabilities_come_in_small_batches(tmp_path, monkeypatch, floats, batches):
-    monkeypatch.setattr(evaluation, "BATCH_FLOATS", floats)  # a picture has 4 pixels of 2 classes
+    monkeypatch.setattr(predictor, "SCORED_FLOATS", floats)  # a picture has 4 pixels of 2 classes
     ids = (np.arange(20).reshape(5, 1, 4) % 3 == 0).astype(np.uint8)
     predict = fake_predictor(tmp_path, ids[..., None].astype(np.float32), ["hair"])
     answer, sizes = predict._run, []

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segmentation import augmentation, datasets, input_pipeline
+from segmentation import augmentation, datasets, input_pipeline, predictor
 from segmentation.errors import InputError
 
 TABLE = np.arange(256, dtype=np.uint8)
@@ -161,6 +161,12 @@ def open_dataset(masks, chosen, ignore_class=None):
         seed=0,
         motion=None,
     )
+
+
+def test_validation_holds_no_more_probabilities_than_fit(monkeypatch):
+    monkeypatch.setattr(predictor, "SCORED_FLOATS", 32 * 32 * 2)
+    data = open_dataset(np.ones((6, 32, 32), np.uint8), ["hair"])
+    assert [len(data.train[0][0]), len(data.validation[0][0]), len(data.validation)] == [2, 1, 3]
 
 
 def test_a_dataset_knows_its_classes_their_colours_and_counts():

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import runpy
 
 import keras
@@ -147,15 +146,13 @@ def test_validation_data_keep_their_own_labels_and_their_distance(folder, tmp_pa
     other.write_bytes(shards[0].read_bytes())
     labels.write(tmp_path / "labels.txt", ["none", "bar", "disc"])
     given = ["-l", str(folder / "labels.txt"), "--model", "tiny", "-s", "64"]
-    relative = os.path.relpath(shards[0])
     for options, message in (
         (["-d", str(shards[1]), "--val_tfrecord_data", str(other)], "have other classes"),
-        (["-d", str(folder / "*.tfrecord"), "--val_tfrecord_data", str(shards[0])], "belongs to"),
-        (["-d", relative, "--val_tfrecord_data", str(shards[0])], "belongs to"),
+        (["-d", str(folder / "*.tfrecord"), "--val_tfrecord_data", str(shards[0])], "are in"),
     ):
         with pytest.raises(InputError, match=message):
             train_full.main([*options, *given])
     (tmp_path / "labels.txt").unlink()
-    with pytest.raises(InputError, match="are the same"):
+    with pytest.raises(InputError, match="other.tfrecord: .* of its .* pictures are in"):
         train_full.main(["-d", str(shards[0]), "--val_tfrecord_data", str(other), *given])
     assert not list(tmp_path.rglob("*.keras"))

@@ -215,6 +215,7 @@ def test_mistakes_get_one_line_before_anything_is_trained(earlier, data, options
         ["--stage", "fine_tune", "--lr", "0.1"],
         ["--aux_weight", "0.3"],
         ["--warm_up", "0.1", "--schedule", "constant"],
+        ["--validation_split", "0.1", "--val_img_file", "others.npy"],
     ],
 )
 def test_options_that_do_not_go_together_are_refused(options):

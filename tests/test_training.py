@@ -188,6 +188,20 @@ def test_a_class_has_a_default_output_of_its_own(tmp_path, monkeypatch):
     assert training.output_path(None, ["hair", "face"]) == Path("artifacts/model.keras")
 
 
+@pytest.mark.parametrize("folder", ["out", "logs"])
+def test_a_folder_that_cannot_be_written_to_is_told_before_the_first_epoch(data, folder):
+    (data / folder).touch()  # the superuser, as whom tests may run, is refused nothing
+    with pytest.raises(InputError, match=f"{folder}/.*: cannot be written"):
+        train("--epochs", "1", "-o", "out/hair.keras")
+
+
+def test_the_logs_of_another_run_of_the_same_name_stay(data):
+    train("--epochs", "1", "-o", "one/hair.keras")
+    logged = list((data / "logs/hair").rglob("events*"))
+    train("--epochs", "1", "-o", "two/hair.keras")
+    assert logged and all(path.exists() for path in logged)
+
+
 def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_model(data, monkeypatch):
     train("--epochs", "1", "--schedule", "constant")
     before = (data / "artifacts/hair.keras").read_bytes()
