@@ -9,8 +9,10 @@ def start_keras():
     """Import Keras and start its backend: TensorFlow announces itself, here to nobody."""
     with silenced():
         import keras
+        from absl import logging
 
         keras.ops.ones(1)
+    logging.set_verbosity(logging.ERROR)  # Keras warns of .h5 at every epoch that is kept
 
 
 # Never closed: a library's log handler keeps hold of what was stderr when it was imported.
