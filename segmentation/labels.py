@@ -12,7 +12,6 @@ from segmentation.errors import InputError
 
 HEADER = "idx\tlabel"
 IGNORED = 255  # in a mask: no class, left out of losses and metrics (PASCAL VOC's convention)
-DEFAULT_CLASS = "hair"
 BACKGROUND_NAMES = ("background", "none")
 # The colours of LFW's part labels; their blue background is black here, to let a picture through.
 KNOWN_COLORS = {"hair": [255, 0, 0], "face": [0, 255, 0]}
@@ -264,13 +263,13 @@ def choose(names, text=None, ignore_class=None):
 
     Args:
         names: all class names of the data, background first.
-        text: of the option, or None: hair where the data has it, else all but the background and
-            the ignored class.
+        text: of the option, or None: all but the background and the ignored class; of hair and
+            face hair alone.
         ignore_class: a class id, or None.
     """
     if text is None:
         others = [name for index, name in enumerate(names) if index not in (0, ignore_class)]
-        return [DEFAULT_CLASS] if DEFAULT_CLASS in others else others
+        return ["hair"] if set(others) == {"hair", "face"} else others
     if text.strip() in names:
         return [text.strip()]
     return [name.strip() for name in text.split("|" if "|" in text else ",")]

@@ -25,7 +25,9 @@ def add(parser):
         help="128, or 384x480 for height x width (default: of the arrays; of TFRecords 768)",
     )
     data.add_argument(
-        "--classes", help="names from labels.txt, like hair,face or a|b (default: hair, else all)"
+        "--classes",
+        metavar="NAMES",
+        help="from labels.txt, like hair,face or a|b (default: all, but of hair and face hair)",
     )
     data.add_argument(
         "--ignore_class", type=command_line.whole, metavar="ID", help="left out of loss and scores"

@@ -244,6 +244,8 @@ def test_all_classes_are_chosen_but_the_background_and_the_ignored_one():
     names = ["none", "wall", "sky", "tree"]
     assert labels.choose(names) == ["wall", "sky", "tree"]
     assert labels.choose(names, ignore_class=2) == ["wall", "tree"]
+    assert labels.choose(["background", "hair", "hat"]) == ["hair", "hat"]
+    assert labels.choose(["background", "hair", "face"]) == ["hair"]
     assert labels.choose(["background", "hair", "face"], ignore_class=2) == ["hair"]
     assert labels.choose(["background", "hair", "face"], ignore_class=1) == ["face"]
 
