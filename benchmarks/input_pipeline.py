@@ -4,7 +4,8 @@
 
 That project decoded, resized, padded to twice the size by reflection, rotated, zoomed and cropped
 back, picture and mask alike, and made three one-hot targets; ours is one warp each and class ids.
-Both use two threads and the same records, in one run of a minute or two; the best of three counts.
+Both use as many threads as training, and the same records, in one run of a minute or two; the best
+of three counts.
 """
 
 import sys

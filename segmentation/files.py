@@ -30,9 +30,9 @@ def workspace_beside(path):
         InputError: if its folder cannot be made or written to, or the disk is full.
     """
     path = Path(path)
-    missing = [folder for folder in path.parents if not folder.exists()]
-    workspace = None
+    missing, workspace = [], None
     try:
+        missing = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(parents=True, exist_ok=True)
         for leftover in path.parent.glob(f".{glob.escape(path.name)}.*{UNFINISHED}"):
             shutil.rmtree(leftover, ignore_errors=True)

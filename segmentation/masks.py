@@ -88,7 +88,7 @@ def read(path, size):
     lossy = str(path).lower().endswith(LOSSY)
     if lossy and not {legend.color(code) for code in shown} <= {BLACK, WHITE, *PART_COLORS}:
         raise InputError(
-            f"{path}: the values {_listed(shown)} fit no mask format that such a file can hold "
+            f"{path}: the values {_listed(shown)} fit no mask format that such files can hold "
             f"({BLENDED})"
         )
     return codes, legend, shown, (image.height, image.width)

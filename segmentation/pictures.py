@@ -8,7 +8,8 @@ from PIL import Image, ImageOps
 
 from segmentation.errors import InputError
 
-pi_heif.register_heif_opener()  # an iPhone's own format, which Pillow alone does not read
+Image.init()  # first what Pillow reads by itself: AVIF and HEIC share a container
+pi_heif.register_heif_opener()  # an iPhone's own format
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jfif .png .ppm .pgm .pbm .pnm .bmp .gif .tif .tiff .webp .avif .heic .heif".split()

@@ -149,13 +149,13 @@ def output_path(output, chosen):
     """
     name = re.sub(r"\W+", "_", chosen[0]) if len(chosen) == 1 else "model"
     output = Path(output or f"artifacts/{name}.keras")
+    for path in (output, run.log_dir(output)):
+        with files.workspace_beside(path):  # which says at once what would stop the first epoch
+            pass
     if output.suffix not in model_card.MODEL_SUFFIXES or output.is_dir():
         raise InputError(
             f"{output}: name a file that ends in {' or '.join(model_card.MODEL_SUFFIXES)}"
         )
-    for path in (output, run.log_dir(output)):
-        with files.workspace_beside(path):  # which says at once what would stop the first epoch
-            pass
     model_card.require_own(output)
     return output
 

@@ -27,7 +27,7 @@ def add(parser):
     data.add_argument(
         "--classes",
         metavar="NAMES",
-        help="from labels.txt, like hair,face or a|b (default: all, but of hair and face hair)",
+        help="from labels.txt, like hair,face or a|b (default: all; hair of hair and face)",
     )
     data.add_argument(
         "--ignore_class", type=command_line.whole, metavar="ID", help="left out of loss and scores"
@@ -127,7 +127,7 @@ def complete(parser, args):
     if args.validation_split is None:
         args.validation_split = VALIDATION_SPLIT
     elif args.val_img_file or args.val_tfrecord_data:
-        parser.error("--validation_split holds pictures out, and so do files to validate on")
+        parser.error("--validation_split means nothing beside files to validate on")
     if args.flip_up_down and not args.augment:
         parser.error("--flip_up_down is an augmentation: leave out --no_augment")
     if args.aux_weight and not args.aux_classes:

@@ -355,6 +355,8 @@ def test_masks_without_any_class_are_an_error(tmp_path, capsys, ids, more):
     scene_set(tmp_path, {"a": ids, "b": ids})
     with pytest.raises(InputError, match=f"annotations: no mask shows a class{more}"):
         run(capsys, *argv(tmp_path))
+    with pytest.raises(InputError, match="shows a class of --whitelist$"):
+        run(capsys, *argv(tmp_path, "out/room.tfrecord", "-w", "bed", "-t", 0))
     assert not (tmp_path / "out").exists()
 
 

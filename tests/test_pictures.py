@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from segmentation import masks, pictures
 from segmentation.errors import InputError
@@ -100,6 +100,16 @@ def test_a_turned_picture_of_an_iphone_is_turned_once(tmp_path):
     (tmp_path / "half.heic").write_bytes(path.read_bytes()[:-30])
     with pytest.raises(InputError, match="half.heic: "):
         pictures.read(tmp_path / "half.heic")
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="a Pillow without AVIF")
+def test_an_avif_that_calls_itself_an_image_file_only_is_read(tmp_path):
+    path = tmp_path / "a.avif"
+    Image.fromarray(RED_LEFT).save(path)
+    data = path.read_bytes()
+    assert data[4:12] == b"ftypavif"
+    path.write_bytes(data[:8] + b"mif1" + data[12:])  # the brand that HEIC may have as well
+    assert (pictures.read(path)[:, 1] > (200, -1, -1)).all()
 
 
 def test_progressive_and_adobe_cmyk_jpeg(tmp_path):

@@ -1,10 +1,12 @@
 """Runs: what they write, that they resume to the same weights, and how they end."""
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import keras
@@ -189,8 +191,16 @@ def test_a_class_has_a_default_output_of_its_own(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("folder", ["out", "logs"])
-def test_a_folder_that_cannot_be_written_to_is_told_before_the_first_epoch(data, folder):
-    (data / folder).touch()  # the superuser, as whom tests may run, is refused nothing
+def test_a_folder_that_cannot_be_written_to_is_told_before_anything(data, folder, monkeypatch):
+    make = tempfile.mkdtemp
+
+    def refuse(suffix, prefix, parent):  # the superuser, as whom tests may run, is refused nothing
+        if parent.name == folder:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return make(suffix, prefix, parent)
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    monkeypatch.setattr(training.nets, "build", None)
     with pytest.raises(InputError, match=f"{folder}/.*: cannot be written"):
         train("--epochs", "1", "-o", "out/hair.keras")
 

@@ -7,11 +7,11 @@ from string import Template
 from segmentation import files
 
 VERSION = "1"  # of what an app relies on: names, layout and meaning of input and output
-# The code below decides at the size of the output, which is what a phone can do in time.
+# The code of the contracts decides at the size of the output: enlarging takes a phone long.
 ENLARGE = (
     "enlarge the probabilities bilinearly to the size of the input, as was done when the model was "
-    "measured; the code below decides without, which makes borders coarser; an export with "
-    "--full_resolution needs neither"
+    "measured; code that decides first draws coarser borders; an export with --full_resolution "
+    "gives them in that size"
 )
 TEMPLATES = Path(__file__).parent / "contracts"
 
