@@ -11,7 +11,6 @@ and the exit status is then 2. Models: .keras .h5 .tflite .pb .mlpackage and Sav
 About 30 pictures of 250 px a second.
 """
 
-from collections import Counter
 from pathlib import Path
 
 from segmentation import command_line
@@ -80,19 +79,9 @@ def find_pictures(inputs):
     paths = []
     for path in inputs:
         if path.is_dir():
-            found = pictures.find(path)
-            known = set(found)
-            others = Counter(
-                other.suffix.lower() or "without suffix"
-                for other in path.iterdir()
-                if other.is_file() and other not in known and not other.name.startswith(".")
-            )
-            left_out = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items()))
+            found = pictures.find(path, command_line.say)
             if not found:
-                there = f" ({left_out}; save them as JPEG or PNG)" if others else ""
-                raise InputError(f"{path}: no pictures in this folder{there}; name another")
-            if others:
-                command_line.say(f"{path}: left out {left_out}; .jpg, .png and .heic are read")
+                raise InputError(f"{path}: no pictures in this folder; name another")
             paths += found
         elif path.is_file():
             paths.append(path)

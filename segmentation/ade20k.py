@@ -91,8 +91,8 @@ def prepare(
             "with --whitelist"
         )
     needed = required(threshold, len(names) - 1) if whitelist else None
-    images = pairing.by_stem(pictures.find(image_dir))
-    annotations = pairing.by_stem(pictures.find(annotation_dir))
+    images = pairing.by_stem(pictures.find(image_dir, say))
+    annotations = pairing.by_stem(pictures.find(annotation_dir, say))
     stems, *lone = pairing.match(images, annotations, image_dir, annotation_dir)
     pairing.say_lone(*lone, say)
     known_ids = np.zeros(256, bool)

@@ -32,8 +32,12 @@ class Pair(NamedTuple):
     mask: Path
 
 
-def find_pairs(data_dir):
+def find_pairs(data_dir, say=lambda line: None):
     """Pair the pictures and masks of one folder by stem.
+
+    Args:
+        data_dir: the folder.
+        say: called with a line about what is left out.
 
     Returns:
         `(pairs, lone_pictures, lone_masks)`: a list of `Pair` sorted by stem, and the paths
@@ -46,7 +50,7 @@ def find_pairs(data_dir):
     people = data_dir / "lfw_funneled"
     if (data_dir / "images").is_dir() and (data_dir / "masks").is_dir():
         image_dir, mask_dir = data_dir / "images", data_dir / "masks"
-        by_stem = pairing.by_stem(pictures.find(image_dir))
+        by_stem = pairing.by_stem(pictures.find(image_dir, say))
         group_of = _mapped_groups(data_dir)
         if group_of and not group_of.keys() & by_stem.keys():
             raise InputError(
@@ -56,11 +60,11 @@ def find_pairs(data_dir):
     elif people.is_dir() and (data_dir / "parts_lfw_funneled_gt_images").is_dir():
         image_dir, mask_dir = people, data_dir / "parts_lfw_funneled_gt_images"
         folders = sorted(path for path in people.iterdir() if path.is_dir())
-        by_stem = pairing.by_stem([path for folder in folders for path in pictures.find(folder)])
+        by_stem = pairing.by_stem([path for each in folders for path in pictures.find(each, say)])
         group_of = {stem: path.parent.name for stem, path in by_stem.items()}
     else:
         raise InputError(_no_layout(data_dir))
-    mask_by_stem = pairing.by_stem(pictures.find(mask_dir))
+    mask_by_stem = pairing.by_stem(pictures.find(mask_dir, say))
     stems, lone_pictures, lone_masks = pairing.match(by_stem, mask_by_stem, image_dir, mask_dir)
     pairs = [
         Pair(stem, group_of.get(stem) or _lfw_person(stem), by_stem[stem], mask_by_stem[stem])
@@ -86,7 +90,7 @@ def find_all_pairs(data_dirs, say):
     for data_dir in data_dirs:
         if [Path(other).resolve() for other in data_dirs].count(Path(data_dir).resolve()) > 1:
             raise InputError(f"{data_dir} is given twice: its pictures would count double")
-        found = find_pairs(data_dir)
+        found = find_pairs(data_dir, say)
         for everything, new in zip((pairs, lone_pictures, lone_masks), found, strict=True):
             everything.extend(new)
     pairing.say_lone(lone_pictures, lone_masks, say)

@@ -1,5 +1,6 @@
 """Reading any picture file as RGB bytes, resizing it, and finding the pictures in a folder."""
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,14 @@ class UnreadableError(InputError):
     """A damaged file or pair of files. Whoever reads a whole set may name it and leave it out."""
 
 
-def find(folder):
+def find(folder, say=lambda line: None):
     """Return the pictures of a folder (not of its subfolders), sorted by name, as paths.
 
     Hidden files are left out: macOS puts a `._0001.jpg` beside a `0001.jpg` on foreign disks.
+
+    Args:
+        folder: where to look.
+        say: called with a line that counts the other files, if there are any.
 
     Raises:
         InputError: if there is no such folder.
@@ -35,11 +40,12 @@ def find(folder):
         entries = sorted(folder.iterdir())
     except OSError as error:
         raise InputError(f"{folder}: no readable folder ({error.strerror})") from None
-    return [
-        path
-        for path in entries
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    ]
+    visible = [path for path in entries if path.is_file() and not path.name.startswith(".")]
+    kinds = Counter(path.suffix.lower() or "without suffix" for path in visible)
+    others = [f"{count} {kind}" for kind, count in sorted(kinds.items()) if kind not in SUFFIXES]
+    if others:
+        say(f"{folder}: left out {', '.join(others)}; .jpg, .png and .heic are read")
+    return [path for path in visible if path.suffix.lower() in SUFFIXES]
 
 
 def sample(folder, img_size, count):

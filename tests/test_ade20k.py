@@ -364,7 +364,9 @@ def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
     scene_set(tmp_path, {"a": [1], "b": [1], "c": [1]})
     (tmp_path / "images/b.jpg").unlink()
     (tmp_path / "annotations/c.png").unlink()
+    (tmp_path / "images/d.dng").touch()
     result, _, err = run(capsys, *argv(tmp_path))
+    assert "images: left out 1 .dng" in err
     assert result["unpaired"] == {"pictures": 1, "masks": 1}
     assert "no partner for 1 picture: c.jpg" in err and "no partner for 1 mask: b.png" in err
 
