@@ -158,10 +158,16 @@ def with_aux_head(model, num_classes):
 
     from nets.blocks import probabilities
 
-    of_mask = keras.Model(model.input, model.get_layer(OUTPUT).output).layers
-    score = [layer for layer in of_mask if isinstance(layer, keras.layers.Conv2D)][-1]
-    aux = probabilities(score.input, num_classes, score=f"{AUX}_score", name=AUX)
+    aux = probabilities(features(model), num_classes, score=f"{AUX}_score", name=AUX)
     return keras.Model(model.input, [*model.outputs, aux], name=model.name)
+
+
+def features(model):
+    """Return what the classes of `mask` are scored from, a tensor `(batch, h, w, channels)`."""
+    import keras
+
+    of_mask = keras.Model(model.input, model.get_layer(OUTPUT).output).layers
+    return [layer for layer in of_mask if isinstance(layer, keras.layers.Conv2D)][-1].input
 
 
 def inference_model(model):

@@ -71,6 +71,12 @@ def train(args, stages, weights, report):
         model = nets.build(args.model, img_size, len(classes), **arguments)
     except ValueError as error:
         raise InputError(f"--model {args.model}: {error}") from None
+    features = nets.features(model).shape[-1]
+    if features < len(classes):
+        report.say(
+            f"{len(classes)} classes are scored from {features} features, which may not tell them "
+            "apart; a larger --alpha, of mobile_unet --alpha_up, gives more"
+        )
     heads = nets.heads(args.model)
     if aux_chosen:
         aux_classes, _ = labels.channels(source.labels, aux_chosen, args.ignore_class)

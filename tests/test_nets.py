@@ -113,6 +113,18 @@ def test_macs_by_hand():
     assert nets.macs(keras.Model(image, x)) == 16 * 108 + 16 * 36 + 16 * 32 + 128 * (8 + 8)
 
 
+@pytest.mark.parametrize(
+    ("network", "arguments", "channels"),
+    [
+        ("mobile_unet", {"alpha": 0.5}, 4),
+        ("mobile_unet", {"alpha": 0.5, "alpha_up": 1}, 16),
+        ("icnet", {"alpha": 0.25}, 32),
+    ],
+)
+def test_features_are_what_the_mask_is_scored_from(network, arguments, channels):
+    assert nets.features(nets.build(network, (192, 192), 12, **arguments)).shape[-1] == channels
+
+
 def icnet(img_size=(192, 224), num_classes=3, alpha=0.25):
     return nets.build("icnet", img_size, num_classes, alpha=alpha)
 

@@ -276,9 +276,10 @@ def test_patience_ends_a_run_after_so_many_epochs_without_a_better_one(trained, 
     assert found.is_over() == over
 
 
-def test_several_classes_get_a_background_channel_and_h5_is_a_format(data, caplog):
+def test_several_classes_get_a_background_channel_and_h5_is_a_format(data, caplog, capsys):
     write_arrays(data / "data", shown=2)
-    train("--epochs", "1", "--classes", "hair,face", "-o", "out/both.h5")
+    train("--epochs", "1", "--classes", "hair,face", "--alpha", "0.25", "-o", "out/both.h5")
+    assert "3 classes are scored from 2 features" in capsys.readouterr().err
     assert "HDF5" not in caplog.text  # whoever names an .h5 need not be told at every epoch
     assert nets.load("out/both.h5").output_shape == (None, 32, 32, 3)
     card = json.loads((data / "out/both.json").read_text())
