@@ -288,7 +288,8 @@ def print_result(result):
 
 
 def run(main):
-    """Call `main()` and exit: 0 done, 2 a mistake that the user can mend, 130 interrupted.
+    """Call `main()` and exit: 0 done, 2 a mistake that the user can mend, 130 interrupted, 1 if
+    nobody reads the output any more.
 
     Any other exception is a fault of ours: its traceback shows and the status is 1.
     """
@@ -300,4 +301,7 @@ def run(main):
     except KeyboardInterrupt:
         say("interrupted")
         status = 130
+    except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
     sys.exit(status)

@@ -351,3 +351,14 @@ def test_a_mistake_is_one_line_without_traceback_and_status_2(tmp_path):
     done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_seen_enough_gets_no_traceback(tmp_path):
+    # More than a pipe holds, so that the command is still writing when `head` has gone.
+    names = "".join(f"{index}\t{'x' * 500} {index}\n" for index in range(1, 251))
+    (tmp_path / "labels.txt").write_text("idx\tlabel\n0\tnone\n" + names)
+    argv = [sys.executable, "data.py", "ade20k", "-l", tmp_path / "labels.txt", "--list_labels"]
+    writer = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert writer.stdout.read(3) == b"  1"
+    writer.stdout.close()
+    assert writer.stderr.read() == b"" and writer.wait() == 1
