@@ -128,10 +128,10 @@ def prepare(
         if not kept:
             raise InputError(_nothing_kept(shown, needed, threshold, skipped))
         if not pixels[1 : len(names)].any():
-            of, more = " of --whitelist" if whitelist else "", ""
+            more = " of --whitelist" if whitelist else ""
             if pixels[labels.IGNORED] and not whitelist:
                 more = "; objects of black and white masks must be 1: 255 is no class"
-            raise InputError(f"{annotation_dir}: no mask shows a class{of}{more}")
+            raise InputError(f"{annotation_dir}: no mask shows a class{more}")
         if kept < num_shards:
             raise InputError(f"--num_shards {num_shards} for {kept} pictures: some would be empty")
         targets = tfrecords.shard_paths(output, num_shards)

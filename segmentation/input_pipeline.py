@@ -117,16 +117,18 @@ def open_dataset(
         "ignored_class": None if ignore_class is None else data.labels[ignore_class],
         "validation_rows": validation_rows.tolist(),
     }
-    of_batches = {"targets": targets, "batch_size": batch_size, "img_size": img_size}
+    of_batches = {"targets": targets, "img_size": img_size}
     return Dataset(
         TrainingBatches(
-            data, rows, seed=seed, motion=motion, steps_per_epoch=steps_per_epoch, **of_batches
+            data,
+            rows,
+            seed=seed,
+            motion=motion,
+            steps_per_epoch=steps_per_epoch,
+            batch_size=batch_size,
+            **of_batches,
         ),
-        Batches(
-            validation,
-            validation_rows,
-            **of_batches | {"batch_size": at_once},
-        ),
+        Batches(validation, validation_rows, batch_size=at_once, **of_batches),
         img_size,
         classes,
         [labels.colors(data.labels)[data.labels.index(name)] for name in classes],

@@ -97,6 +97,8 @@ def test_files_of_a_folder_that_are_no_pictures_are_counted(tmp_path, capsys):
     with pytest.raises(InputError, match="no pictures in this folder"):
         predict.find_pictures([tmp_path])
     assert "left out 2 .dng, 1 .mov, 1 without suffix; .jpg" in capsys.readouterr().err
+    (tmp_path / "b.jpg").touch()
+    assert predict.find_pictures([tmp_path]) == [tmp_path / "b.jpg"]
 
 
 def test_inputs_that_are_not_there_are_named(tmp_path):
