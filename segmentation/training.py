@@ -240,11 +240,12 @@ def _open_sources(args):
     own = [Path(data).with_name("labels.txt") for data in (path, other) if data]
     alike = all(each.exists() for each in own) and len({each.read_bytes() for each in own}) == 1
     theirs = given if alike or not own[-1].exists() else None
-    if not args.tfrecord_data:
+    if args.tfrecord_data:
+        source = tfrecords.open_records(path, given)
+        validation = other and tfrecords.open_records(other, theirs)
+    else:
         source = datasets.open_arrays(path, args.mask_file, given)
-        return source, other and datasets.open_arrays(other, args.val_mask_file, theirs)
-    source = tfrecords.open_records(path, given)
-    validation = other and tfrecords.open_records(other, theirs)
+        validation = other and datasets.open_arrays(other, args.val_mask_file, theirs)
     shared = validation and validation.shared(source)
     if shared:
         raise InputError(

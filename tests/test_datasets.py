@@ -40,6 +40,18 @@ def test_without_names_rows_are_numbered_and_groups_unknown(tmp_path):
     assert arrays.stems == ["0", "1", "2"] and arrays.groups == ["", "", ""]
 
 
+def test_pictures_that_two_sets_share_are_counted(tmp_path):
+    folders = [tmp_path / name for name in ("few", "many", "wide")]
+    for folder, size in zip(folders, [(2, 32), (3, 32), (3, 16)], strict=True):
+        folder.mkdir()
+        prepared(folder, *size)
+    few, many, wide = (
+        datasets.open_arrays(folder / f"images-{height}x64.npy")
+        for folder, height in zip(folders, (32, 32, 16), strict=True)
+    )
+    assert few.shared(many) == many.shared(few) == 2 and many.shared(wide) == 0
+
+
 def test_other_places_can_be_given(tmp_path):
     image_path, mask_path, _, label_path = prepared(tmp_path)
     own = image_path.rename(tmp_path / "faces.npy")

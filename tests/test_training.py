@@ -326,7 +326,8 @@ def test_mobile_unet_learns_at_all(data):
         (["--batch_size", "100"], "lower --batch_size"),
         (["-o", "out/hair.tflite"], "ends in .keras or .h5"),
         (["--validation_split", "0"], "cannot be split"),
-        (["--val_img_file", "other/images-32.npy"], "have other classes"),
+        (["--val_img_file", "other/images-64.npy"], "have other classes"),
+        (["--val_img_file", "data/images-32.npy"], "20 of its 20 pictures are in"),
         (["--fine_tune_checkpoint", "nowhere.keras"], "nowhere.keras: no such file"),
         (["--class_weights", "nowhere.json"], "--class_weights is none, balanced or a file"),
         (["--class_weights", "balanced", "--loss", "dice"], "has nothing to weigh"),
@@ -334,7 +335,7 @@ def test_mobile_unet_learns_at_all(data):
     ],
 )
 def test_mistakes_get_one_line_and_write_nothing(data, options, message):
-    write_arrays(data / "other")
+    write_arrays(data / "other", size=64)
     (data / "other/labels.txt").write_text("idx\tlabel\n0\tnone\n1\thair\n2\tcat\n")
     with pytest.raises(InputError, match=message) as error:
         train("--epochs", "1", *options)
