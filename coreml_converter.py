@@ -132,6 +132,7 @@ def convert(args):
             author=args.author,
             licence=args.licence,
             pictures=pictures,
+            ignored_class=reference.ignored_class,
         )
         contract.write(
             path,

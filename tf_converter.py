@@ -168,6 +168,7 @@ class Export:
         self.drawn = args.check_images is None
         self.img_size, self.output_size = reference.img_size, model.output_shape[1:3]
         self.classes, self.colors = reference.classes, reference.colors
+        self.ignored_class = reference.ignored_class
         self.two_channels = args.two_channels
         if self.two_channels and len(self.classes) > 1:
             raise InputError(
@@ -216,6 +217,7 @@ class Export:
             colors=colors,
             precision=precision,
             calibration=calibration,
+            ignored_class=self.ignored_class,
         )
         limits = PRECISIONS[precision]
         parity.require_telling(expected, limits, path)

@@ -79,7 +79,8 @@ def prepare(
             picture is kept.
     """
     start = time.perf_counter()
-    output, label_path = Path(output), Path(output).with_name("labels.txt")
+    output = Path(output)
+    label_path = output.parent / "labels.txt"
     if output.suffix != tfrecords.SUFFIX or output.is_dir():
         raise InputError(f"{output}: name a file that ends in {tfrecords.SUFFIX}")
     known, _ = labels.read_object_info(label_filename)

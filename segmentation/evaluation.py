@@ -114,14 +114,13 @@ def target_of(predict, pairs):
     Raises:
         InputError: if the data lacks a class of the model.
     """
-    card = predict.card or {}
-    ignored = card.get("ignored_class")  # by name: other data may number it otherwise
-    ignores_background = ignored is not None and labels.is_background(ignored)
-    if ignores_background:
+    ignored = predict.ignored_class  # by name: other data may number it otherwise
+    has_background = labels.is_background(predict.classes[0])
+    left_out = len(predict.classes) > 1 and not has_background
+    if left_out or (ignored is not None and labels.is_background(ignored)):
         ignore_class = 0
     else:
         ignore_class = pairs.labels.index(ignored) if ignored in pairs.labels else None
-    has_background = labels.is_background(predict.classes[0])
     chosen = predict.classes[1:] if has_background else predict.classes
     try:
         channels, table = labels.channels(pairs.labels, chosen, ignore_class)

@@ -151,7 +151,7 @@ class Batches(keras.utils.PyDataset):
     """Batches of prepared data, for any Keras backend.
 
     Yields `(batch, H, W, 3)` uint8 RGB and `(batch, H, W)` uint8 channel ids, 255 where ignored;
-    for a network of several outputs a tuple of ids, as all scores are enlarged to meet them.
+    for a network of several outputs a tuple of ids, each at the stride of its target.
 
     Args:
         data: `datasets.Arrays` or `tfrecords.Records`.

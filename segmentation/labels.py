@@ -69,13 +69,18 @@ def is_background(name):
 
 
 def check(names):
-    """Raise InputError unless `names` can be the classes of masks: background first, no repeats."""
+    """Raise InputError unless `names` can be the classes of masks: one background, no repeats."""
     if not names or not is_background(names[0]):
         found = repr(names[0]) if names else "nothing"
         raise InputError(f"class 0 must be called 'background' or 'none', not {found}")
     if len(names) > IGNORED:
         raise InputError(f"{len(names)} class names; a mask holds {IGNORED} at most")
-    for name in names:
+    for index, name in enumerate(names):
+        if index and is_background(name):
+            raise InputError(
+                f"class {index} cannot be called '{name}', which is what belongs to no class: "
+                "rename it"
+            )
         if not name or name != name.strip() or re.search(r"[\t\r\n]", name):
             raise InputError(f"{name!r} is no class name: empty, or blanks around or tabs in it")
         if names.count(name) > 1:
@@ -113,7 +118,8 @@ def read_object_info(path):
     `label`), and `Ratio`, if it is known. A class of id 0 is what belongs to none.
 
     Returns:
-        `(names, shares)`: `{id: name}`, ids 1..254, names without surrounding blanks, and
+        `(names, shares)`: `{id: name}`, ids 1..254, and 0 if it is called `background` or `none`,
+        names without surrounding blanks, and
         `{id: share}` of all pixels, 0..1, empty if the file does not say.
 
     Raises:
@@ -144,8 +150,9 @@ def read_object_info(path):
                 shares[index] = float(row.get("ratio", ""))
             except ValueError:
                 raise InputError(f"{where}: its ratio is no number") from None
-    names.pop(0, None)
-    if not names:
+    if not is_background(names.get(0, "")):
+        names.pop(0, None)
+    if not any(names):
         raise InputError(f"{path}: names no class")
     return names, shares
 
@@ -159,19 +166,19 @@ def whitelist(names, text=None):
             `:`; None keeps each class.
 
     Returns:
-        `(class_names, table)`: `none` and the classes in the order given, a merged one called by
-        its first member; `(256,)` uint8 for `table[mask]`, in which what is not named maps to 0
-        and 255 to 255.
+        `(class_names, table)`: `none`, or what class 0 is called, and the classes in the order
+        given, a merged one called by its first member; `(256,)` uint8 for `table[mask]`, in which
+        what is not named maps to 0 and 255 to 255.
 
     Raises:
         InputError: for unknown names (all of them, with the nearest ones), an empty one, or one
             that is given twice.
     """
     if text is None:
-        groups = [[names[index]] for index in sorted(names)]
+        groups = [[names[index]] for index in sorted(names) if index]
     else:
         groups = [[name.strip() for name in part.split(":")] for part in text.split("|")]
-    ids = {name: index for index, name in names.items()}
+    ids = {name: index for index, name in names.items() if index}
     given = [name for group in groups for name in group]
     if "" in given:
         raise InputError(f"a name in the whitelist {text!r} is empty: one | or : too many")
@@ -188,7 +195,7 @@ def whitelist(names, text=None):
     table[IGNORED] = IGNORED
     for index, group in enumerate(groups, start=1):
         table[[ids[name] for name in group]] = index
-    class_names = ["none", *(group[0] for group in groups)]
+    class_names = [names.get(0, "none"), *(group[0] for group in groups)]
     check(class_names)
     return class_names, table
 
@@ -280,15 +287,15 @@ def of_channels(text, num_channels):
 
     Args:
         text: `hair,face`, or `a|b` where names hold commas.
-        num_channels: of the model. With several, a background is added where it is not named.
+        num_channels: of the model. With several, and one name too few, a background is added.
 
     Raises:
         InputError: if the number differs, or a name is empty, repeated or in the wrong place.
     """
     names = choose([], text)
-    if num_channels > 1 and not is_background(names[0]):
+    if len(names) == num_channels - 1 and not is_background(names[0]):
         names = ["background", *names]
-    check(names if num_channels > 1 else ["background", *names])
+    check(names if num_channels > 1 and is_background(names[0]) else ["background", *names])
     if len(names) != num_channels:
         raise InputError(
             f"--classes names {_listed(names)}, the model has {num_channels} "

@@ -62,7 +62,7 @@ def read(path, size):
         pictures.UnreadableError: if the file is damaged.
         InputError: if its colours cannot be those of a mask, whatever the rest of the set is.
     """
-    image = _plain(pictures.open_upright(path), path)
+    image = _plain(pictures.decode(path), path)
     counted = image.getcolors(MAX_COLORS)
     if counted is None:
         colors = [color for _, color in image.getcolors(image.width * image.height)]

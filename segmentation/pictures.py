@@ -73,12 +73,13 @@ def spread(total, count):
     return np.unique(np.linspace(0, total - 1, count).round().astype(int))
 
 
-def open_upright(path, name=None):
-    """Open and decode a picture file, turned as its EXIF orientation says.
+def decode(path, name=None, turned=True):
+    """Open and decode a picture file.
 
     Args:
         path: of the file, or an open one.
         name: that messages call it by; default: its path.
+        turned: as its EXIF orientation says.
 
     Returns:
         `PIL.Image.Image`, in the mode of the file.
@@ -91,7 +92,7 @@ def open_upright(path, name=None):
     try:
         with Image.open(path) as image:
             image.load()
-            return ImageOps.exif_transpose(image)
+            return ImageOps.exif_transpose(image) if turned else image
     except FileNotFoundError:
         raise UnreadableError(f"{name}: no such file") from None
     except Image.UnidentifiedImageError:
@@ -101,24 +102,25 @@ def open_upright(path, name=None):
         raise UnreadableError(f"{name}: cannot be read ({reason.splitlines()[0]})") from None
 
 
-def read(path, name=None):
+def read(path, name=None, turned=True):
     """Read a picture file as RGB.
 
-    EXIF orientation is applied; grey, palette and CMYK are converted, 16 bits scaled to 8; alpha
-    is dropped, not blended: what a phone's camera sees has none. Of an animation, the first frame.
+    Grey, palette and CMYK are converted, 16 bits scaled to 8; alpha is dropped, not blended: what
+    a phone's camera sees has none. Of an animation, the first frame.
 
     Args:
-        path: of the file, or an open one.
-        name: that messages call it by; default: its path.
+        path: as `decode`.
+        name: the same.
+        turned: the same.
 
     Returns:
         `(H, W, 3)` uint8, 0..255.
 
     Raises:
-        UnreadableError: an InputError, as `open_upright`, or for pixels without a known range.
+        UnreadableError: an InputError, as `decode`, or for pixels without a known range.
     """
     name = name or path
-    image = open_upright(path, name)
+    image = decode(path, name, turned)
     if image.mode in DEEP_GREY:
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > DEEP_WHITE:

@@ -27,6 +27,7 @@ class Predictor:
         card: the model card beside the artefact, or what was given in its place, or None.
         named: whether names and colours are those of the training, from the card or from inside
             the artefact; else they are made up.
+        ignored_class: name of the class that training left out, or None.
         only_ids: whether it gives class ids alone, as probabilities of 0 and 1.
         model: `keras.Model` for inference behind a `.keras` or `.h5` file, else None.
     """
@@ -41,6 +42,7 @@ class Predictor:
         self.only_ids = getattr(run, "only_ids", False)
         self.model = getattr(run, "model", None)
         self.classes, self.colors = known["classes"], known["colors"]
+        self.ignored_class = known.get("ignored_class")
 
     def __call__(self, images):
         """Return probabilities.
@@ -166,7 +168,8 @@ def _card(path, img_size, num_channels, inside, text):
                 f"{path}: it says itself that it finds {', '.join(inside['classes'])}; "
                 "omit --classes"
             )
-        return {"img_size": list(img_size), "classes": given, "colors": _colors(given)}
+        card = {"img_size": list(img_size), "classes": given, "colors": _colors(given)}
+        return card | (inside or {})
     card = model_card.read(path)
     if inside and inside["classes"] == [labels.BACKGROUND_NAMES[0], *card["classes"]]:
         card |= inside  # tf_converter.py --two_channels gave the model's one class a background
@@ -196,7 +199,7 @@ def _colors(classes):
 
 
 def _described_inside(metadata, num_channels):
-    """Return the classes and colours that our converters wrote into a file, or None."""
+    """Return what our converters wrote into a file, of a card's entries, or None."""
     try:
         found = {key: metadata[key] for key in ("classes", "colors")}
         for key, value in found.items():
@@ -205,7 +208,11 @@ def _described_inside(metadata, num_channels):
     except (KeyError, TypeError, ValueError):  # a file of another origin
         return None
     fit = all(isinstance(each, list) and len(each) == num_channels for each in found.values())
-    return found if fit else None
+    if not fit:
+        return None
+    if metadata.get("ignored_class"):
+        found["ignored_class"] = metadata["ignored_class"]
+    return found
 
 
 def _made_up(num_channels):

@@ -228,7 +228,8 @@ class Records:
             InputError: if the mask holds a class that the labels do not name.
         """
         picture, mask, name = self._parts(index, IMAGE, MASK)
-        image, ids = pictures.read(io.BytesIO(picture), name), self._ids(mask, name)
+        # Not turned: TensorFlow's decoders, and builders of records that rely on them, ignore EXIF.
+        image, ids = pictures.read(io.BytesIO(picture), name, turned=False), self._ids(mask, name)
         if ids.shape != image.shape[:2]:
             raise pictures.UnreadableError(
                 pairing.different_sizes(f"mask of {name}", ids.shape, name, image.shape[:2])
@@ -313,7 +314,7 @@ def _stem(file_name):
 
 def _ids(encoded, name):
     """Decode a PNG of class ids; three equal channels, as the older project wrote, are one."""
-    ids = np.asarray(pictures.open_upright(io.BytesIO(encoded), name))
+    ids = np.asarray(pictures.decode(io.BytesIO(encoded), name, turned=False))
     if ids.ndim == 3 and (ids == ids[..., :1]).all():
         ids = ids[..., 0]
     if ids.ndim != 2 or ids.dtype != np.uint8:

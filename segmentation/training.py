@@ -85,7 +85,8 @@ def train(args, stages, weights, report):
     for stage in reversed(stages):  # a mistake in the last one shows at once, too
         _freeze(model, stage)
     if weights and not begun:
-        if Path(weights).resolve().with_suffix("") == output.resolve().with_suffix(""):
+        own = Path(weights).resolve().with_suffix("") == output.resolve().with_suffix("")
+        if own and weights != transfer.IMAGENET:
             raise InputError(f"{output}: would be trained over its own weights; name another -o")
         taken = transfer.load_weights(model, weights, args.model, classes)
         for line in taken.lines():
@@ -237,7 +238,7 @@ def _open_sources(args):
         else (args.img_file, args.val_img_file)
     )
     # Their own labels tell whether the two sets fit together, unless both have the same.
-    own = [Path(data).with_name("labels.txt") for data in (path, other) if data]
+    own = [Path(data).parent / "labels.txt" for data in (path, other) if data]
     alike = all(each.exists() for each in own) and len({each.read_bytes() for each in own}) == 1
     theirs = given if alike or not own[-1].exists() else None
     if args.tfrecord_data:

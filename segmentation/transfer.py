@@ -172,7 +172,7 @@ def _read(path):
 
 def card_of(weights):
     """Return the model card beside weights, if any; X.weights.h5 has that of X."""
-    if weights is None:
+    if weights in (None, IMAGENET):
         return None
     model_path = Path(str(weights).replace(".weights.h5", ".h5"))
     return model_card.read(model_path) if model_card.path_beside(model_path).exists() else None

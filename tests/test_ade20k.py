@@ -360,6 +360,14 @@ def test_masks_without_any_class_are_an_error(tmp_path, capsys, ids, more):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("output", [".", "room", "images.tfrecord"])
+def test_an_output_that_is_no_file_of_records_is_refused(tmp_path, monkeypatch, capsys, output):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "images.tfrecord").mkdir()
+    with pytest.raises(InputError, match=f"^{output}: name a file that ends in .tfrecord"):
+        run(capsys, "ade20k", "-i", ".", "-a", ".", "-l", "info.txt", "-o", output)
+
+
 def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
     scene_set(tmp_path, {"a": [1], "b": [1], "c": [1]})
     (tmp_path / "images/b.jpg").unlink()

@@ -95,7 +95,7 @@ def test_a_class_that_the_data_lacks_is_named(tmp_path):
 
 def test_the_ignored_class_of_the_training_counts_nowhere(tmp_path):
     predict = fake_predictor(tmp_path, np.zeros((1, 1, 4, 1), np.float32), ["hair"])
-    predict.card["ignored_class"] = "face"
+    predict.ignored_class = "face"
     _, table = evaluation.target_of(predict, pairs_of(np.zeros((1, 1, 4), np.uint8)))
     assert table[[0, 1, 2]].tolist() == [0, 1, 255]
 
@@ -104,9 +104,10 @@ def test_a_model_that_ignores_the_background_has_no_channel_for_it(tmp_path):
     ids = np.array([[[1, 2, 1, 0]]], np.uint8)
     p = np.array([[[[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.5, 0.5]]]], np.float32)
     predict, pairs = fake_predictor(tmp_path, p, ["face", "hair"]), pairs_of(ids)
-    predict.card["ignored_class"] = "none"  # as other data may call it
-    names, table = evaluation.target_of(predict, pairs)
-    assert names == ["face", "hair"]
+    for ignored in ("none", None):  # as other data may call it, or nobody may say
+        predict.ignored_class = ignored
+        names, table = evaluation.target_of(predict, pairs)
+        assert names == ["face", "hair"] and table[:3].tolist() == [255, 1, 0]
     counts = evaluation.measure(predict, pairs, table, silent)
     assert counts.confusion.tolist() == [[1, 0], [1, 1]]  # hair taken for face, face and hair found
     assert counts.crossentropy == pytest.approx(-sum(map(math.log, [0.1, 0.8, 0.7])) / 3, rel=1e-5)

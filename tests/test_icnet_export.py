@@ -78,7 +78,7 @@ def test_full_resolution_enlarges_within_the_graph(folder, images, expected, tmp
     assert "float32 [1, 192, 224, 3]" in contract_of(tmp_path / "room.tflite")
 
 
-def test_int8_is_near_and_small(folder, images, expected, tmp_path):
+def test_int8_is_near_and_a_byte_a_weight(folder, images, expected, tmp_path):
     calibration = ["--calibration_images", str(folder / "images-192.npy")]
     arguments = ["--format", "tflite", "--quantize", "int8", *calibration, "-o", str(tmp_path)]
     with pytest.MonkeyPatch.context() as patch:
@@ -86,6 +86,8 @@ def test_int8_is_near_and_small(folder, images, expected, tmp_path):
         assert tf_converter.main([str(folder / "room.keras"), *arguments]) == 0
     found = predictor.load(tmp_path / "room.tflite")(images)
     assert np.abs(found - expected).mean() < 0.1
+    weights = predictor.load(folder / "room.keras").model.count_params()
+    assert weights < (tmp_path / "room.tflite").stat().st_size < 2 * weights
     assert "uint8 [1, 48, 56, 3]" in contract_of(tmp_path / "room.tflite")
 
 

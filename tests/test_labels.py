@@ -11,7 +11,7 @@ from segmentation.errors import InputError
 NAMES = ["background", "hair", "face", "hat"]
 class_names = st.lists(
     st.text(st.characters(exclude_categories=("C", "Z")), min_size=1), max_size=20, unique=True
-).map(lambda names: ["none", *(name for name in names if name != "none")])
+).map(lambda names: ["none", *(name for name in names if not labels.is_background(name))])
 
 
 @given(class_names)
@@ -43,6 +43,7 @@ def test_blanks_line_ends_and_byte_order_marks_do_not_matter(tmp_path):
         ("idx\tlabel\n0\thair\n1\tface\n", "class 0"),
         ("idx\tlabel\n", "class 0"),
         ("idx\tlabel\n0\tnone\n1\thair\n2\thair\n", "'hair' is given twice"),
+        ("idx\tlabel\n0\tnone\n1\tBackground\n", "class 1 cannot be called 'Background'"),
         ("idx\tlabel\n0\tnone\n" + "".join(f"{i}\tc{i}\n" for i in range(1, 256)), "255 at most"),
     ],
 )
@@ -144,12 +145,13 @@ def test_channels_are_named_in_their_order():
     assert labels.of_channels("hair", 1) == ["hair"]
     assert labels.of_channels("hair, face", 3) == ["background", "hair", "face"]
     assert labels.of_channels("none|floor, flooring|wall", 3) == ["none", "floor, flooring", "wall"]
+    assert labels.of_channels("floor,wall", 2) == ["floor", "wall"]  # of one without background
 
 
 @pytest.mark.parametrize(
     ("text", "number", "message"),
     [
-        ("hair", 3, "names background, hair, the model has 3 channels"),
+        ("hair", 3, "names hair, the model has 3 channels"),
         ("hair,face", 1, "names hair, face, the model has 1 channel:"),
         ("hair,hair", 3, "given twice"),
         ("hair,", 3, "no class name"),
@@ -196,6 +198,8 @@ def test_object_info_is_read_without_the_blanks_of_the_real_one(tmp_path):
     names, shares = labels.read_object_info(path)
     assert names == {1: "wall", 22: "sofa, couch, lounge"} and shares == {1: 0.5, 22: 0.25}
     path.write_text("idx\tlabel\n0\tnone\n1\tsky\n")
+    assert labels.read_object_info(path) == ({0: "none", 1: "sky"}, {})
+    path.write_text("idx\tlabel\n0\tvoid\n1\tsky\n")
     assert labels.read_object_info(path) == ({1: "sky"}, {})
 
 
@@ -205,6 +209,7 @@ def test_object_info_is_read_without_the_blanks_of_the_real_one(tmp_path):
         ("", "first line must name the columns"),
         ("wall\nfloor\n", "first line must name the columns"),
         ("Idx\tName\n", "names no class"),
+        ("Idx\tName\n0\tnone\n", "names no class"),
         ("Idx\tName\n1\n", "line 2: expected an id below 255 and a name"),
         ("Idx\tName\n255\tx\n", "line 2: expected an id below 255"),
         ("Idx\tName\n1\tx\n1\ty\n", "line 3: the class 1 'y' is named before"),
@@ -225,6 +230,7 @@ def test_a_whitelist_gives_names_and_a_table():
     found, table = labels.whitelist(names, "person|truck : car:van")
     assert found == ["none", "person", "truck"]  # a merged group is called by its first member
     assert table[[0, 1, 2, 5, 9, 12, 255]].tolist() == [0, 1, 2, 2, 2, 0, 255]
+    assert labels.whitelist({0: "background"} | names, "sea")[0] == ["background", "sea"]
     found, table = labels.whitelist(names)
     assert found == ["none", *names.values()]
     assert table[[0, 1, 2, 5, 9, 12, 255]].tolist() == [0, 1, 2, 3, 4, 5, 255]

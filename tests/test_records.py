@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import coreml_converter
 import evaluate
 import nets
+import tf_converter
 import tiny_network
 import train_full
 from segmentation import labels, tfrecords, transfer
@@ -123,13 +125,40 @@ def test_icnet_trains_on_records_and_is_measured_as_training_measured_it(
     assert taken.heads == dict.fromkeys(("mask_score", "aux_8_score", "aux_16_score"), NAMES)
 
 
+@pytest.mark.parametrize(
+    "options", [["--ignore_class", "0"], ["--ignore_class", "2", "--classes", "disc"]]
+)
+def test_an_export_alone_knows_what_training_ignored(
+    folder, tmp_path, monkeypatch, capsys, options
+):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("TensorFlow makes the exports")
+    monkeypatch.chdir(tmp_path)
+    tiny_network.register(monkeypatch.setitem)
+    data = ["-d", str(folder / "scenes.tfrecord")]
+    options = [*options, "--model", "tiny", "-s", "64", "-b", "4", "-n", "1", "-o", "a.keras"]
+    train_full.main([*data, *options])
+    assert not tf_converter.main(["a.keras", "--format", "tflite", "-o", "alone"])
+    assert not coreml_converter.main(["a.keras", "alone/a.mlpackage", "--quantize", "float32"])
+    (tmp_path / "alone/a.json").unlink()
+    found = []
+    for path in ("a.keras", "alone/a.tflite", "alone/a.mlpackage"):
+        capsys.readouterr()
+        evaluate.main([path, *data])
+        found.append(last_line(capsys))
+    assert found[0]["classes"] == (["disc", "bar"] if "0" in options else ["none", "disc"])
+    for export in found[1:]:
+        assert export["classes"] == found[0]["classes"]
+        assert export["confusion"] == found[0]["confusion"]
+
+
 def test_a_resumed_run_on_records_equals_an_uninterrupted_one(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     tiny_network.register(monkeypatch.setitem)
     command = ["-d", str(folder / "scenes.tfrecord"), "--model", "tiny", "-s", "64", "-b", "4"]
     command += ["--schedule", "constant", "--steps_per_epoch", "3", "--flip_up_down"]
     train_full.main([*command, "--epochs", "3", "-o", "whole.keras"])
-    train_full.main([*command, "--epochs", "1", "-o", "parts.keras"])
+    train_full.main([*command, "--epochs", "1", "-o", "parts.keras", "--model_name", "a note"])
     keras.backend.clear_session()
     train_full.main([*command, "--epochs", "3", "-o", "parts.keras", "--resume"])
     whole, parts = (np.load(tmp_path / f"{name}.ckpt/state.npz") for name in ("whole", "parts"))

@@ -108,6 +108,20 @@ def test_a_set_that_is_not_whole_is_explained(tmp_path, names, asked, message):
     assert "\n" not in str(error.value)
 
 
+def test_pictures_of_records_are_not_turned_as_tensorflow_does_not(tmp_path):
+    orientation = Image.Exif()
+    orientation[0x0112] = 6
+    files = [io.BytesIO(), io.BytesIO()]
+    Image.fromarray(PICTURE).save(files[0], "JPEG", exif=orientation)
+    Image.fromarray(MASK).save(files[1], "PNG", exif=orientation)
+    picture, mask = (file.getvalue() for file in files)
+    path = tmp_path / "a.tfrecord"
+    path.write_bytes(tfrecords.record("turned", picture, "jpeg", (2, 40), mask))
+    image, ids = tfrecords.Records([path], NAMES).read(0)
+    np.testing.assert_array_equal(image, Image.open(files[0]).convert("RGB"))
+    np.testing.assert_array_equal(ids, MASK)
+
+
 def test_fingerprints_tell_sets_apart(tmp_path):
     paths = [tmp_path / f"{name}.tfrecord" for name in "abcde"]
     write(paths[0], ["1", "2", "3"])

@@ -40,6 +40,7 @@ def convert(
     author="",
     licence="",
     pictures=None,
+    ignored_class=None,
 ):
     """Write `model` as an `.mlpackage`, run it beside the model, and let it stand if it agrees.
 
@@ -59,6 +60,7 @@ def convert(
         author: for the person who opens the package.
         licence: the same.
         pictures: `(N, height, width, 3)` uint8 RGB of the check; None: drawn ones.
+        ignored_class: what training left out, or None, for the metadata.
 
     Returns:
         dictionary: `largest_difference`, `mask_iou` and `decided_iou`, the worst of the checks,
@@ -84,6 +86,8 @@ def convert(
         package.short_description = contract.description(classes, (height, width)) + "."
         package.author, package.license = author, licence
         _describe(package, classes, colors, output)
+        if ignored_class:
+            package.user_defined_metadata["ignored_class"] = ignored_class
     with files.written_whole(path) as temporary:
         with silenced():
             package.save(str(temporary))

@@ -42,7 +42,9 @@ def to_saved_model(model, path):
         )
 
 
-def to_tflite(model, path, classes, colors, precision="float32", calibration=None):
+def to_tflite(
+    model, path, classes, colors, precision="float32", calibration=None, ignored_class=None
+):
     """Write `model` to `path`, a name ending in `.tflite`, LiteRT's own operators, with metadata.
 
     Args:
@@ -55,6 +57,7 @@ def to_tflite(model, path, classes, colors, precision="float32", calibration=Non
             give probabilities.
         calibration: `(N, height, width, 3)` uint8 RGB, pictures such as the app will see, from
             which int8 takes the range of each tensor.
+        ignored_class: what training left out, or None, for the metadata.
     """
     import keras
     import tensorflow as tf
@@ -85,7 +88,7 @@ def to_tflite(model, path, classes, colors, precision="float32", calibration=Non
             **options,
         )
     count = len(calibration) if precision == "int8" else 0
-    tflite_metadata.attach(path, classes, colors, precision, count)
+    tflite_metadata.attach(path, classes, colors, precision, count, ignored_class)
 
 
 def output_steps(path):

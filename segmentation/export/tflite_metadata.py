@@ -30,7 +30,7 @@ NORMALIZATION_OPTIONS = 1  # ProcessUnitOptions
 ALIGNMENT = 16  # bytes, of tensor data: force_align in LiteRT's schema.fbs
 
 
-def attach(path, classes, colors, precision, calibration_pictures=0):
+def attach(path, classes, colors, precision, calibration_pictures=0, ignored_class=None):
     """Write metadata into a `.tflite` with one input and one output.
 
     Normalisation is mean 0 and standard deviation 1, the activation NONE: the graph does both.
@@ -41,6 +41,7 @@ def attach(path, classes, colors, precision, calibration_pictures=0):
         colors: an `[r, g, b]` 0..255 per class.
         precision: of weights and arithmetic, for the description.
         calibration_pictures: how many pictures an int8 file was calibrated on.
+        ignored_class: what training left out, or None.
     """
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
@@ -61,7 +62,7 @@ def attach(path, classes, colors, precision, calibration_pictures=0):
     builder = _Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     own = {"classes": classes, "colors": colors, "precision": precision}
-    own["calibration_pictures"] = calibration_pictures
+    own |= {"calibration_pictures": calibration_pictures, "ignored_class": ignored_class}
     Path(path).write_bytes(builder.Output())
     with zipfile.ZipFile(path, "a") as archive:  # not compressed: MediaPipe reads no other
         for name, text in ((LABELS_FILE, "\n".join(classes)), (OWN_FILE, json.dumps(own))):
