@@ -4,14 +4,23 @@ import contextlib
 import os
 import sys
 
+from segmentation.errors import InputError, reason
+
 
 def start_keras():
     """Import Keras and start its backend: TensorFlow announces itself, here to nobody."""
-    with silenced():
-        import keras
-        from absl import logging
+    try:
+        with silenced():
+            import keras
+            from absl import logging
 
-        keras.ops.ones(1)
+            keras.ops.ones(1)
+    except (ImportError, ValueError) as error:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+        raise InputError(
+            f"Keras' backend {backend} cannot be used ({reason(error)}): install it, or set "
+            "KERAS_BACKEND to another"
+        ) from None
     logging.set_verbosity(logging.ERROR)  # Keras warns of .h5 at every epoch that is kept
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segmentation import labels
 from segmentation.errors import InputError
 
 
@@ -62,9 +63,9 @@ def _read(path, names):
         raise InputError(f"{path}: all weights are 0; there would be nothing to learn")
     if found.keys() != set(names):
         missing, unknown = set(names) - found.keys(), found.keys() - set(names)
-        listed = [f"lacks {', '.join(sorted(missing))}"] * bool(missing)
-        listed += [f"names {', '.join(sorted(unknown))} besides"] * bool(unknown)
-        raise InputError(f"{path}: {' and '.join(listed)}; the classes are {', '.join(names)}")
+        parts = [f"lacks {labels.listed(sorted(missing))}"] * bool(missing)
+        parts += [f"names {labels.listed(sorted(unknown))} besides"] * bool(unknown)
+        raise InputError(f"{path}: {' and '.join(parts)}; the classes are {labels.listed(names)}")
     return [float(found[name]) for name in names]
 
 

@@ -164,11 +164,8 @@ def older_model(args):
         normalization = by_numbers
     arguments = {name: getattr(args, name) for name in ("alpha", "alpha_up", "upsampling")}
     arguments = {name: value for name, value in arguments.items() if value is not None}
-    if (args.network is None) != (args.img_size is None) or (arguments and not args.network):
-        raise InputError(
-            "--model, for a file of weights only, and --img_size go together; "
-            "--alpha, --alpha_up and --upsampling go with them"
-        )
+    if (args.network is None) != (args.img_size is None):
+        raise InputError("--model, for a file of weights only, and --img_size go together")
     return older_models.Given(
         args.origin, normalization, args.classes, args.network, args.img_size, arguments
     )
@@ -184,6 +181,10 @@ def load(path, given):
     from segmentation import predictor
 
     predict = predictor.load(path, given)
+    known = (predict.card or {}).get("arguments", {})
+    for name, value in given.arguments.items():
+        if known.get(name, value) != value:
+            raise InputError(f"{path}: has {name} {known[name]}, not {value}; leave out --{name}")
     if doubt := older_models.doubt(given, predict.img_size):
         say(doubt)
     return predict

@@ -32,8 +32,15 @@ def add_options(parser):
         "--untrained", action="store_true", help="write networks to time a device with, into -o DIR"
     )
     some = {"nargs": "+", "default": []}
-    group.add_argument("--sizes", type=command_line.img_size, **some, help="224 192 160 128")
-    group.add_argument("--alphas", type=command_line.positive, **some, help="1 0.75 0.5 0.25")
+    group.add_argument(
+        "--sizes",
+        type=command_line.img_size,
+        **some,
+        help="default: 224 192 160 128; icnet 768 384 192",
+    )
+    group.add_argument(
+        "--alphas", type=command_line.positive, **some, help="default: 1 0.75 0.5 0.25"
+    )
     # --untrained builds every network, also those of which no older weights are known.
     command_line.add_older_model_options(parser, nets.NETWORKS)
 
@@ -98,8 +105,9 @@ def open_model(args, given):
     reference = command_line.load(args.model, given)
     if reference.card is None:
         command_line.say(
-            f"{args.model}: no model card beside it; its exports call their classes "
-            f"{', '.join(reference.classes)}"
+            f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "
+            f"its exports call their classes {', '.join(reference.classes)}. Copy the card from "
+            "where the model was trained, or name the classes with --classes"
         )
     return reference, _exported(args, reference.model)
 

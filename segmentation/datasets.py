@@ -101,6 +101,8 @@ def open_arrays(img_file, mask_file=None, label_file=None):
             its partner, or holds class ids that labels.txt does not name.
     """
     img_file = Path(img_file)
+    if img_file.suffix == ".tfrecord":
+        raise InputError(f"{img_file}: holds no arrays; TFRecords are given as --tfrecord_data")
     mask_file = Path(mask_file) if mask_file else _beside(img_file, "masks", ".npy")
     if mask_file is None:
         raise InputError(f"{img_file} is not called images-….npy: name its mask file as well")

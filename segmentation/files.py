@@ -41,8 +41,9 @@ def workspace_beside(path):
     except OSError as error:
         if workspace and error.errno not in DISK_FULL:
             raise
+        advice = "make room there, or name" if error.errno in DISK_FULL else "name"
         raise InputError(
-            f"{path}: cannot be written ({error.strerror}); make room there, or name another place"
+            f"{path}: cannot be written ({error.strerror}); {advice} another place"
         ) from None
     finally:
         if workspace:

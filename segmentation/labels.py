@@ -35,7 +35,8 @@ def read(path):
     lines = _lines(path)
     if not lines or [part.strip().lower() for part in lines[0].split("\t")] != ["idx", "label"]:
         raise InputError(
-            f"{path}: the first line must be 'idx', a tab and 'label', as data.py writes it"
+            f"{path}: the first line must be 'idx', a tab and 'label', as in the labels.txt that "
+            "data.py writes beside the data"
         )
     names = []
     for number, line in enumerate(lines[1:], start=2):
@@ -106,8 +107,8 @@ def check_free(path, names):
     existing = read(path) if path.exists() else list(names)
     if existing != list(names):
         raise InputError(
-            f"{path} already names other classes ({_listed(existing)}) than this data "
-            f"({_listed(names)}); choose another folder, or move that file away"
+            f"{path} already names other classes ({listed(existing)}) than this data "
+            f"({listed(names)}); choose another folder, or move that file away"
         )
 
 
@@ -298,7 +299,7 @@ def of_channels(text, num_channels):
     check(names if num_channels > 1 and is_background(names[0]) else ["background", *names])
     if len(names) != num_channels:
         raise InputError(
-            f"--classes names {_listed(names)}, the model has {num_channels} "
+            f"--classes names {listed(names)}, the model has {num_channels} "
             f"channel{'s' if num_channels > 1 else ''}: name the class of each, in their order"
         )
     return names
@@ -326,12 +327,12 @@ def channels(names, chosen, ignore_class=None):
     names = [name.strip() for name in names]
     chosen = [name.strip() for name in chosen]
     if not chosen:
-        raise InputError(f"no class is chosen; the data has {_listed(names[1:])}")
+        raise InputError(f"no class is chosen; the data has {listed(names[1:])}")
     for name in chosen:
         if name not in names:
             close = difflib.get_close_matches(name, names[1:], n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
-            raise InputError(f"no class is called '{name}': there are {_listed(names[1:])}{hint}")
+            raise InputError(f"no class is called '{name}': there are {listed(names[1:])}{hint}")
         if name == names[0]:
             raise InputError(f"'{name}' is class 0, what is left over: choose the other classes")
         if chosen.count(name) > 1:
@@ -368,7 +369,7 @@ def _check_ignored(ignore_class, names, chosen):
         )
 
 
-def _listed(names, limit=20):
+def listed(names, limit=20):
     """Join names for a message; of many, the first ones and how many more there are."""
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
     shown = names[:limit]  # names with commas are separated as options separate them

@@ -291,6 +291,6 @@ def read_pair(pair, mask_size=None):
 
 def _too_many_bad(skipped, count, max_bad):
     return (
-        f"{len(skipped)} of {count} pairs are damaged, more than --max_bad {max_bad:g} allows: "
-        f"mend or remove them; the first: {skipped[0]}"
+        f"{len(skipped)} of {count} pairs are damaged or do not match, more than --max_bad "
+        f"{max_bad:g} allows: mend or remove them; the first: {skipped[0]}"
     )

@@ -28,6 +28,8 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 MAX_COLORS = 256
 KNOWN = "known are red/green/blue parts, 0/255, 0/1 and class ids"
 BLENDED = "JPEG and smooth scaling blend masks: save them as PNG, unscaled"
+COLORED = "where each class has a colour, save its id in place of that: a grey or palette PNG"
+FEW_COLORS = 32  # more are blended, or a photo
 # What blends may be class ids as well. A WebP may be without loss; its name does not tell.
 LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".heic", ".heif")
 
@@ -85,8 +87,8 @@ def read(path, size):
         shown = [red for red, _, _ in shown]
     else:
         codes, legend, shown = _parts(small, shown, path), PARTS, _part_ids(shown, path)
-    lossy = str(path).lower().endswith(LOSSY)
-    if lossy and not {legend.color(code) for code in shown} <= {BLACK, WHITE, *PART_COLORS}:
+    telling = {legend.color(code) for code in shown} <= {BLACK, WHITE, *PART_COLORS}
+    if _is_lossy(path) and not telling:
         raise InputError(
             f"{path}: the values {_listed(shown)} fit no mask format that such files can hold "
             f"({BLENDED})"
@@ -127,11 +129,17 @@ def _few_bits(path):
     return header[:4] == b"\x89PNG" and header[24] in (2, 4) and header[25] == 0
 
 
+def _is_lossy(path):
+    return str(path).lower().endswith(LOSSY)
+
+
 def _part_ids(colors, path):
     odd = set(colors) - set(PART_COLORS)
     if odd:
+        blended = len(odd) > FEW_COLORS or _is_lossy(path)
+        advice = BLENDED if blended else COLORED
         raise InputError(
-            f"{path}: the colours {_listed(odd)} fit no mask format; {KNOWN} ({BLENDED})"
+            f"{path}: the colours {_listed(odd)} fit no mask format; {KNOWN} ({advice})"
         )
     return sorted(PART_COLORS.index(color) for color in colors)
 

@@ -35,7 +35,10 @@ def read(model_path):
             f"{model_path}: no model card {path.name} beside it; copy the one that training wrote"
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable model card ({error}); train again") from None
+        raise InputError(
+            f"{path}: not a readable model card ({error}); mend it, or copy it anew from where the "
+            "model was trained"
+        ) from None
     missing = [key for key in WANTED if not isinstance(card, dict) or key not in card]
     if missing:
         raise InputError(f"{path}: the model card lacks {', '.join(missing)}; train again")

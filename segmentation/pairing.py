@@ -39,9 +39,13 @@ def match(images, masks, image_dir, mask_dir):
     """
     stems = sorted(images.keys() & masks.keys())
     if not stems:
+        for folder, found in ((image_dir, images), (mask_dir, masks)):
+            if not found:
+                raise InputError(f"{folder}: no pictures in this folder (subfolders are not read)")
+        picture, mask = (min(found.values()).name for found in (images, masks))
         raise InputError(
-            f"no picture in {image_dir} ({len(images)}) has a mask of the same name in "
-            f"{mask_dir} ({len(masks)})"
+            f"no picture in {image_dir} ({len(images)}, {picture} first) has a mask of the same "
+            f"name in {mask_dir} ({len(masks)}, {mask} first): both need one stem"
         )
     lone_pictures = [path for stem, path in images.items() if stem not in masks]
     lone_masks = [path for stem, path in masks.items() if stem not in images]

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import json
 import math
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,8 @@ def reading(path):
     """Turn what goes wrong while reading the model `path` into an InputError."""
     if not path.exists():
         raise InputError(f"{path}: no such file")
+    if path.suffix.lower() == ".keras" and not zipfile.is_zipfile(path):  # Keras: not found
+        raise InputError(f"{path}: not a readable model (damaged or cut short); copy it again")
     try:
         with silenced():  # TensorFlow announces itself, LiteRT its delegate
             yield

@@ -78,6 +78,8 @@ def paths(path):
         if not found:
             raise InputError(f"{path}: no file fits this pattern")
         return found
+    if Path(path).is_dir():
+        raise InputError(f"{path}: is a folder; name the {SUFFIX} in it")
     found = existing(path)
     if found == [Path(path)]:
         return found
@@ -264,9 +266,11 @@ class Records:
 
     def _features(self, index, *names):
         """Return the bytes of some fields of a record, which is read once."""
-        import tensorflow as tf
-        from google.protobuf.message import DecodeError
-
+        try:
+            import tensorflow as tf
+            from google.protobuf.message import DecodeError
+        except ImportError as error:
+            raise InputError(f"{self._name(index)}: reading it needs {error.name}") from None
         path, start, length, checksum = self._places[index]
         with open(path, "rb") as file:
             file.seek(start)

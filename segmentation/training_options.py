@@ -30,7 +30,10 @@ def add(parser):
         help="from labels.txt, like hair,face or a|b (default: all; hair of hair and face)",
     )
     data.add_argument(
-        "--ignore_class", type=command_line.whole, metavar="ID", help="left out of loss and scores"
+        "--ignore_class",
+        type=command_line.whole,
+        metavar="ID",
+        help="left out of loss and scores; with 0 the network's ids begin with class 1",
     )
     data.add_argument(
         "--validation_split",
@@ -112,7 +115,9 @@ def add(parser):
     )
     training.add_argument("--seed", type=command_line.seed, default=0)
     training.add_argument("--resume", action="store_true", help="go on after an interruption")
-    training.add_argument("-o", "--output", help="default: artifacts/CLASS.keras")
+    training.add_argument(
+        "-o", "--output", help="default: artifacts/CLASS.keras; model.keras if several"
+    )
     return network, training
 
 

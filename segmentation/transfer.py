@@ -122,7 +122,10 @@ def _imagenet(model, network):
 
     names = [layer.name for layer in model.layers]
     if MOBILENET_END not in names:
-        raise InputError(f"there are no ImageNet weights for {network}; give a file as --weights")
+        raise InputError(
+            f"there are no ImageNet weights for {network}; give a file as --weights, or choose "
+            "--model mobile_unet"
+        )
     alpha = model.get_layer(MOBILENET_END).kernel.shape[-1] / MOBILENET_WIDTH
     depth_multiplier = model.get_layer("conv_dw_1").kernel.shape[-1]
     if alpha not in IMAGENET_ALPHAS or depth_multiplier != 1:

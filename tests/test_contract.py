@@ -56,7 +56,9 @@ def test_input_output_and_classes_are_listed(tmp_path):
     assert "| input | `image`, float32 [1, 32, 64, 3], RGB 0..255; stretched" in text
     meaning = "float32 [1, 8, 16, 3], probabilities of the classes, adding up to 1"
     assert f"| output | `output_0`, {meaning} |" in text
-    assert "| before deciding | enlarge the probabilities bilinearly" in text
+    assert (
+        "| before deciding | the model was measured with probabilities enlarged bilinearly" in text
+    )
     assert "before deciding" not in written(tmp_path, "room.tflite", 3)
     assert "| precision | float16 |" in text
     bytes_out = written(tmp_path, "room.tflite", 3, (8, 16), steps=(0.0035398, 2))

@@ -57,6 +57,8 @@ def test_other_places_can_be_given(tmp_path):
     own = image_path.rename(tmp_path / "faces.npy")
     with pytest.raises(InputError, match="name its mask file"):
         datasets.open_arrays(own)
+    with pytest.raises(InputError, match="room.tfrecord: holds no arrays.*--tfrecord_data"):
+        datasets.open_arrays(tmp_path / "room.tfrecord")
     own_labels = label_path.rename(tmp_path / "own.txt")
     assert len(datasets.open_arrays(own, mask_path, own_labels).masks) == 3
 

@@ -16,7 +16,7 @@ import tf_converter
 from segmentation import command_line, model_card, older_icnet, older_models, predictor, samples
 from segmentation.errors import InputError
 from segmentation.older_models import ORIGINS, Given
-from tiny_models import IMG_SIZE, tiny_model
+from tiny_models import IMG_SIZE, save, tiny_model
 
 HAIR = Given(origin="hair2017", normalization=ORIGINS["hair2017"])
 ICNET = Given(origin="icnet2018", normalization=ORIGINS["icnet2018"])
@@ -246,6 +246,15 @@ def test_options_say_what_is_given():
     assert found.arguments == {"alpha": 0.25}
 
 
+def test_an_alpha_that_a_whole_model_has_anyway_may_be_given(tmp_path):
+    path = save(tiny_model(1), tmp_path / "hair.keras")
+    card = model_card.read(path) | {"arguments": {"alpha": 0.25}}
+    model_card.write(path, card)
+    assert command_line.load(path, given_by("--alpha", "0.25")).classes == ["hair"]
+    with pytest.raises(InputError, match="hair.keras: has alpha 0.25, not 0.5; leave out --alpha"):
+        command_line.load(path, given_by("--alpha", "0.5"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -254,7 +263,6 @@ def test_options_say_what_is_given():
         (["--input_mean", "1", "--input_std", "1,0,1"], "divided by 0"),
         (["--model", "mobile_unet"], "--img_size go together"),
         (["--img_size", "64"], "--img_size go together"),
-        (["--alpha", "1"], "--alpha, --alpha_up and --upsampling go with"),
     ],
 )
 def test_options_that_contradict_get_a_line(options, message):

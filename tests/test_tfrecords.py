@@ -108,6 +108,11 @@ def test_a_set_that_is_not_whole_is_explained(tmp_path, names, asked, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_folder_in_place_of_records_is_named(tmp_path):
+    with pytest.raises(InputError, match=f"{tmp_path}: is a folder; name the .tfrecord in it"):
+        tfrecords.paths(tmp_path)
+
+
 def test_pictures_of_records_are_not_turned_as_tensorflow_does_not(tmp_path):
     orientation = Image.Exif()
     orientation[0x0112] = 6

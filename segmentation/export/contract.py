@@ -9,9 +9,9 @@ from segmentation import files
 VERSION = "1"  # of what an app relies on: names, layout and meaning of input and output
 # The code of the contracts decides at the size of the output: enlarging takes a phone long.
 ENLARGE = (
-    "enlarge the probabilities bilinearly to the size of the input, as was done when the model was "
-    "measured; code that decides first draws coarser borders; an export with --full_resolution "
-    "gives them in that size"
+    "the model was measured with probabilities enlarged bilinearly to the size of the input; the "
+    "code below decides without that, which is fast, and draws coarser borders; an export with "
+    "--full_resolution gives them in that size"
 )
 TEMPLATES = Path(__file__).parent / "contracts"
 

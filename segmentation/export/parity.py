@@ -160,9 +160,12 @@ def require(comparison, precision, path, step=0.0):
     if not iou >= least:
         found.append(f"IoU of decided pixels {iou:.4f} (limit {least:g})")
     if found:
-        advice = "" if precision == "float32" else "; --quantize float32 rounds nothing"
+        name = precision.removeprefix("full_")
+        advice = "" if name == "float32" else "; --quantize float32 rounds nothing"
+        if name != precision:
+            advice = "; calibrate on more photos of what the app will see, or --quantize float16"
         raise ExportError(
-            f"{path}: differs from the model more than {precision} may: {', '.join(found)}; "
+            f"{path}: differs from the model more than {name} may: {', '.join(found)}; "
             f"no file was written{advice}"
         )
 
