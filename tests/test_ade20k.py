@@ -4,6 +4,8 @@ import errno
 import io
 import json
 import os
+import runpy
+import sys
 
 import cv2
 import numpy as np
@@ -406,6 +408,16 @@ def test_what_is_missing_is_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
         data.main(["ade20k", "-t", "1.5", "-l", "info.txt"])
     assert "'1.5' is no share from 0 to 1" in capsys.readouterr().err
+
+
+def test_the_benchmark_against_the_plain_way_runs(tmp_path, monkeypatch, capsys):
+    scene_set(tmp_path, {"a": [1], "b": [2]})
+    folders = [str(tmp_path / name) for name in ("images", "annotations", "info.txt")]
+    monkeypatch.setattr(sys, "argv", ["prepare_records.py", *folders, "wall|bed"])
+    runpy.run_path("benchmarks/prepare_records.py")
+    plain, *ours = capsys.readouterr().out.splitlines()
+    assert plain.startswith("plain") and plain.endswith(" 1.0 times the plain way")
+    assert len(ours) == 2
 
 
 def test_labels_are_listed_with_their_shares(tmp_path, capsys):

@@ -137,14 +137,14 @@ def test_an_export_alone_knows_what_training_ignored(
     tiny_network.register(monkeypatch.setitem)
     data = ["-d", str(folder / "scenes.tfrecord")]
     options = [*options, "--model", "tiny", "-s", "64", "-b", "4", "-n", "1", "-o", "a.keras"]
-    train_full.main([*data, *options])
+    train_full.main([*data, *options, "--optimizer", "sgd", "--schedule", "progressive"])
     assert not tf_converter.main(["a.keras", "--format", "tflite", "-o", "alone"])
     assert not coreml_converter.main(["a.keras", "alone/a.mlpackage", "--quantize", "float32"])
     (tmp_path / "alone/a.json").unlink()
     found = []
     for path in ("a.keras", "alone/a.tflite", "alone/a.mlpackage"):
         capsys.readouterr()
-        evaluate.main([path, *data])
+        evaluate.main([path, *data, "-l", str(folder / "labels.txt")])
         found.append(last_line(capsys))
     assert found[0]["classes"] == (["disc", "bar"] if "0" in options else ["none", "disc"])
     for export in found[1:]:
