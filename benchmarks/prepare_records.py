@@ -6,7 +6,7 @@
 The plain way is one process that decodes every file with Pillow, relabels class by class, encodes
 both again (JPEG of quality 95, PNG) and writes with TensorFlow. Both are called within this
 process: TensorFlow's import, which only the plain way needs, counts for neither. Both keep every
-picture. Prints pictures/s, best of three each, and their ratio.
+picture; the best of three runs counts.
 """
 
 import io
@@ -18,16 +18,20 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
-from segmentation import ade20k, labels, tfrecords
+from segmentation import ade20k, command_line, labels, pictures, tfrecords
+from segmentation.chatter import start_keras
+
+REPEATS = 3
 
 
 def plain(image_dir, annotation_dir, output, ids):
     """Write all pairs to one file."""
+    import tensorflow as tf
+
     with tf.io.TFRecordWriter(str(output)) as writer:
-        for path in sorted(Path(image_dir).iterdir()):
+        for path in pictures.find(image_dir):
             mask = np.array(Image.open(Path(annotation_dir, f"{path.stem}.png")))
             relabelled = np.zeros(mask.shape, np.uint8)
             for new, old in ids:
@@ -42,24 +46,38 @@ def plain(image_dir, annotation_dir, output, ids):
             writer.write(tf.train.Example(features=features).SerializeToString())
 
 
-image_dir, annotation_dir, label_filename, whitelist = sys.argv[1:]
-names, _shares = labels.read_object_info(label_filename)
-ids = [
-    (new, old)
-    for new, group in enumerate(whitelist.split("|"), start=1)
-    for old, name in names.items()
-    if name.strip() in [member.strip() for member in group.split(":")]
-]
-count, best = len(list(Path(image_dir).iterdir())), {}
-for _ in range(3):
-    for way, workers in (("plain", 0), ("one thread", 1), ("two threads", 2)):
+def parse_args(argv=None):
+    """Parse the command line."""
+    parser = command_line.Parser(__doc__)
+    for name in ("image_dir", "annotation_dir", "label_filename", "whitelist"):
+        parser.add_argument(name)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Measure both, and print pictures a second and their ratio."""
+    args = parse_args(argv)
+    start_keras()  # and with it TensorFlow
+    names, _ = labels.read_object_info(args.label_filename)
+    _, table = labels.whitelist(names, args.whitelist)
+    ids = [(table[old], old) for old in names if table[old]]
+    count = len(pictures.find(args.image_dir))
+    rates = dict.fromkeys(("plain", "one thread", "two threads"), 0.0)
+    for way in [*rates] * REPEATS:
         with tempfile.TemporaryDirectory() as folder:
             output, start = Path(folder, "all.tfrecord"), time.perf_counter()
             if way == "plain":
-                plain(image_dir, annotation_dir, output, ids)
+                plain(args.image_dir, args.annotation_dir, output, ids)
             else:
-                folders = (image_dir, annotation_dir, output, label_filename)
-                ade20k.prepare(*folders, whitelist, threshold=0, workers=workers)
-            best[way] = max(best.get(way, 0), count / (time.perf_counter() - start))
-for way, speed in best.items():
-    print(f"{way:12}{speed:8.0f} pictures/s{speed / best['plain']:8.1f} times the plain way")
+                folders = (args.image_dir, args.annotation_dir, output, args.label_filename)
+                workers = 1 if way == "one thread" else 2
+                ade20k.prepare(*folders, args.whitelist, threshold=0, workers=workers)
+            rates[way] = max(rates[way], count / (time.perf_counter() - start))
+    for way, rate in rates.items():
+        print(f"{way:12} {rate:6.0f} pictures/s")
+    ratios = {way: round(rates[way] / rates["plain"], 2) for way in rates if way != "plain"}
+    command_line.print_result({"pictures_per_second": rates, "ratio": ratios})
+
+
+if __name__ == "__main__":
+    command_line.run(main)

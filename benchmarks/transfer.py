@@ -18,7 +18,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from segmentation import datasets, files, input_pipeline, labels
+from segmentation import command_line, datasets, files, labels
+from segmentation.chatter import start_keras
+from segmentation.errors import InputError
 
 COUNTS, SEEDS = (20, 50, None), (0, 1, 2)
 HELD_OUT = 0.33
@@ -46,49 +48,76 @@ def hair_ious(command, img_file, validation, output, seed):
     script = Path(__file__).resolve().parent.parent / command[0]
     options = ["--img_file", img_file, "--val_img_file", validation, "-o", output]
     options += ["--seed", seed, "--resume", *LENGTH]
-    subprocess.run(
-        [sys.executable, script, *command[1:], *map(str, options)],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    line = [sys.executable, script, *command[1:], *map(str, options)]
+    if subprocess.run(line, stdout=subprocess.DEVNULL).returncode:
+        raise InputError(f"{output}: was not trained; see above")
     history = np.genfromtxt(output.with_suffix(".csv"), delimiter=",", names=True)
     return history["val_iou_hair"].tolist()
 
 
-target, model, folder = sys.argv[1:]
-data, folder = datasets.open_arrays(target), Path(folder)
-rows, validation_rows = input_pipeline.split(data.groups, HELD_OUT, seed=0)
-validation = write(data, validation_rows, folder / "validation")
-print(f"{len(rows)} pictures to choose from, {len(validation_rows)} held out")
-found = {}
-for count in COUNTS:
-    for seed in SEEDS:
-        chosen = np.random.default_rng(seed).permutation(rows)[:count]
-        name = f"{len(chosen)}-{seed}"
-        img_file = write(data, np.sort(chosen), folder / name)
-        for way, command in (
-            ("from scratch", SCRATCH),
-            ("transfer", [*TRANSFER, "--weights", Path(model).resolve()]),
-        ):
-            output = folder / f"{way.replace(' ', '-')}-{name}.keras"
-            ious = hair_ious(command, img_file, validation, output, seed)
-            found.setdefault(way, {}).setdefault(len(chosen), []).append(ious)
-figure, (by_pictures, by_epochs) = plt.subplots(1, 2, figsize=(10, 4))
-for way, by_count in found.items():
-    best = {count: [max(ious) for ious in of_seeds] for count, of_seeds in by_count.items()}
-    for count, ious in best.items():
-        print(f"{way:14}{count:5} {np.mean(ious):.3f} ({min(ious):.3f} to {max(ious):.3f})")
-    means = [np.mean(ious) for ious in best.values()]
-    spread = np.array([[np.mean(i) - min(i), max(i) - np.mean(i)] for i in best.values()])
-    by_pictures.errorbar(list(best), means, spread.T, marker="o", capsize=4, label=way)
-    of_few = np.array(by_count[COUNTS[0]])  # (seeds, epochs)
-    epochs = range(1, of_few.shape[1] + 1)
-    (line,) = by_epochs.plot(epochs, of_few.mean(0), marker="o")
-    by_epochs.fill_between(epochs, of_few.min(0), of_few.max(0), alpha=0.2, color=line.get_color())
-by_pictures.set(xlabel="training pictures", ylabel="hair IoU, held-out persons, best epoch")
-by_epochs.set(xlabel=f"epochs of {STEPS} steps, {COUNTS[0]} pictures", ylabel="the same, by epoch")
-by_pictures.legend(loc="lower right")
-for axis in (by_pictures, by_epochs):
-    axis.grid(alpha=0.3)
-figure.savefig(folder / "transfer.png", dpi=100, bbox_inches="tight")
-files.write_json(folder / "transfer.json", found)
+def parse_args(argv=None):
+    """Parse the command line."""
+    parser = command_line.Parser(__doc__)
+    parser.add_argument("img_file", type=Path)
+    parser.add_argument("model", type=Path)
+    parser.add_argument("folder", type=Path)
+    return parser.parse_args(argv)
+
+
+def main(argv=None):
+    """Train all, and write the figures and the plot."""
+    args = parse_args(argv)
+    start_keras()
+    from segmentation import input_pipeline
+
+    data, folder = datasets.open_arrays(args.img_file), args.folder
+    rows, validation_rows = input_pipeline.split(data.groups, HELD_OUT, seed=0)
+    validation = write(data, validation_rows, folder / "validation")
+    print(f"{len(rows)} pictures to choose from, {len(validation_rows)} held out")
+    found = {}
+    for count in COUNTS:
+        for seed in SEEDS:
+            chosen = np.random.default_rng(seed).permutation(rows)[:count]
+            name = f"{len(chosen)}-{seed}"
+            img_file = write(data, np.sort(chosen), folder / name)
+            for way, command in (
+                ("from scratch", SCRATCH),
+                ("transfer", [*TRANSFER, "--weights", args.model.resolve()]),
+            ):
+                output = folder / f"{way.replace(' ', '-')}-{name}.keras"
+                ious = hair_ious(command, img_file, validation, output, seed)
+                found.setdefault(way, {}).setdefault(len(chosen), []).append(ious)
+    for way, by_count in found.items():
+        best = {count: [max(ious) for ious in of_seeds] for count, of_seeds in by_count.items()}
+        for count, ious in best.items():
+            print(f"{way:14}{count:5} {np.mean(ious):.3f} ({min(ious):.3f} to {max(ious):.3f})")
+    files.write_json(folder / "transfer.json", found)
+    draw(found, folder / "transfer.png")
+
+
+def draw(found, path):
+    """Plot IoU lists by way, count of pictures and seed."""
+    figure, (by_pictures, by_epochs) = plt.subplots(1, 2, figsize=(10, 4))
+    for way, by_count in found.items():
+        best = {count: [max(ious) for ious in of_seeds] for count, of_seeds in by_count.items()}
+        means = [np.mean(ious) for ious in best.values()]
+        spread = np.array([[np.mean(i) - min(i), max(i) - np.mean(i)] for i in best.values()])
+        by_pictures.errorbar(list(best), means, spread.T, marker="o", capsize=4, label=way)
+        of_few = np.array(by_count[COUNTS[0]])  # (seeds, epochs)
+        epochs = range(1, of_few.shape[1] + 1)
+        (line,) = by_epochs.plot(epochs, of_few.mean(0), marker="o")
+        by_epochs.fill_between(
+            epochs, of_few.min(0), of_few.max(0), alpha=0.2, color=line.get_color()
+        )
+    by_pictures.set(xlabel="training pictures", ylabel="hair IoU, held-out persons, best epoch")
+    by_epochs.set(
+        xlabel=f"epochs of {STEPS} steps, {COUNTS[0]} pictures", ylabel="the same, by epoch"
+    )
+    by_pictures.legend(loc="lower right")
+    for axis in (by_pictures, by_epochs):
+        axis.grid(alpha=0.3)
+    figure.savefig(path, dpi=100, bbox_inches="tight")
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -120,8 +120,8 @@ def read_object_info(path):
 
     Returns:
         `(names, shares)`: `{id: name}`, ids 1..254, and 0 if it is called `background` or `none`,
-        names without surrounding blanks, and
-        `{id: share}` of all pixels, 0..1, empty if the file does not say.
+        names without surrounding blanks, and `{id: share}` of all pixels, 0..1, empty if the file
+        does not say.
 
     Raises:
         InputError: if the file is missing or malformed, or an id or a name occurs twice.
