@@ -21,14 +21,16 @@ demo: .venv/runtime
 	@echo "Done. Look at demo/pictures/0002_overlay.jpg and demo/report/contact_sheet.png;" \
 		"for the phone: demo/portraits.mlpackage (iOS), demo/portraits.tflite and demo/portraits.pb (Android)."
 
-ROOMS := demo/rooms/images/training demo/rooms/annotations/training demo/rooms/objectInfo150.txt
+ROOMS := demo/rooms
+CLASSES := "wall|floor, flooring|bed|lamp|pillow"
 
 bench: .venv/runtime
-	$(RUN) data.py sample --kind scenes --out_dir demo/rooms --count 100 --seed 1
-	$(RUN) benchmarks/prepare_records.py $(ROOMS) "wall|floor, flooring|bed|lamp|pillow"
-	$(RUN) data.py ade20k -i demo/rooms/images/training -a demo/rooms/annotations/training \
-		-l demo/rooms/objectInfo150.txt -o demo/rooms/rooms.tfrecord
-	$(RUN) benchmarks/input_pipeline.py demo/rooms/rooms.tfrecord
+	$(RUN) data.py sample --kind scenes --out_dir $(ROOMS) --count 100 --seed 1
+	$(RUN) benchmarks/prepare_records.py $(ROOMS)/images/training $(ROOMS)/annotations/training \
+		$(ROOMS)/objectInfo150.txt $(CLASSES)
+	$(RUN) data.py ade20k -i $(ROOMS)/images/training -a $(ROOMS)/annotations/training \
+		-l $(ROOMS)/objectInfo150.txt -o $(ROOMS)/rooms.tfrecord -t 0 -w $(CLASSES)
+	$(RUN) benchmarks/input_pipeline.py $(ROOMS)/rooms.tfrecord
 
 test: lint
 	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
