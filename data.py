@@ -250,7 +250,6 @@ def _list_labels(path):
     from segmentation import labels
 
     names, shares = labels.read_object_info(path)
-    names.pop(0, None)  # what belongs to no class
     for index, name in names.items():
         share = f"{shares[index]:7.2%}  " if shares else ""
         print(f"{index:3d}  {share}{name}")

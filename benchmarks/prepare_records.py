@@ -20,19 +20,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from PIL import Image
 
-from segmentation import ade20k, command_line, labels, pictures, tfrecords
+from segmentation import ade20k, command_line, labels, pairing, pictures, tfrecords
 from segmentation.chatter import start_keras
 
 REPEATS = 3
 
 
-def plain(image_dir, annotation_dir, output, ids):
+def plain(pairs, output, ids):
     """Write all pairs to one file."""
     import tensorflow as tf
 
     with tf.io.TFRecordWriter(str(output)) as writer:
-        for path in pictures.find(image_dir):
-            mask = np.array(Image.open(Path(annotation_dir, f"{path.stem}.png")))
+        for path, annotation_path in pairs:
+            mask = np.array(Image.open(annotation_path))
             relabelled = np.zeros(mask.shape, np.uint8)
             for new, old in ids:
                 relabelled[np.where(mask == old)] = new
@@ -61,18 +61,21 @@ def main(argv=None):
     names, _ = labels.read_object_info(args.label_filename)
     _, table = labels.whitelist(names, args.whitelist)
     ids = [(table[old], old) for old in names if table[old]]
-    count = len(pictures.find(args.image_dir))
+    folders = (args.image_dir, args.annotation_dir)
+    images, annotations = (pairing.by_stem(pictures.find(folder)) for folder in folders)
+    stems, *_ = pairing.match(images, annotations, *folders)
+    pairs = [(images[stem], annotations[stem]) for stem in stems]
     rates = dict.fromkeys(("plain", "one thread", "two threads"), 0.0)
     for way in [*rates] * REPEATS:
         with tempfile.TemporaryDirectory() as folder:
             output, start = Path(folder, "all.tfrecord"), time.perf_counter()
             if way == "plain":
-                plain(args.image_dir, args.annotation_dir, output, ids)
+                plain(pairs, output, ids)
             else:
-                folders = (args.image_dir, args.annotation_dir, output, args.label_filename)
+                given = (*folders, output, args.label_filename, args.whitelist)
                 workers = 1 if way == "one thread" else 2
-                ade20k.prepare(*folders, args.whitelist, threshold=0, workers=workers)
-            rates[way] = max(rates[way], count / (time.perf_counter() - start))
+                ade20k.prepare(*given, threshold=0, workers=workers)
+            rates[way] = max(rates[way], len(pairs) / (time.perf_counter() - start))
     for way, rate in rates.items():
         print(f"{way:12} {rate:6.0f} pictures/s")
     ratios = {way: round(rates[way] / rates["plain"], 2) for way in rates if way != "plain"}

@@ -16,10 +16,9 @@ def start_keras():
 
             keras.ops.ones(1)
     except (ImportError, ValueError) as error:
-        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
         raise InputError(
-            f"Keras' backend {backend} cannot be used ({reason(error)}): install it, or set "
-            "KERAS_BACKEND to another"
+            f"Keras cannot start its backend ({reason(error)}): install it; KERAS_BACKEND may name "
+            "another, but for the converters"
         ) from None
     logging.set_verbosity(logging.ERROR)  # Keras warns of .h5 at every epoch that is kept
 

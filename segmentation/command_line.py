@@ -185,6 +185,8 @@ def load(path, given):
     for name, value in given.arguments.items():
         if known.get(name, value) != value:
             raise InputError(f"{path}: has {name} {known[name]}, not {value}; leave out --{name}")
+        if name not in known and not given.network:
+            say(f"{path}: --{name} has no effect, as the file holds the network itself")
     if doubt := older_models.doubt(given, predict.img_size):
         say(doubt)
     return predict

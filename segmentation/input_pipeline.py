@@ -85,7 +85,7 @@ def open_dataset(
     else:
         validation_rows = np.arange(len(validation))
         fingerprint = validation.fingerprint()
-        if validation.labels != data.labels:
+        if not labels.same(validation.labels, data.labels):
             raise InputError(
                 f"training and validation data have other classes: {data.labels} and "
                 f"{validation.labels}"

@@ -69,6 +69,11 @@ def is_background(name):
     return name.strip().lower() in BACKGROUND_NAMES
 
 
+def same(names, others):
+    """Return whether two lists name the same classes: 0 may be called background or none."""
+    return list(names[1:]) == list(others[1:])
+
+
 def check(names):
     """Raise InputError unless `names` can be the classes of masks: one background, no repeats."""
     if not names or not is_background(names[0]):
@@ -105,7 +110,7 @@ def check_free(path, names):
     check(names)
     path = Path(path)
     existing = read(path) if path.exists() else list(names)
-    if existing != list(names):
+    if not same(existing, names):
         raise InputError(
             f"{path} already names other classes ({listed(existing)}) than this data "
             f"({listed(names)}); choose another folder, or move that file away"
@@ -119,9 +124,8 @@ def read_object_info(path):
     `label`), and `Ratio`, if it is known. A class of id 0 is what belongs to none.
 
     Returns:
-        `(names, shares)`: `{id: name}`, ids 1..254, and 0 if it is called `background` or `none`,
-        names without surrounding blanks, and `{id: share}` of all pixels, 0..1, empty if the file
-        does not say.
+        `(names, shares)`: `{id: name}`, ids 1..254, names without surrounding blanks, and
+        `{id: share}` of all pixels, 0..1, empty if the file does not say.
 
     Raises:
         InputError: if the file is missing or malformed, or an id or a name occurs twice.
@@ -151,9 +155,8 @@ def read_object_info(path):
                 shares[index] = float(row.get("ratio", ""))
             except ValueError:
                 raise InputError(f"{where}: its ratio is no number") from None
-    if not is_background(names.get(0, "")):
-        names.pop(0, None)
-    if not any(names):
+    names.pop(0, None)
+    if not names:
         raise InputError(f"{path}: names no class")
     return names, shares
 
@@ -167,19 +170,19 @@ def whitelist(names, text=None):
             `:`; None keeps each class.
 
     Returns:
-        `(class_names, table)`: `none`, or what class 0 is called, and the classes in the order
-        given, a merged one called by its first member; `(256,)` uint8 for `table[mask]`, in which
-        what is not named maps to 0 and 255 to 255.
+        `(class_names, table)`: `none` and the classes in the order given, a merged one called by
+        its first member; `(256,)` uint8 for `table[mask]`, in which what is not named maps to 0
+        and 255 to 255.
 
     Raises:
         InputError: for unknown names (all of them, with the nearest ones), an empty one, or one
             that is given twice.
     """
     if text is None:
-        groups = [[names[index]] for index in sorted(names) if index]
+        groups = [[names[index]] for index in sorted(names)]
     else:
         groups = [[name.strip() for name in part.split(":")] for part in text.split("|")]
-    ids = {name: index for index, name in names.items() if index}
+    ids = {name: index for index, name in names.items()}
     given = [name for group in groups for name in group]
     if "" in given:
         raise InputError(f"a name in the whitelist {text!r} is empty: one | or : too many")
@@ -196,7 +199,7 @@ def whitelist(names, text=None):
     table[IGNORED] = IGNORED
     for index, group in enumerate(groups, start=1):
         table[[ids[name] for name in group]] = index
-    class_names = [names.get(0, "none"), *(group[0] for group in groups)]
+    class_names = ["none", *(group[0] for group in groups)]
     check(class_names)
     return class_names, table
 

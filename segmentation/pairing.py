@@ -39,13 +39,11 @@ def match(images, masks, image_dir, mask_dir):
     """
     stems = sorted(images.keys() & masks.keys())
     if not stems:
-        for folder, found in ((image_dir, images), (mask_dir, masks)):
-            if not found:
-                raise InputError(f"{folder}: no pictures in this folder (subfolders are not read)")
-        picture, mask = (min(found.values()).name for found in (images, masks))
+        names = [min(found.values()).name for found in (images, masks) if found]
+        unlike = f": {names[0]} and {names[1]} have other stems" if len(names) == 2 else ""
         raise InputError(
-            f"no picture in {image_dir} ({len(images)}, {picture} first) has a mask of the same "
-            f"name in {mask_dir} ({len(masks)}, {mask} first): both need one stem"
+            f"no picture in {image_dir} ({len(images)}) has a mask of the same name in "
+            f"{mask_dir} ({len(masks)}){unlike}"
         )
     lone_pictures = [path for stem, path in images.items() if stem not in masks]
     lone_masks = [path for stem, path in masks.items() if stem not in images]

@@ -176,7 +176,7 @@ def open_records(path, label_file=None):
         return Records(shards, labels.read(label_file))
     files = list(dict.fromkeys(shard.with_name("labels.txt") for shard in shards))
     names = [labels.read(file) for file in files]
-    if any(each != names[0] for each in names):
+    if not all(labels.same(each, names[0]) for each in names):
         raise InputError(f"{path}: {files[0]} and {files[-1]} name other classes; mix no such sets")
     return Records(shards, names[0])
 

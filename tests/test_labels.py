@@ -21,6 +21,15 @@ def test_what_is_written_is_read(tmp_path_factory, names):
     assert labels.read(path) == names
 
 
+def test_background_and_none_are_the_same_class_0(tmp_path):
+    path = tmp_path / "labels.txt"
+    labels.write(path, ["background", "sky"])
+    labels.write(path, ["none", "sky"])
+    assert labels.read(path) == ["background", "sky"]
+    with pytest.raises(InputError, match="already names other classes"):
+        labels.write(path, ["none", "road"])
+
+
 def test_the_file_is_tab_separated_with_a_header(tmp_path):
     labels.write(tmp_path / "labels.txt", ["background", "hair"])
     assert (tmp_path / "labels.txt").read_bytes() == b"idx\tlabel\n0\tbackground\n1\thair\n"
@@ -198,8 +207,6 @@ def test_object_info_is_read_without_the_blanks_of_the_real_one(tmp_path):
     names, shares = labels.read_object_info(path)
     assert names == {1: "wall", 22: "sofa, couch, lounge"} and shares == {1: 0.5, 22: 0.25}
     path.write_text("idx\tlabel\n0\tnone\n1\tsky\n")
-    assert labels.read_object_info(path) == ({0: "none", 1: "sky"}, {})
-    path.write_text("idx\tlabel\n0\tvoid\n1\tsky\n")
     assert labels.read_object_info(path) == ({1: "sky"}, {})
 
 
@@ -230,7 +237,6 @@ def test_a_whitelist_gives_names_and_a_table():
     found, table = labels.whitelist(names, "person|truck : car:van")
     assert found == ["none", "person", "truck"]  # a merged group is called by its first member
     assert table[[0, 1, 2, 5, 9, 12, 255]].tolist() == [0, 1, 2, 2, 2, 0, 255]
-    assert labels.whitelist({0: "background"} | names, "sea")[0] == ["background", "sea"]
     found, table = labels.whitelist(names)
     assert found == ["none", *names.values()]
     assert table[[0, 1, 2, 5, 9, 12, 255]].tolist() == [0, 1, 2, 3, 4, 5, 255]

@@ -246,11 +246,14 @@ def test_options_say_what_is_given():
     assert found.arguments == {"alpha": 0.25}
 
 
-def test_an_alpha_that_a_whole_model_has_anyway_may_be_given(tmp_path):
+def test_an_alpha_that_a_whole_model_has_anyway_may_be_given(tmp_path, capsys):
     path = save(tiny_model(1), tmp_path / "hair.keras")
+    command_line.load(path, given_by("--alpha", "0.25"))
+    assert "hair.keras: --alpha has no effect" in capsys.readouterr().err
     card = model_card.read(path) | {"arguments": {"alpha": 0.25}}
     model_card.write(path, card)
-    assert command_line.load(path, given_by("--alpha", "0.25")).classes == ["hair"]
+    command_line.load(path, given_by("--alpha", "0.25"))
+    assert not capsys.readouterr().err
     with pytest.raises(InputError, match="hair.keras: has alpha 0.25, not 0.5; leave out --alpha"):
         command_line.load(path, given_by("--alpha", "0.5"))
 

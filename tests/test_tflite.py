@@ -130,7 +130,7 @@ def test_a_background_shares_the_card_of_the_model_and_is_measured_by_it(folder)
     # Evaluation matches its class by name, also where training ignored the background's pixels.
     pairs = evaluation.Pairs([], ["background", "face", "hair"], None)
     for ignored, table in ((None, [0, 0, 1]), ("background", [labels.IGNORED, 0, 1])):
-        predict.card["ignored_class"] = ignored
+        predict.ignored_class = ignored
         found, codes = evaluation.target_of(predict, pairs)
         assert found == names and codes[:3].tolist() == table
 

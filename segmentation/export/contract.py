@@ -10,8 +10,8 @@ VERSION = "1"  # of what an app relies on: names, layout and meaning of input an
 # The code of the contracts decides at the size of the output: enlarging takes a phone long.
 ENLARGE = (
     "the model was measured with probabilities enlarged bilinearly to the size of the input; the "
-    "code below decides without that, which is fast, and draws coarser borders; an export with "
-    "--full_resolution gives them in that size"
+    "code below that decides does so without, which is fast, and draws coarser borders; an export "
+    "with --full_resolution gives them in that size"
 )
 TEMPLATES = Path(__file__).parent / "contracts"
 
