@@ -79,10 +79,7 @@ def find_pictures(inputs):
     paths = []
     for path in inputs:
         if path.is_dir():
-            found = pictures.find(path, command_line.say)
-            if not found:
-                raise InputError(f"{path}: no pictures in this folder; name another")
-            paths += found
+            paths += pictures.find_some(path, command_line.say)
         elif path.is_file():
             paths.append(path)
         else:

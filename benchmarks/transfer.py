@@ -87,19 +87,17 @@ def main(argv=None):
                 output = folder / f"{way.replace(' ', '-')}-{name}.keras"
                 ious = hair_ious(command, img_file, validation, output, seed)
                 found.setdefault(way, {}).setdefault(len(chosen), []).append(ious)
+    files.write_json(folder / "transfer.json", found)
+    show(found, folder / "transfer.png")
+
+
+def show(found, path):
+    """Print the best IoU by way and count of pictures, and plot these and the epochs."""
+    figure, (by_pictures, by_epochs) = plt.subplots(1, 2, figsize=(10, 4))
     for way, by_count in found.items():
         best = {count: [max(ious) for ious in of_seeds] for count, of_seeds in by_count.items()}
         for count, ious in best.items():
             print(f"{way:14}{count:5} {np.mean(ious):.3f} ({min(ious):.3f} to {max(ious):.3f})")
-    files.write_json(folder / "transfer.json", found)
-    draw(found, folder / "transfer.png")
-
-
-def draw(found, path):
-    """Plot IoU lists by way, count of pictures and seed."""
-    figure, (by_pictures, by_epochs) = plt.subplots(1, 2, figsize=(10, 4))
-    for way, by_count in found.items():
-        best = {count: [max(ious) for ious in of_seeds] for count, of_seeds in by_count.items()}
         means = [np.mean(ious) for ious in best.values()]
         spread = np.array([[np.mean(i) - min(i), max(i) - np.mean(i)] for i in best.values()])
         by_pictures.errorbar(list(best), means, spread.T, marker="o", capsize=4, label=way)

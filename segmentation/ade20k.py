@@ -92,11 +92,8 @@ def prepare(
             "with --whitelist"
         )
     needed = required(threshold, len(names) - 1) if whitelist else None
-    images = pairing.by_stem(pictures.find(image_dir, say))
-    annotations = pairing.by_stem(pictures.find(annotation_dir, say))
-    for folder, found in ((image_dir, images), (annotation_dir, annotations)):
-        if not found:
-            raise InputError(f"{folder}: no pictures in this folder (subfolders are not read)")
+    images = pairing.by_stem(pictures.find_some(image_dir, say))
+    annotations = pairing.by_stem(pictures.find_some(annotation_dir, say))
     stems, *lone = pairing.match(images, annotations, image_dir, annotation_dir)
     pairing.say_lone(*lone, say)
     known_ids = np.zeros(256, bool)

@@ -32,15 +32,10 @@ def add_options(parser):
         "--untrained", action="store_true", help="write networks to time a device with, into -o DIR"
     )
     some = {"nargs": "+", "default": []}
-    group.add_argument(
-        "--sizes",
-        type=command_line.img_size,
-        **some,
-        help="default: 224 192 160 128; icnet 768 384 192",
-    )
-    group.add_argument(
-        "--alphas", type=command_line.positive, **some, help="default: 1 0.75 0.5 0.25"
-    )
+    sizes = "; ".join(f"{name} {' '.join(map(str, sides))}" for name, sides in SIDES.items())
+    alphas = " ".join(f"{alpha:g}" for alpha in ALPHAS)
+    group.add_argument("--sizes", type=command_line.img_size, **some, help=f"default: {sizes}")
+    group.add_argument("--alphas", type=command_line.positive, **some, help=f"default: {alphas}")
     # --untrained builds every network, also those of which no older weights are known.
     command_line.add_older_model_options(parser, nets.NETWORKS)
 

@@ -48,6 +48,17 @@ def find(folder, say=lambda line: None):
     return [path for path in visible if path.suffix.lower() in SUFFIXES]
 
 
+def find_some(folder, say=lambda line: None):
+    """Return the pictures of a folder as `find`; InputError also if there are none."""
+    found = find(folder, say)
+    if not found:
+        raise InputError(
+            f"{folder}: no pictures in this folder (subfolders are not read); name one with .jpg "
+            "or .png files"
+        )
+    return found
+
+
 def sample(folder, img_size, count):
     """Read up to `count` pictures of a folder, evenly spread over them, stretched to one size.
 
@@ -62,9 +73,7 @@ def sample(folder, img_size, count):
     Raises:
         InputError: if the folder holds no picture or a chosen one cannot be read.
     """
-    found = find(folder)
-    if not found:
-        raise InputError(f"{folder}: no pictures in this folder; name one with .jpg or .png files")
+    found = find_some(folder)
     return np.stack([resize(read(found[i]), img_size) for i in spread(len(found), count)])
 
 

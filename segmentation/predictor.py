@@ -210,8 +210,7 @@ def _described_inside(metadata, num_channels):
                 found[key] = json.loads(value)
     except (KeyError, TypeError, ValueError):  # a file of another origin
         return None
-    fit = all(isinstance(each, list) and len(each) == num_channels for each in found.values())
-    if not fit:
+    if not all(isinstance(each, list) and len(each) == num_channels for each in found.values()):
         return None
     if metadata.get("ignored_class"):
         found["ignored_class"] = metadata["ignored_class"]

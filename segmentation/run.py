@@ -19,8 +19,7 @@ from segmentation.errors import InputError
 
 TIMED_STEPS = 20  # after so many steps the remaining time is told
 # Settings that may change from a run to the one that resumes it.
-MAY_CHANGE = {"epochs", "num_steps", "transfer_epochs", "fine_tune_epochs", "patience"}
-MAY_CHANGE |= {"model_name"}  # a note
+MAY_CHANGE = set("epochs num_steps transfer_epochs fine_tune_epochs patience model_name".split())
 
 
 @dataclass(frozen=True)

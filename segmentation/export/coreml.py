@@ -85,9 +85,7 @@ def convert(
             package = _ml_program(function, (height, width), output, precision, target)
         package.short_description = contract.description(classes, (height, width)) + "."
         package.author, package.license = author, licence
-        _describe(package, classes, colors, output)
-        if ignored_class:
-            package.user_defined_metadata["ignored_class"] = ignored_class
+        _describe(package, classes, colors, output, ignored_class)
     with files.written_whole(path) as temporary:
         with silenced():
             package.save(str(temporary))
@@ -207,7 +205,7 @@ def _compressed(package, precision):
     return package
 
 
-def _describe(package, classes, colors, output):
+def _describe(package, classes, colors, output, ignored_class):
     package.version = contract.VERSION
     package.input_description["image"] = (
         "The picture, stretched to this size (scaleFill). Normalisation is inside."
@@ -221,6 +219,7 @@ def _describe(package, classes, colors, output):
             "classes": json.dumps(classes),
             "colors": json.dumps(colors),
             "output": output,
+            "ignored_class": ignored_class or "",
             PREVIEW_TYPE: "imageSegmenter",
             **{key: json.dumps(preview) for key in PREVIEW_PARAMETERS},
         }

@@ -30,6 +30,10 @@ LIMITS = {
     "palette4": (1.0, 0.9),
     "full_int8": (1.0, 0.9),
 }
+ADVICE = {
+    "float32": "",
+    "full_int8": "; calibrate on more photos of what the app will see, or --quantize float16",
+}
 # A probability this near to where the mask changes tips over in half precision, here or there on
 # the border of every object: of a trained network up to 8e-3. It says nothing about the export.
 UNDECIDED = 1e-2
@@ -160,13 +164,10 @@ def require(comparison, precision, path, step=0.0):
     if not iou >= least:
         found.append(f"IoU of decided pixels {iou:.4f} (limit {least:g})")
     if found:
-        name = precision.removeprefix("full_")
-        advice = "" if name == "float32" else "; --quantize float32 rounds nothing"
-        if name != precision:
-            advice = "; calibrate on more photos of what the app will see, or --quantize float16"
+        advice = ADVICE.get(precision, "; --quantize float32 rounds nothing")
         raise ExportError(
-            f"{path}: differs from the model more than {name} may: {', '.join(found)}; "
-            f"no file was written{advice}"
+            f"{path}: differs from the model more than {precision.removeprefix('full_')} may: "
+            f"{', '.join(found)}; no file was written{advice}"
         )
 
 
