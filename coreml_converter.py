@@ -26,16 +26,17 @@ device with before anything is trained.
 import os
 from pathlib import Path
 
-from segmentation import choices, command_line, converters
-from segmentation.chatter import start_keras
+from segmentation import choices
+from segmentation.cli import converters, model_options, options, terminal
 from segmentation.errors import ExportError, InputError
+from segmentation.quiet import start_keras
 
 SUFFIX, OLDER_SUFFIX = ".mlpackage", ".mlmodel"
 
 
 def parse_args(argv=None):
     """Parse the command line."""
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     parser.add_argument("model", type=Path, nargs="?", metavar="IN", help=".keras or .h5")
     parser.add_argument(
         "package", type=Path, nargs="?", metavar="OUT", help="default: IN with .mlpackage"
@@ -101,7 +102,7 @@ def main(argv=None):
 
 def convert(args):
     """Convert a trained model, once or, with --ladder, in every precision."""
-    given = command_line.older_model(args)
+    given = model_options.legacy_spec(args)
     paths = {args.quantize: args.package}
     if args.ladder:
         names = {each: f"{args.model.stem}_{each}{SUFFIX}" for each in choices.CORE_ML_PRECISIONS}
@@ -125,21 +126,18 @@ def convert(args):
             model,
             path,
             reference.classes,
-            reference.colors,
             output=args.output,
             precision=precision,
             target=args.target,
             author=args.author,
             licence=args.licence,
             pictures=pictures,
-            ignored_class=reference.ignored_class,
         )
         contract.write(
             path,
             reference.img_size,
             model.output_shape[1:3],
             reference.classes,
-            reference.colors,
             output=args.output,
             facts=[
                 ("precision", precision),
@@ -158,14 +156,14 @@ def convert(args):
     try:
         result = write(args.package, args.quantize)
     except ExportError as error:
-        command_line.say(f"error: {error}")
+        terminal.say(f"error: {error}")
         return 1
     megabytes = files.size(args.package) / 1e6
     print(
         f"{args.package}: {megabytes:.1f} MB, {args.quantize}, {parity.summary(result)}, "
         f"checked by {result['checked_by']}"
     )
-    command_line.print_result(
+    terminal.print_result(
         {
             "path": str(args.package),
             "megabytes": round(megabytes, 3),
@@ -179,13 +177,13 @@ def convert(args):
 def write_grid(args):
     """Convert networks with random weights, in one precision."""
     start_keras()
-    from segmentation.export import coreml, ladder
+    from segmentation.export import coreml, precision_sweep
 
     def write(model, path):
         return coreml.convert(
             model,
             path,
-            *ladder.UNTRAINED,
+            precision_sweep.UNTRAINED,
             output=args.output,
             precision=args.quantize,
             target=args.target,
@@ -202,4 +200,4 @@ def _require_package(path):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

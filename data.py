@@ -27,7 +27,8 @@ The options of each command: python data.py lfw --help
 import os
 import sys
 
-from segmentation import command_line, masks
+from segmentation.cli import options, terminal
+from segmentation.data import masks
 from segmentation.errors import InputError
 
 
@@ -36,7 +37,7 @@ def parse_args(argv=None):
     argv = list(sys.argv[1:] if argv is None else argv)
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help")):
         argv.insert(0, "lfw")
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     commands = parser.add_subparsers(dest="run", required=True, metavar="command")
 
     lfw = _add(commands, "lfw", run_lfw, "turn pictures and masks into arrays")
@@ -52,7 +53,7 @@ def parse_args(argv=None):
         "-s",
         "--img_size",
         "--image_size",
-        type=command_line.img_size,
+        type=options.img_size,
         default=(128, 128),
         metavar="SIZE",
         help="128, or 384x480 for height x width, multiples of 32 (default 128)",
@@ -72,7 +73,7 @@ def parse_args(argv=None):
     )
     lfw.add_argument(
         "--max_bad",
-        type=command_line.share,
+        type=options.fraction,
         default=0.01,
         metavar="SHARE",
         help="damaged files are left out up to this share of all (default %(default)s)",
@@ -89,10 +90,8 @@ def parse_args(argv=None):
         help="for lfw, or rooms for ade20k (default %(default)s)",
     )
     sample.add_argument("-o", "--out_dir", required=True, metavar="DIR")
-    sample.add_argument(
-        "--count", type=command_line.count, default=200, help="(default %(default)s)"
-    )
-    sample.add_argument("--seed", type=command_line.seed, default=1, help="(default %(default)s)")
+    sample.add_argument("--count", type=options.count, default=200, help="(default %(default)s)")
+    sample.add_argument("--seed", type=options.seed, default=1, help="(default %(default)s)")
 
     fetch = _add(commands, "download", run_download, "fetch LFW and its part masks, or ADE20K")
     fetch.add_argument("name", choices=("lfw", "ade20k"))
@@ -119,7 +118,7 @@ def _add_ade20k(commands):
     ade20k.add_argument(
         "-t",
         "--whitelist_threshold",
-        type=command_line.share,
+        type=options.fraction,
         metavar="SHARE",
         help="of the whitelisted classes, that a picture must show to be kept (default 0.7)",
     )
@@ -128,7 +127,7 @@ def _add_ade20k(commands):
     )
     ade20k.add_argument(
         "--num_shards",
-        type=command_line.count,
+        type=options.count,
         default=1,
         metavar="N",
         help="more than one: room-00000-of-0000N.tfrecord ... (default %(default)s)",
@@ -144,7 +143,7 @@ def _add_ade20k(commands):
 def _add_workers(parser):
     parser.add_argument(
         "--workers",
-        type=command_line.count,
+        type=options.count,
         default=os.cpu_count() or 1,
         metavar="N",
         help="threads (default %(default)s); the files are the same for any number",
@@ -159,9 +158,10 @@ def _add(commands, name, run, text):
 
 def run_lfw(args):
     """Turn pictures and masks into arrays."""
-    from segmentation import labels, lfw
+    from segmentation.data import labels
+    from segmentation.data.readers import folders
 
-    result = lfw.prepare(
+    result = folders.prepare(
         args.data_dir or ["data/raw"],
         args.out_dir,
         args.img_size,
@@ -169,8 +169,6 @@ def run_lfw(args):
         names=labels.read(args.labels) if args.labels else None,
         workers=args.workers,
         max_bad=args.max_bad,
-        say=command_line.say,
-        progress=command_line.progress,
     )
     persons = f" of {result['persons']} persons" if result["persons"] else ", persons unknown"
     print(f"{result['pictures']} pictures{persons}; {result['mask_format']} masks")
@@ -187,7 +185,7 @@ def run_lfw(args):
 
 def run_ade20k(args):
     """Turn pictures and index masks into TFRecords, or list the classes of a label file."""
-    from segmentation import ade20k
+    from segmentation.data.readers import ade20k
 
     if args.list_labels:
         return _list_labels(args.label_filename)
@@ -209,8 +207,6 @@ def run_ade20k(args):
         num_shards=args.num_shards,
         workers=args.workers,
         skip_bad=args.skip_bad,
-        say=command_line.say,
-        progress=command_line.progress,
     )
     _print_shown(result)
     print(f"{'share of pixels':>15}  {'in pictures':>11}  class")
@@ -232,7 +228,7 @@ def run_ade20k(args):
 
 def _print_shown(result):
     """Print how many pictures each threshold would keep, where there is one."""
-    from segmentation import ade20k
+    from segmentation.data.readers import ade20k
 
     shown = result["pictures_by_classes_shown"]
     if result["classes_needed"] is None:
@@ -247,7 +243,7 @@ def _print_shown(result):
 
 
 def _list_labels(path):
-    from segmentation import labels
+    from segmentation.data import labels
 
     names, shares = labels.read_object_info(path)
     for index, name in names.items():
@@ -258,25 +254,25 @@ def _list_labels(path):
 
 def run_sample(args):
     """Draw portraits or scenes."""
-    from segmentation import samples
+    from segmentation.synthetic import samples
 
     if args.kind == "scenes":
-        return samples.write_rooms(args.out_dir, args.count, args.seed, command_line.progress)
-    return samples.write_portraits(args.out_dir, args.count, args.seed, command_line.progress)
+        return samples.write_rooms(args.out_dir, args.count, args.seed)
+    return samples.write_portraits(args.out_dir, args.count, args.seed)
 
 
 def run_download(args):
     """Fetch a data set."""
-    from segmentation import download
+    from segmentation.data import download
 
-    return download.download(args.name, args.out_dir, url=args.url, progress=command_line.progress)
+    return download.download(args.name, args.out_dir, url=args.url)
 
 
 def main(argv=None):
     """Run the command."""
     args = parse_args(argv)
-    command_line.print_result(args.run(args))
+    terminal.print_result(args.run(args))
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

@@ -22,9 +22,10 @@ About 100 pictures of 128 px a second on two CPU cores.
 
 from pathlib import Path
 
-from segmentation import command_line, masks
-from segmentation.chatter import start_keras
+from segmentation.cli import data_options, model_options, options, terminal
+from segmentation.data import masks
 from segmentation.errors import InputError
+from segmentation.quiet import start_keras
 
 COLUMNS = {
     "IoU": "iou",
@@ -38,15 +39,15 @@ COLUMNS = {
 
 def parse_args(argv=None):
     """Parse the command line."""
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     parser.add_argument("model", type=Path, help="what training or a converter wrote")
     parser.add_argument("--data_dir", type=Path, action="append", help="may be given several times")
-    command_line.add_prepared(parser)
+    data_options.add(parser)
     parser.add_argument("--mask_format", choices=masks.FORMATS, help="of --data_dir")
     parser.add_argument("--report", type=Path, metavar="DIR", help="figures, plots and examples")
-    command_line.add_older_model_options(parser)
+    model_options.add(parser)
     args = parser.parse_args(argv)
-    command_line.check_prepared(parser, args)
+    data_options.check(parser, args)
     if bool(args.data_dir) == bool(args.img_file or args.tfrecord_data):
         parser.error("name what to measure on: --img_file, --tfrecord_data or --data_dir")
     if args.mask_format and not args.data_dir:
@@ -59,23 +60,24 @@ def parse_args(argv=None):
 def main(argv=None):
     """Measure, print the table and the scores."""
     args = parse_args(argv)
-    given = command_line.older_model(args)
-    from segmentation import evaluation, model_card
+    given = model_options.legacy_spec(args)
+    from segmentation import model_card
+    from segmentation.evaluation import measure
 
     start_keras()
-    predict = command_line.load(args.model, given)
+    predict = model_options.load(args.model, given)
     if not predict.named:  # without names nothing can be matched
         raise InputError(
             f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "
             "copy the one that training wrote, or name its classes with --classes"
         )
     pairs = open_pairs(args, predict.card or {})
-    names, table = evaluation.target_of(predict, pairs)
-    counts = evaluation.measure(predict, pairs, table, command_line.progress, command_line.say)
-    summary = evaluation.summarize(counts, names)
+    classes = measure.target_of(predict, pairs)
+    counts = measure.measure(predict, pairs, classes.table)
+    summary = measure.summarize(counts, classes.id_names)
     print_tables(summary)
     broken = len(counts.broken)
-    loss = "binary_crossentropy" if len(predict.classes) == 1 else "crossentropy"
+    loss = "binary_crossentropy" if len(classes) == 1 else "crossentropy"
     result = {
         "model": str(args.model),
         "pictures": len(pairs.titles) - broken,
@@ -84,24 +86,25 @@ def main(argv=None):
         **summary,
         loss: None if predict.only_ids else round(counts.crossentropy, 6),
     }
-    command_line.print_result(result)
+    terminal.print_result(result)
     if args.report:
-        from segmentation import report
+        from segmentation.evaluation import report
 
         data = [str(path) for path in args.data_dir or [args.img_file or args.tfrecord_data]]
-        report.write(args.report, {"data": data} | result, counts, predict, pairs, table)
+        report.write(args.report, {"data": data} | result, counts, predict, pairs, classes.table)
     if broken:
         raise InputError(f"{broken} of {len(pairs.titles)} pairs could not be read; see above")
 
 
 def open_pairs(args, card):
-    """Return the `evaluation.Pairs` that the arguments name."""
-    from segmentation import evaluation, labels
+    """Return the `measure.Pairs` that the arguments name."""
+    from segmentation.data import labels
+    from segmentation.evaluation import measure
 
     if args.data_dir:
         names = labels.read(args.labels) if args.labels else None
-        return evaluation.from_folders(args.data_dir, args.mask_format, names, command_line.say)
-    return command_line.open_prepared(args, card)
+        return measure.from_folders(args.data_dir, args.mask_format, names)
+    return data_options.open_data(args, card)
 
 
 def print_tables(summary):
@@ -143,4 +146,4 @@ def _shown(value):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

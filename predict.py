@@ -13,7 +13,7 @@ About 30 pictures of 250 px a second.
 
 from pathlib import Path
 
-from segmentation import command_line
+from segmentation.cli import model_options, options, terminal
 from segmentation.errors import InputError
 
 MASK_ENDING, OVERLAY_ENDING, HEAT_ENDING = "_mask.png", "_overlay.jpg", "_probabilities.png"
@@ -22,20 +22,20 @@ JPEG_QUALITY = 92
 
 def parse_args(argv=None):
     """Parse the command line."""
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     parser.add_argument("model", type=Path, help="what training or a converter wrote")
     parser.add_argument("inputs", type=Path, nargs="+", metavar="PICTURE|DIR")
     parser.add_argument("-o", "--output_dir", type=Path, required=True, help="made if missing")
     parser.add_argument("--probabilities", action="store_true", help="write heat maps as well")
-    command_line.add_older_model_options(parser)
+    model_options.add(parser)
     return parser.parse_args(argv)
 
 
 def main(argv=None):
     """Write masks and overlays, print what was done."""
     args = parse_args(argv)
-    given = command_line.older_model(args)
-    from segmentation import pictures
+    given = model_options.legacy_spec(args)
+    from segmentation.data import image_io
 
     paths = find_pictures(args.inputs)
     names = output_names(paths)
@@ -48,21 +48,21 @@ def main(argv=None):
     for path in paths:
         if path.resolve() in results:
             raise InputError(f"{path}: a result would replace it; name another --output_dir")
-    predict = command_line.load(args.model, given)
+    predict = model_options.load(args.model, given)
     if not predict.named:
-        command_line.say(f"{args.model}: no model card beside it; the classes have no names")
+        terminal.say(f"{args.model}: no model card beside it; the classes have no names")
 
     broken = 0
-    for path in command_line.progress(paths, len(paths), "Predicting"):
+    for path in terminal.bar(paths, len(paths), "Predicting"):
         try:
             segment(predict, path, args.output_dir / names[path], args.probabilities)
-        except pictures.UnreadableError as error:
-            command_line.say(f"skipped: {error}")
+        except image_io.UnreadableError as error:
+            terminal.say(f"skipped: {error}")
             broken += 1
-    command_line.print_result(
+    terminal.print_result(
         {
             "model": str(args.model),
-            "classes": predict.classes,
+            "classes": predict.classes.names,
             "pictures": len(paths) - broken,
             "broken": broken,
             "output_dir": str(args.output_dir),
@@ -74,12 +74,12 @@ def main(argv=None):
 
 def find_pictures(inputs):
     """Return the pictures that `inputs`, files and folders, name: each once, in order."""
-    from segmentation import pictures
+    from segmentation.data import image_io
 
     paths = []
     for path in inputs:
         if path.is_dir():
-            paths += pictures.find_some(path, command_line.say)
+            paths += image_io.find_some(path)
         elif path.is_file():
             paths.append(path)
         else:
@@ -107,21 +107,24 @@ def segment(predict, path, target, with_heat_maps):
     """Write the results of the picture `path`, their names opening with `target`."""
     from PIL import Image
 
-    from segmentation import files, pictures, predictor, visualization
+    from segmentation import files
+    from segmentation.data import image_io
+    from segmentation.evaluation import visualization
+    from segmentation.inference import predictor
 
-    image = pictures.read(path)
-    probabilities = predict(pictures.resize(image, predict.img_size)[None])[0]
+    image = image_io.read(path)
+    probabilities = predict(image_io.resize(image, predict.img_size)[None])[0]
     mask = predictor.decide_at(probabilities, image.shape[:2])
     with files.written_whole(f"{target}{MASK_ENDING}") as temporary:
         Image.fromarray(mask).save(temporary)
-    drawn = visualization.overlay(image, mask, predict.colors)
+    drawn = visualization.overlay(image, mask, predict.classes.id_colors)
     with files.written_whole(f"{target}{OVERLAY_ENDING}") as temporary:
         Image.fromarray(drawn).save(temporary, quality=JPEG_QUALITY)
     if with_heat_maps:
-        drawn = visualization.heat_maps(image, probabilities, predict.classes)
+        drawn = visualization.heat_maps(image, probabilities, predict.classes.names)
         with files.written_whole(f"{target}{HEAT_ENDING}") as temporary:
             Image.fromarray(drawn).save(temporary)
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

@@ -32,9 +32,9 @@ import functools
 import os
 from pathlib import Path
 
-from segmentation import command_line, converters
-from segmentation.chatter import start_keras
+from segmentation.cli import converters, model_options, options, terminal
 from segmentation.errors import ExportError, InputError
+from segmentation.quiet import start_keras
 
 # Suffix of a float32 result: function of segmentation.export.tensorflow that writes it.
 WRITERS = {"pb": "to_frozen_graph", "saved_model": "to_saved_model"}
@@ -45,7 +45,7 @@ PRECISIONS = {"float32": "float32", "float16": "float16", "int8": "full_int8"}
 
 def parse_args(argv=None):
     """Parse the command line."""
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     parser.add_argument("model", type=Path, nargs="?", metavar="IN", help=".keras or .h5")
     parser.add_argument("-i", "--input_model_path", type=Path, help="the same as IN")
     parser.add_argument("--format", nargs="+", choices=FORMATS, default=["pb", "tflite"])
@@ -105,7 +105,7 @@ def main(argv=None):
 
 def convert(args):
     """Convert a trained model to every format or, with --ladder, to .tflite in every precision."""
-    given = command_line.older_model(args)
+    given = model_options.legacy_spec(args)
     if args.ladder:
         paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
     else:
@@ -144,7 +144,7 @@ def convert(args):
             else:
                 comparison = export.write_float32(path, WRITERS[name])
         except ExportError as error:
-            command_line.say(f"error: {error}")
+            terminal.say(f"error: {error}")
             failed.append(str(path))
             continue
         megabytes = files.size(path) / 1e6
@@ -153,7 +153,7 @@ def convert(args):
         written.append(result | comparison)
     if written and card:
         model_card.write(target, card)
-    command_line.print_result({"files": written, "failed": failed})
+    terminal.print_result({"files": written, "failed": failed})
     return 1 if failed else 0
 
 
@@ -167,12 +167,11 @@ class Export:
         self.expected = parity.expected(model, images)
         self.drawn = args.check_images is None
         self.img_size, self.output_size = reference.img_size, model.output_shape[1:3]
-        self.classes, self.colors = reference.classes, reference.colors
-        self.ignored_class = reference.ignored_class
+        self.classes = reference.classes
         self.two_channels = args.two_channels
         if self.two_channels and len(self.classes) > 1:
             raise InputError(
-                f"{args.model}: predicts {', '.join(self.classes)}; "
+                f"{args.model}: predicts {', '.join(self.classes.names)}; "
                 "--two_channels is for a single class"
             )
         self.calibration = None
@@ -180,7 +179,7 @@ class Export:
             found = tensorflow.calibration_pictures(args.calibration_images, self.img_size)
             self.calibration = found
             noun = "picture" if len(found) == 1 else "pictures"
-            command_line.say(f"calibrating on {len(found)} {noun} of {args.calibration_images}")
+            terminal.say(f"calibrating on {len(found)} {noun} of {args.calibration_images}")
 
     def write_float32(self, path, writer):
         """Write with a function of `segmentation.export.tensorflow`; return the comparison."""
@@ -188,46 +187,43 @@ class Export:
 
         write = functools.partial(getattr(tensorflow, writer), self.model)
         comparison = parity.write_checked(write, path, self.images, self.expected, "float32")
-        self._write_contract(path, self.classes, self.colors, "float32", comparison)
+        self._write_contract(path, self.classes, "float32", comparison)
         return comparison
 
     def write_tflite(self, path, precision):
         """Write a .tflite; return the comparison, and how many pictures int8 was calibrated on."""
         import numpy as np
 
-        from segmentation import labels, pictures
+        from segmentation.data import image_io
         from segmentation.export import parity, tensorflow
 
-        model, classes, colors = self.model, self.classes, self.colors
+        model, classes = self.model, self.classes
         images, expected = self.images, self.expected
         calibration = self.calibration if precision == "int8" else None
         if calibration is not None and self.drawn:
             # Its ranges are those of photos: drawn pictures go beyond, and show nothing.
-            images = calibration[pictures.spread(len(calibration), parity.COUNT)]
+            images = calibration[image_io.spread(len(calibration), parity.COUNT)]
             expected = parity.expected(model, images)
         if self.two_channels:
             model = tensorflow.with_background(model)
-            classes = [labels.BACKGROUND_NAMES[0], *classes]
-            colors = [*labels.colors(classes[:1]), *colors]
+            classes = classes.with_background()
             expected = np.concatenate([1 - expected, expected], axis=-1)
         write = functools.partial(
             tensorflow.to_tflite,
             model,
             classes=classes,
-            colors=colors,
             precision=precision,
             calibration=calibration,
-            ignored_class=self.ignored_class,
         )
         limits = PRECISIONS[precision]
         parity.require_telling(expected, limits, path)
         comparison = parity.write_checked(write, path, images, expected, limits)
-        self._write_contract(path, classes, colors, precision, comparison)
+        self._write_contract(path, classes, precision, comparison)
         if calibration is not None:
             comparison |= {"calibration_pictures": len(calibration)}
         return comparison
 
-    def _write_contract(self, path, classes, colors, precision, comparison):
+    def _write_contract(self, path, classes, precision, comparison):
         from segmentation.export import contract, parity, tensorflow
 
         contract.write(
@@ -235,7 +231,6 @@ class Export:
             self.img_size,
             self.output_size,
             classes,
-            colors,
             steps=tensorflow.output_steps(path) if precision == "int8" else None,
             facts=[
                 ("precision", precision),
@@ -246,14 +241,16 @@ class Export:
 
 def write_grid(args):
     """Write .tflite files with random weights, in one precision."""
-    from segmentation.export import ladder, parity, tensorflow
+    from segmentation.export import parity, precision_sweep, tensorflow
 
     def write(model, path):
         images = parity.check_pictures(model.input_shape[1:3])
         expected = parity.expected(model, images)
-        classes, colors = ladder.UNTRAINED
         write = functools.partial(
-            tensorflow.to_tflite, model, classes=classes, colors=colors, precision=args.quantize
+            tensorflow.to_tflite,
+            model,
+            classes=precision_sweep.UNTRAINED,
+            precision=args.quantize,
         )
         return parity.write_checked(write, path, images, expected, args.quantize)
 
@@ -261,4 +258,4 @@ def write_grid(args):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

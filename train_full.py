@@ -13,22 +13,20 @@ Written beside -o: the model of the best epoch, its card (.json), the history (.
 (.png) and the state for --resume (.ckpt/); logs/ is for TensorBoard.
 """
 
-from segmentation import command_line, training_options
-from segmentation.chatter import start_keras
+from segmentation.cli import options, terminal, training_options
+from segmentation.quiet import start_keras
 
 
 def parse_args(argv=None):
     """Parse the options."""
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     network, training = training_options.add(parser)
     network.add_argument(
         "--fine_tune_checkpoint", metavar="MODEL", help="begin with the weights of this model"
     )
+    training.add_argument("--epochs", type=options.count, default=40, help="(default: %(default)s)")
     training.add_argument(
-        "--epochs", type=command_line.count, default=40, help="(default: %(default)s)"
-    )
-    training.add_argument(
-        "-n", "--num_steps", type=command_line.count, help="optimizer steps, overrides --epochs"
+        "-n", "--num_steps", type=options.count, help="optimizer steps, overrides --epochs"
     )
     args = parser.parse_args(argv)
     training_options.complete(parser, args)
@@ -39,13 +37,13 @@ def main(argv=None):
     """Train, and print the model card."""
     args = parse_args(argv)
     start_keras()
-    from segmentation import run, training
+    from segmentation.training import loop, train
 
-    stages = [run.Stage("full", args.epochs, args.lr, args.num_steps)]
-    report = command_line.TrainingReport()
-    result = training.train(args, stages, args.fine_tune_checkpoint, report)
-    command_line.print_result(result)
+    stages = [loop.Stage("full", args.epochs, args.lr, args.num_steps)]
+    report = terminal.TrainingReport()
+    result = train.train(args, stages, args.fine_tune_checkpoint, report)
+    terminal.print_result(result)
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

@@ -16,8 +16,8 @@ What was loaded is listed. Written beside -o: as train_full.py does, and --resum
 """
 
 import nets
-from segmentation import command_line, training_options
-from segmentation.chatter import start_keras
+from segmentation.cli import options, terminal, training_options
+from segmentation.quiet import start_keras
 
 STAGES = ("transfer", "fine_tune")
 OPTIONS_OF_OTHER_STAGE = {
@@ -32,7 +32,7 @@ LOWER = 0.5
 
 def parse_args(argv=None):
     """Parse the options."""
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     network, training = training_options.add(parser)
     network.add_argument(
         "--weights",
@@ -48,19 +48,19 @@ def parse_args(argv=None):
     training.add_argument("--stage", choices=[*STAGES, "both"], default="both")
     training.add_argument(
         "--transfer_epochs",
-        type=command_line.count,
+        type=options.count,
         metavar="N",
         help="with the encoder frozen (10)",
     )
     training.add_argument(
         "--fine_tune_epochs",
-        type=command_line.count,
+        type=options.count,
         metavar="N",
         help="of fine-tuning (30)",
     )
     training.add_argument(
         "--fine_tune_lr",
-        type=command_line.positive,
+        type=options.positive,
         metavar="LR",
         help="highest rate of it (half of --lr)",
     )
@@ -79,25 +79,23 @@ def main(argv=None):
     """Train, and print the model card."""
     args = parse_args(argv)
     start_keras()
-    from segmentation import run, training
+    from segmentation.training import loop, train
 
     stages = {
-        "transfer": run.Stage(
+        "transfer": loop.Stage(
             "transfer", args.transfer_epochs, args.lr, freeze_until=nets.encoder_end(args.model)
         ),
-        "fine_tune": run.Stage(
+        "fine_tune": loop.Stage(
             "fine_tune", args.fine_tune_epochs, args.fine_tune_lr, freeze_until=args.freeze_until
         ),
     }
     chosen = STAGES if args.stage == "both" else [args.stage]
     weights = None if args.weights == "none" else args.weights
     if weights is None and "transfer" in chosen:
-        command_line.say("--weights none: the encoder is frozen as it was drawn by chance")
-    report = command_line.TrainingReport()
-    command_line.print_result(
-        training.train(args, [stages[name] for name in chosen], weights, report)
-    )
+        terminal.say("--weights none: the encoder is frozen as it was drawn by chance")
+    report = terminal.TrainingReport()
+    terminal.print_result(train.train(args, [stages[name] for name in chosen], weights, report))
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from segmentation import command_line
-from segmentation.chatter import start_keras
+from segmentation.cli import options, terminal
+from segmentation.quiet import start_keras
 
 BATCH_SIZE = 8
 REPEATS = 3
@@ -26,11 +26,11 @@ ZOOM = (0.85, 1.75)  # extent that is seen
 
 def parse_args(argv=None):
     """Parse the command line."""
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     parser.add_argument("tfrecord_data")
     parser.add_argument("-l", "--label_filename", help="default: labels.txt beside the data")
-    parser.add_argument("-s", "--img_size", type=command_line.img_size, default=(768, 768))
-    parser.add_argument("--pictures", type=command_line.count, default=256, help="(%(default)s)")
+    parser.add_argument("-s", "--img_size", type=options.img_size, default=(768, 768))
+    parser.add_argument("--pictures", type=options.count, default=256, help="(%(default)s)")
     args = parser.parse_args(argv)
     if args.pictures < 2 * BATCH_SIZE:
         parser.error(f"--pictures: {2 * BATCH_SIZE} at least")
@@ -41,7 +41,7 @@ def main(argv=None):
     """Measure both and print pictures a second and their ratio."""
     args = parse_args(argv)
     start_keras()
-    from segmentation import tfrecords
+    from segmentation.data import tfrecords
 
     data = tfrecords.open_records(args.tfrecord_data, args.label_filename)
     rates = {"older order": 0.0, "one warp": 0.0}
@@ -54,16 +54,16 @@ def main(argv=None):
     for name, rate in rates.items():
         print(f"{name:12} {rate:6.1f} pictures/s")
     ratio = rates["one warp"] / rates["older order"]
-    command_line.print_result({"pictures_per_second": rates, "ratio": round(ratio, 2)})
+    terminal.print_result({"pictures_per_second": rates, "ratio": round(ratio, 2)})
 
 
 def ours(args, data):
     """Yield batches as training gets them."""
     import numpy as np
 
-    from segmentation import augmentation, input_pipeline
+    from segmentation.data import augmentation, pipeline
 
-    batches = input_pipeline.TrainingBatches(
+    batches = pipeline.TrainingBatches(
         data,
         range(len(data)),
         seed=0,
@@ -73,7 +73,7 @@ def ours(args, data):
         img_size=args.img_size,
         steps_per_epoch=args.pictures // BATCH_SIZE,
     )
-    with ThreadPoolExecutor(input_pipeline.WORKERS) as pool:
+    with ThreadPoolExecutor(pipeline.WORKERS) as pool:
         yield from pool.map(batches.__getitem__, range(len(batches)))
 
 
@@ -81,7 +81,7 @@ def older(args, data):
     """Yield batches of the older order, in tf.data."""
     import tensorflow as tf
 
-    from segmentation import input_pipeline, tfrecords
+    from segmentation.data import pipeline, tfrecords
 
     height, width = args.img_size
     num_classes = len(data.labels)
@@ -122,9 +122,9 @@ def older(args, data):
         return tf.image.flip_left_right(array) if flip else array
 
     files = [str(path) for path in tfrecords.paths(args.tfrecord_data)]
-    dataset = tf.data.TFRecordDataset(files).repeat().map(changed, input_pipeline.WORKERS)
+    dataset = tf.data.TFRecordDataset(files).repeat().map(changed, pipeline.WORKERS)
     yield from dataset.batch(BATCH_SIZE).take(args.pictures // BATCH_SIZE).as_numpy_iterator()
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

@@ -20,8 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from PIL import Image
 
-from segmentation import ade20k, command_line, labels, pairing, pictures, tfrecords
-from segmentation.chatter import start_keras
+from segmentation.cli import options, terminal
+from segmentation.data import image_io, labels, pairing, tfrecords
+from segmentation.data.readers import ade20k
+from segmentation.quiet import start_keras
 
 REPEATS = 3
 
@@ -48,7 +50,7 @@ def plain(pairs, output, ids):
 
 def parse_args(argv=None):
     """Parse the command line."""
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     for name in ("image_dir", "annotation_dir", "label_filename", "whitelist"):
         parser.add_argument(name)
     return parser.parse_args(argv)
@@ -62,7 +64,7 @@ def main(argv=None):
     _, table = labels.whitelist(names, args.whitelist)
     ids = [(table[old], old) for old in names if table[old]]
     folders = (args.image_dir, args.annotation_dir)
-    images, annotations = (pairing.by_stem(pictures.find(folder)) for folder in folders)
+    images, annotations = (pairing.by_stem(image_io.find(folder)) for folder in folders)
     stems, *_ = pairing.match(images, annotations, *folders)
     pairs = [(images[stem], annotations[stem]) for stem in stems]
     rates = dict.fromkeys(("plain", "one thread", "two threads"), 0.0)
@@ -79,8 +81,8 @@ def main(argv=None):
     for way, rate in rates.items():
         print(f"{way:12} {rate:6.0f} pictures/s")
     ratios = {way: round(rates[way] / rates["plain"], 2) for way in rates if way != "plain"}
-    command_line.print_result({"pictures_per_second": rates, "ratio": ratios})
+    terminal.print_result({"pictures_per_second": rates, "ratio": ratios})
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

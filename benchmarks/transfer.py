@@ -18,9 +18,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import matplotlib.pyplot as plt
 import numpy as np
 
-from segmentation import command_line, datasets, files, labels
-from segmentation.chatter import start_keras
+from segmentation import files
+from segmentation.cli import options, terminal
+from segmentation.data import arrays, labels
 from segmentation.errors import InputError
+from segmentation.quiet import start_keras
 
 COUNTS, SEEDS = (20, 50, None), (0, 1, 2)
 HELD_OUT = 0.33
@@ -33,10 +35,10 @@ TRANSFER = ["train_transfer.py", "--transfer_epochs", "5", "--fine_tune_epochs",
 def write(data, rows, folder):
     """Write some rows of a data set as one of their own, and return the path of its pictures."""
     folder.mkdir(parents=True, exist_ok=True)
-    img_file, mask_file, names_file, label_file = datasets.paths(folder, data.images.shape[1:3])
+    img_file, mask_file, names_file, label_file = arrays.paths(folder, data.images.shape[1:3])
     np.save(img_file, data.images[rows])
     np.save(mask_file, data.masks[rows])
-    datasets.write_names(
+    arrays.write_names(
         names_file, [data.stems[row] for row in rows], [data.groups[row] for row in rows]
     )
     labels.write(label_file, data.labels)
@@ -57,7 +59,7 @@ def hair_ious(command, img_file, validation, output, seed):
 
 def parse_args(argv=None):
     """Parse the command line."""
-    parser = command_line.Parser(__doc__)
+    parser = options.Parser(__doc__)
     parser.add_argument("img_file", type=Path)
     parser.add_argument("model", type=Path)
     parser.add_argument("folder", type=Path)
@@ -68,10 +70,10 @@ def main(argv=None):
     """Train all, and write the figures and the plot."""
     args = parse_args(argv)
     start_keras()
-    from segmentation import input_pipeline
+    from segmentation.data import pipeline
 
-    data, folder = datasets.open_arrays(args.img_file), args.folder
-    rows, validation_rows = input_pipeline.split(data.groups, HELD_OUT, seed=0)
+    data, folder = arrays.open_arrays(args.img_file), args.folder
+    rows, validation_rows = pipeline.split(data.groups, HELD_OUT, seed=0)
     validation = write(data, validation_rows, folder / "validation")
     print(f"{len(rows)} pictures to choose from, {len(validation_rows)} held out")
     found = {}
@@ -118,4 +120,4 @@ def show(found, path):
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    terminal.run(main)

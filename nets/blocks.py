@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from nets import OUTPUT
+from nets.names import OUTPUT
 
 # Keras' 0.99 remembers hundreds of steps: in a run of few, validation would lag behind training.
 MOMENTUM = 0.9

@@ -3,14 +3,16 @@
 import keras
 from keras import layers
 
-from nets import OUTPUT
 from nets.blocks import BINS, conv_bn, conv_bn_relu, image_input, probabilities, width
 from nets.layers import PyramidLevel
+from nets.names import OUTPUT
 
 SMALLEST = 192  # pixels: the finest pyramid level has 6 bins a side, and the deep branch 1/32
 FUSED = 128  # width at alpha 1 of what the branches are fused in
 HEADS = {"aux_8": 0.4, "aux_16": 0.16}  # training heads: weights of their losses
 STRIDES = (4, 8, 16)  # of the outputs
+SCORE_LAYERS = ("mask_score", "aux_8_score", "aux_16_score")
+GRID_SIZES = (768, 384, 192)
 # Stages of the deep branch: (width at alpha 1 of a block's end, blocks, stride, dilation).
 # The third is cut after its first block, where the half-scale branch ends.
 STAGES = ((128, 3, 1, 1), (256, 4, 2, 1), (512, 6, 1, 2), (1024, 3, 1, 4))

@@ -24,6 +24,7 @@ DILATED = {
 }
 FUSED = 512  # width at alpha 1 of what is scored, as in PSPNet
 ENCODER_END = "conv_pw_13_relu"
+GRID_SIZES = (224, 192, 160, 128)
 
 
 def MobilePSPNet(img_size, num_classes=1, alpha=1.0, depth_multiplier=1, weights=None):

@@ -3,8 +3,8 @@
 import keras
 from keras import layers
 
-from nets import UPSAMPLINGS
 from nets.blocks import MOMENTUM, depthwise_block, image_input, mobilenet, probabilities, width
+from nets.names import UPSAMPLINGS
 
 # Skip connections, deepest first: (encoder layer, stride, width at alpha 1 of the joining stage).
 SKIPS = (
@@ -15,6 +15,7 @@ SKIPS = (
 )
 STEM = ("conv1_relu", 32)
 ENCODER_END = "conv_pw_13_relu"
+GRID_SIZES = (224, 192, 160, 128)
 
 
 def MobileUNet(

@@ -18,6 +18,14 @@ settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
+def connected():
+    """Show what the library logs on stderr, as a command does."""
+    from segmentation.cli import terminal
+
+    terminal.connect()
+
+
+@pytest.fixture(autouse=True)
 def environment(monkeypatch):
     """Undo after each test what the converters set for themselves."""
     for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 import data
-from segmentation import tfrecords
+from segmentation.data import tfrecords
 
 INFO = (
     "Idx\tRatio\tTrain\tVal\tName\n1\t0.5\t9\t1\twall\n2\t0.2\t9\t1\tfloor, flooring\n"

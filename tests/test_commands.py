@@ -15,7 +15,8 @@ import nets
 import predict
 import tf_converter
 import train_full
-from segmentation import command_line, predictor, samples
+from segmentation.inference import predictor
+from segmentation.synthetic import samples
 from tiny_models import save, tiny_model
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -69,7 +70,7 @@ def test_the_command_lines_of_the_older_projects_work_as_the_readme_prints_them(
 ):
     monkeypatch.chdir(tmp_path)
     data.main(["sample", "--out_dir", "data/raw", "--count", "30", "--seed", "2"])
-    samples.write_rooms(".", 10, 1, command_line.progress)
+    samples.write_rooms(".", 10, 1)
     # A model of an older name, so sure of itself that rounding to half precision flips no pixel.
     model = tiny_model(1)
     model.get_layer("score").bias.assign([20.0])

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 
 import nets
-from segmentation import labels, model_card
+from segmentation import model_card
+from segmentation.data import labels
 from segmentation.export import parity
 
 IMG_SIZE = (32, 64)  # not square, so that swapped sides show

@@ -8,8 +8,10 @@ import itertools
 import os
 import signal
 import sys
-import types
 from pathlib import Path
+
+ENCODER_END = "conv_relu"
+GRID_SIZES = (64, 32)
 
 
 def Tiny(img_size, num_classes=1, alpha=1.0):
@@ -33,15 +35,16 @@ def register(set_item):
     """Make `--model tiny` known, with `set_item(dictionary, key, value)`."""
     import nets
 
-    set_item(nets.NETWORKS, "tiny", "Tiny")
-    set_item(sys.modules, "nets.tiny", types.SimpleNamespace(Tiny=Tiny, ENCODER_END="conv_relu"))
+    set_item(nets.NETWORKS, "tiny", "tiny_network:Tiny")
+    # As a script this module has another name.
+    set_item(sys.modules, "tiny_network", sys.modules[__name__])
 
 
 def write_arrays(folder, count=20, size=32, shown=1):
     """Write arrays of pictures whose bright disc is the class `shown`, two of each person."""
     import numpy as np
 
-    from segmentation import datasets, labels
+    from segmentation.data import arrays, labels
 
     rng = np.random.default_rng(0)
     masks = np.zeros((count, size, size), np.uint8)
@@ -52,10 +55,10 @@ def write_arrays(folder, count=20, size=32, shown=1):
         "u1"
     )
     folder.mkdir(exist_ok=True)
-    img_file, mask_file, names_file, label_file = datasets.paths(folder, (size, size))
+    img_file, mask_file, names_file, label_file = arrays.paths(folder, (size, size))
     np.save(img_file, images)
     np.save(mask_file, masks)
-    datasets.write_names(
+    arrays.write_names(
         names_file, [str(i) for i in range(count)], [f"p{i // 2}" for i in range(count)]
     )
     labels.write(label_file, ["background", "hair", "face"])
@@ -86,8 +89,8 @@ def die_while_saving(number):
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import train_full
-    from segmentation import command_line
+    from segmentation.cli import terminal
 
     register(dict.__setitem__)
     die_while_saving(int(os.environ.get("KILLED_SAVE", 0)))
-    command_line.run(train_full.main)
+    terminal.run(train_full.main)

@@ -16,7 +16,7 @@ ENLARGE = (
 TEMPLATES = Path(__file__).parent / "contracts"
 
 
-def write(path, img_size, scores_size, classes, colors, *, output="scores", steps=None, facts=()):
+def write(path, img_size, scores_size, classes, *, output="scores", steps=None, facts=()):
     """Write `FILE.contract.md` beside an export: input, output, classes, and code that uses it.
 
     Args:
@@ -24,8 +24,7 @@ def write(path, img_size, scores_size, classes, colors, *, output="scores", step
             with LiteRT and with MediaPipe Tasks for .tflite, Python for the rest.
         img_size: `(height, width)` of the input in pixels.
         scores_size: the same of the probabilities; class ids and grey pictures have the input's.
-        classes: names in channel order.
-        colors: an `[r, g, b]` 0..255 per class.
+        classes: `Classes`.
         output: what the export gives, as in `coreml.convert`.
         steps: `(scale, zero point)` of an output of uint8, whose input is uint8 too: probabilities
             are `(value - zero point) * scale`. None: both are float32.
@@ -45,7 +44,7 @@ def write(path, img_size, scores_size, classes, colors, *, output="scores", step
         "height": out_height,
         "width": out_width,
         "channels": len(classes),
-        "channel_names": ", ".join(classes),
+        "channel_names": ", ".join(classes.names),
     }
     if path.suffix in (".mlpackage", ".mlmodel"):
         title, code = "Swift, with Vision", _swift(known, single, output)
@@ -64,8 +63,7 @@ def write(path, img_size, scores_size, classes, colors, *, output="scores", step
         *[("before deciding", ENLARGE)] * smaller,
         *facts,
     ]
-    numbered = list(enumerate(id_names(classes)))
-    shown = [[0, 0, 0], *colors] if single else colors
+    numbered = list(enumerate(classes.id_names))
     text = "\n".join(
         [
             f"# {path.name}",
@@ -78,7 +76,7 @@ def write(path, img_size, scores_size, classes, colors, *, output="scores", step
             "|---|---|---|",
             *(
                 f"| {number} | {label} | #{bytes(rgb).hex()} |"
-                for (number, label), rgb in zip(numbered, shown, strict=True)
+                for (number, label), rgb in zip(numbered, classes.id_colors, strict=True)
             ),
             "",
             f"## {title}",
@@ -92,17 +90,12 @@ def write(path, img_size, scores_size, classes, colors, *, output="scores", step
 def description(classes, img_size):
     """Return a sentence, without its full stop, for the person who opens an export."""
     height, width = img_size
-    return f"Segments {', '.join(classes)} in an RGB picture of {width} x {height} pixels"
+    return f"Segments {', '.join(classes.names)} in an RGB picture of {width} x {height} pixels"
 
 
 def class_ids(classes):
     """Return the names of the classes with their ids: `0 none, 1 hair`."""
-    return ", ".join(f"{number} {name}" for number, name in enumerate(id_names(classes)))
-
-
-def id_names(classes):
-    """Return the names of the class ids: of a single class, 0 is none of it."""
-    return ["none", *classes] if len(classes) == 1 else classes
+    return ", ".join(f"{number} {name}" for number, name in enumerate(classes.id_names))
 
 
 def _output(size, channels, output, steps):

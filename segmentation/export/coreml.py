@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 
 import nets
-from segmentation import files, predictor
-from segmentation.chatter import silenced
+from segmentation import files
 from segmentation.choices import PALETTES
-from segmentation.export import contract, mil_interpreter, parity
+from segmentation.export import contract, parity
+from segmentation.inference import mil_interpreter, predictor
+from segmentation.quiet import silenced
 
 COLOR_LAYOUT = "RGB"
 OUTPUT = "mask"
@@ -32,7 +33,6 @@ def convert(
     model,
     path,
     classes,
-    colors,
     *,
     output="scores",
     precision="float16",
@@ -40,15 +40,13 @@ def convert(
     author="",
     licence="",
     pictures=None,
-    ignored_class=None,
 ):
     """Write `model` as an `.mlpackage`, run it beside the model, and let it stand if it agrees.
 
     Args:
         model: `keras.Model` from RGB 0..255 of a fixed size to probabilities, on TensorFlow.
         path: where the package will stand; replaced if it exists.
-        classes: names in channel order.
-        colors: an `[r, g, b]` 0..255 per class.
+        classes: `Classes`.
         output: `scores`, probabilities `(1, h, w, C)`; `labels`, int32 `(H, W)` channel ids, of a
             single class 0 and 1; or `image`, an 8-bit grey picture of the input's size: 255 times
             the probability of a single class, else channel ids.
@@ -60,7 +58,6 @@ def convert(
         author: for the person who opens the package.
         licence: the same.
         pictures: `(N, height, width, 3)` uint8 RGB of the check; None: drawn ones.
-        ignored_class: what training left out, or None, for the metadata.
 
     Returns:
         dictionary: `largest_difference`, `mask_iou` and `decided_iou`, the worst of the checks,
@@ -85,7 +82,7 @@ def convert(
             package = _ml_program(function, (height, width), output, precision, target)
         package.short_description = contract.description(classes, (height, width)) + "."
         package.author, package.license = author, licence
-        _describe(package, classes, colors, output, ignored_class)
+        _describe(package, classes, output)
     with files.written_whole(path) as temporary:
         with silenced():
             package.save(str(temporary))
@@ -205,21 +202,22 @@ def _compressed(package, precision):
     return package
 
 
-def _describe(package, classes, colors, output, ignored_class):
+def _describe(package, classes, output):
     package.version = contract.VERSION
     package.input_description["image"] = (
         "The picture, stretched to this size (scaleFill). Normalisation is inside."
     )
     package.output_description[OUTPUT] = _meaning(classes, output)
-    shown = contract.id_names(classes) if output == "labels" else classes
-    shades = ["#{:02X}{:02X}{:02X}".format(*rgb) for rgb in [[0, 0, 0], *colors][-len(shown) :]]
-    preview = {"labels": shown, "colors": shades}
+    names, colors = classes.names, classes.colors
+    if output == "labels":
+        names, colors = classes.id_names, classes.id_colors
+    preview = {"labels": names, "colors": ["#{:02X}{:02X}{:02X}".format(*rgb) for rgb in colors]}
     package.user_defined_metadata.update(
         {
-            "classes": json.dumps(classes),
-            "colors": json.dumps(colors),
+            "classes": json.dumps(classes.names),
+            "colors": json.dumps(classes.colors),
             "output": output,
-            "ignored_class": ignored_class or "",
+            "ignored_class": classes.ignored or "",
             PREVIEW_TYPE: "imageSegmenter",
             **{key: json.dumps(preview) for key in PREVIEW_PARAMETERS},
         }
@@ -233,12 +231,14 @@ def _meaning(classes, output):
         meaning = "of the class" if single else "of each class, adding up to 1"
         return (
             f"Per pixel the probability {meaning}: [1, height, width, channel], "
-            f"channels {', '.join(classes)}."
+            f"channels {', '.join(classes.names)}."
         )
     ids = contract.class_ids(classes)
     if output == "labels":
         return f"Per pixel the class: [height, width], {ids}."
-    return f"Per pixel 255 times the probability of {classes[0]}." if single else f"Grey: {ids}."
+    return (
+        f"Per pixel 255 times the probability of {classes.names[0]}." if single else f"Grey: {ids}."
+    )
 
 
 def gives_only_ids(output, num_channels):

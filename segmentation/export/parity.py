@@ -6,10 +6,13 @@ import functools
 import cv2
 import numpy as np
 
-from segmentation import files, metrics, pictures, predictor
+from segmentation import files
+from segmentation.data import image_io
 from segmentation.errors import ExportError, InputError, reason
-from segmentation.portraits import portrait
-from segmentation.predictor import decide
+from segmentation.evaluation import metrics
+from segmentation.inference import predictor
+from segmentation.inference.predictor import decide
+from segmentation.synthetic.portraits import portrait
 
 COUNT = 8  # pictures of a check: about a second of the slowest reader, the Core ML interpreter
 
@@ -57,12 +60,12 @@ def check_pictures(img_size, folder=None, count=COUNT):
     """
     if folder is None:
         return np.stack([_drawn(img_size, index) for index in range(count)])
-    return pictures.sample(folder, img_size, count)
+    return image_io.sample(folder, img_size, count)
 
 
 def _drawn(img_size, index):
     if index % 2 == 0:
-        return pictures.resize(portrait(0, index)[0], img_size)
+        return image_io.resize(portrait(0, index)[0], img_size)
     height, width = img_size
     generator = np.random.default_rng(index)
     coarse = generator.uniform(-64, 319, (6, 6, 3)).astype(np.float32)

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 import nets
-from segmentation import datasets, pictures
-from segmentation.chatter import silenced
+from segmentation.data import arrays, image_io
 from segmentation.export import tflite_metadata
+from segmentation.quiet import silenced
 
 CALIBRATION_PICTURES = 100  # TensorFlow's guide to integer quantization asks for 100 to 500
 
@@ -42,22 +42,18 @@ def to_saved_model(model, path):
         )
 
 
-def to_tflite(
-    model, path, classes, colors, precision="float32", calibration=None, ignored_class=None
-):
+def to_tflite(model, path, classes, precision="float32", calibration=None):
     """Write `model` to `path`, a name ending in `.tflite`, LiteRT's own operators, with metadata.
 
     Args:
         model: `keras.Model` with one input and one output.
         path: of the file.
-        classes: names in channel order, for the metadata.
-        colors: an `[r, g, b]` 0..255 per class, for the metadata.
+        classes: `Classes`, for the metadata.
         precision: `float32`; `float16`, of the weights; or `int8`, of weights and arithmetic. The
             input of int8 is then uint8 RGB 0..255, and its output uint8, whose scale and zero point
             give probabilities.
         calibration: `(N, height, width, 3)` uint8 RGB, pictures such as the app will see, from
             which int8 takes the range of each tensor.
-        ignored_class: what training left out, or None, for the metadata.
     """
     import keras
     import tensorflow as tf
@@ -88,7 +84,7 @@ def to_tflite(
             **options,
         )
     count = len(calibration) if precision == "int8" else 0
-    tflite_metadata.attach(path, classes, colors, precision, count, ignored_class)
+    tflite_metadata.attach(path, classes, precision, count)
 
 
 def output_steps(path):
@@ -126,10 +122,10 @@ def calibration_pictures(source, img_size, count=CALIBRATION_PICTURES):
         InputError: if there are none, or one cannot be read.
     """
     if Path(source).suffix == ".npy":
-        images = datasets.open_images(source)
-        chosen = pictures.spread(len(images), count)
-        return np.stack([pictures.resize(np.asarray(images[row]), img_size) for row in chosen])
-    return pictures.sample(source, img_size, count)
+        images = arrays.open_images(source)
+        chosen = image_io.spread(len(images), count)
+        return np.stack([image_io.resize(np.asarray(images[row]), img_size) for row in chosen])
+    return image_io.sample(source, img_size, count)
 
 
 def _one_by_one(calibration):

@@ -30,18 +30,16 @@ NORMALIZATION_OPTIONS = 1  # ProcessUnitOptions
 ALIGNMENT = 16  # bytes, of tensor data: force_align in LiteRT's schema.fbs
 
 
-def attach(path, classes, colors, precision, calibration_pictures=0, ignored_class=None):
+def attach(path, classes, precision, calibration_pictures=0):
     """Write metadata into a `.tflite` with one input and one output.
 
     Normalisation is mean 0 and standard deviation 1, the activation NONE: the graph does both.
 
     Args:
         path: of the file, which is rewritten.
-        classes: names in channel order.
-        colors: an `[r, g, b]` 0..255 per class.
+        classes: `Classes`.
         precision: of weights and arithmetic, for the description.
         calibration_pictures: how many pictures an int8 file was calibrated on.
-        ignored_class: what training left out, or None.
     """
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
@@ -61,16 +59,16 @@ def attach(path, classes, colors, precision, calibration_pictures=0, ignored_cla
 
     builder = _Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    own = {"classes": classes, "colors": colors, "precision": precision}
-    own |= {"calibration_pictures": calibration_pictures, "ignored_class": ignored_class}
+    own = classes.to_card() | {"precision": precision}
+    own |= {"calibration_pictures": calibration_pictures}
     Path(path).write_bytes(builder.Output())
     with zipfile.ZipFile(path, "a") as archive:  # not compressed: MediaPipe reads no other
-        for name, text in ((LABELS_FILE, "\n".join(classes)), (OWN_FILE, json.dumps(own))):
+        for name, text in ((LABELS_FILE, "\n".join(classes.names)), (OWN_FILE, json.dumps(own))):
             archive.writestr(zipfile.ZipInfo(name), text)  # undated: equal models, equal files
 
 
 def read(path):
-    """Return what `attach` was told, as a dictionary of its arguments, {} of other files."""
+    """Return what `attach` was told, as entries of a model card and more, {} of other files."""
     try:
         with zipfile.ZipFile(path) as archive:
             return json.loads(archive.read(OWN_FILE))
@@ -94,7 +92,7 @@ def _model_metadata(description, classes):
     target = _tensor(
         b,
         "output_0",
-        f"Per pixel the probability of {', '.join(classes)}.",
+        f"Per pixel the probability of {', '.join(classes.names)}.",
         _table(b, {1: _table(b, {})}, {0: FEATURE_PROPERTIES}),
         {6: _vector(b, [label_file])},
     )

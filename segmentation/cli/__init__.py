@@ -1,0 +1,1 @@
+"""Options, help and reports of the commands at the terminal."""

@@ -1,0 +1,103 @@
+"""The parser of every command, and the types of its options."""
+
+import argparse
+import math
+import re
+import sys
+
+STRIDE = 32  # of the networks' deepest features
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that takes `--img-size` for `--img_size` and refuses abbreviations.
+
+    `description` is the docstring of the command: it opens `--help` as it is written.
+    """
+
+    def __init__(self, description, **options):
+        super().__init__(
+            description=description,
+            allow_abbrev=False,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **options,
+        )
+
+    def parse_known_args(self, args=None, namespace=None):
+        """Parse `args` (default: the command line) after spelling each option with underscores."""
+        args = sys.argv[1:] if args is None else args
+        return super().parse_known_args([_underscored(arg) for arg in args], namespace)
+
+    def error(self, message):
+        """Say what is wrong in one line, as for every other mistake, and exit with status 2."""
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
+def _underscored(arg):
+    if not re.match(r"--[a-zA-Z]", arg):
+        return arg
+    name, equals, value = arg.partition("=")
+    return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def img_size(text):
+    """Parse `128` or `384x480` (height × width, pixels) into `(height, width)`, multiples of 32."""
+    if not re.fullmatch(r"\d+(x\d+)?", text):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is no size: write 128, or 384x480 for height x width"
+        )
+    sides = [int(side) for side in text.split("x")]
+    height, width = sides[0], sides[-1]
+    if height < STRIDE or width < STRIDE or height % STRIDE or width % STRIDE:
+        raise argparse.ArgumentTypeError(
+            f"'{text}': height and width must be multiples of {STRIDE}, {STRIDE} or more"
+        )
+    return height, width
+
+
+def count(text):
+    """Parse an integer ≥ 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}': expected an integer ≥ 1")
+    return int(text)
+
+
+def non_negative(text):
+    """Parse an integer ≥ 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}': expected an integer ≥ 0")
+    return int(text)
+
+
+def seed(text):
+    """Parse a seed, which NumPy wants below 2³²."""
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"'{text}': expected an integer from 0 to {2**32 - 1}")
+    return int(text)
+
+
+def positive(text):
+    """Parse a number above 0."""
+    return _number(text, lambda value: value > 0, "a number above 0")
+
+
+def fraction(text):
+    """Parse a number from 0 to 1."""
+    return _number(text, lambda value: 0 <= value <= 1, "a fraction from 0 to 1")
+
+
+def _number(text, is_right, wanted):
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not is_right(value) or math.isinf(value):
+        raise argparse.ArgumentTypeError(f"'{text}': expected {wanted}")
+    return value
+
+
+def one_or_three(text):
+    """Parse `127.5` or `123.7,116.8,103.9` into three numbers, of R, G and B."""
+    values = [_number(part, math.isfinite, "a number, or three") for part in text.split(",")]
+    if len(values) not in (1, 3):
+        raise argparse.ArgumentTypeError(f"'{text}': write one number, or three for R,G,B")
+    return tuple(values * 3)[:3]

@@ -1,0 +1,111 @@
+"""What a command shows at the terminal, and how it exits."""
+
+import json
+import logging
+import os
+import sys
+
+from segmentation import progress
+from segmentation.errors import InputError
+
+# TensorFlow's start-up notices (oneDNN, CPU features) hide the lines that matter.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+logger = logging.getLogger("segmentation")
+
+
+class _Lines(logging.Handler):
+    """Writes each record as a line to stderr: stdout carries results only.
+
+    Not rich's own handler, which wraps a line at the width of the terminal, or at 80 characters
+    where there is none: a message stays one line. A bar of rich's stays below it.
+    """
+
+    def emit(self, record):
+        """Write a record."""
+        print(self.format(record), file=sys.stderr, flush=True)
+
+
+def connect():
+    """Show what the library logs, and the progress of its loops, at the terminal."""
+    if not any(isinstance(handler, _Lines) for handler in logger.handlers):
+        logger.addHandler(_Lines())
+    logger.setLevel(logging.INFO)
+    progress.display_with(bar)
+
+
+def bar(items, total, description):
+    """Yield from `items`, drawing a bar on stderr when that is a terminal."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    yield from track(
+        items,
+        description,
+        total=total,
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def say(text):
+    """Show a line to the person at the terminal."""
+    logger.info("%s", text)
+
+
+def show(text):
+    """Print lines of a result (stdout)."""
+    print(text, flush=True)
+
+
+class TrainingReport:
+    """A bar for each epoch where stderr is a terminal."""
+
+    def __init__(self):
+        from rich.console import Console
+        from rich.progress import Progress
+
+        console = Console(stderr=True)
+        self._bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task("")
+
+    def start(self, total, text):
+        """Begin a bar of `total` steps."""
+        self._bar.reset(self._task, total=total, description=text)
+        self._bar.start()
+
+    def advance(self):
+        """Move the bar by a step."""
+        self._bar.advance(self._task)
+
+    def stop(self):
+        """Take the bar away."""
+        self._bar.stop()
+
+
+def print_result(result):
+    """Print `result`, a dictionary, as the one JSON line that ends stdout."""
+    print(json.dumps(result), flush=True)
+
+
+def run(main):
+    """Call `main()` and exit: 0 done, 2 a mistake that the user can mend, 130 interrupted, 1 if
+    nobody reads the output any more.
+
+    Any other exception is a fault of ours: its traceback shows and the status is 1.
+    """
+    connect()
+    try:
+        status = main()
+    except InputError as error:
+        logger.error("error: %s", error)
+        status = 2
+    except KeyboardInterrupt:
+        logger.error("interrupted")
+        status = 130
+    except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    sys.exit(status)

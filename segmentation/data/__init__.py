@@ -1,0 +1,1 @@
+"""From files of images and masks to batches."""

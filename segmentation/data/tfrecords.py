@@ -1,0 +1,328 @@
+"""TFRecords of pictures and masks: the one place that writes and reads them.
+
+The fields are those of the TensorFlow DeepLab builders (research/deeplab/datasets/build_data.py),
+so their tools read these files, and files of theirs, or of the older project, are read here.
+"""
+
+import functools
+import glob
+import hashlib
+import io
+import re
+import struct
+from pathlib import Path, PurePath
+
+import google_crc32c
+import numpy as np
+
+from segmentation.data import arrays, image_io, labels, pairing
+from segmentation.errors import InputError
+
+SUFFIX = ".tfrecord"
+IMAGE = "image/encoded"  # a JPEG, or a PNG
+FILENAME = "image/filename"  # the stem
+FORMAT = "image/format"  # jpeg, png
+HEIGHT = "image/height"
+WIDTH = "image/width"
+CHANNELS = "image/channels"
+MASK = "image/segmentation/class/encoded"  # a PNG of one channel, class ids
+MASK_FORMAT = "image/segmentation/class/format"
+SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
+# A record is its length (8 bytes, and 4 of their checksum), its data, and 4 bytes of theirs.
+HEAD, TAIL = 12, 4
+PREPARE_AGAIN = "prepare the data again with data.py ade20k"
+
+
+def shard_paths(path, num_shards):
+    """Return the paths of the files that `room.tfrecord` stands for: itself, or its shards.
+
+    Args:
+        path: where one file would be.
+        num_shards: 1 for that file; else `room-00000-of-0000N.tfrecord` … beside it.
+    """
+    path = Path(path)
+    if num_shards == 1:
+        return [path]
+    return [
+        path.with_name(f"{path.stem}-{shard:05d}-of-{num_shards:05d}{SUFFIX}")
+        for shard in range(num_shards)
+    ]
+
+
+def existing(path):
+    """Return the files that stand for `path`, whole sets or not: itself and shards, sorted."""
+    path = Path(path)
+    shards = [
+        other
+        for other in sorted(path.parent.glob(f"{glob.escape(path.stem)}-*{SUFFIX}"))
+        if SHARD.fullmatch(other.stem.removeprefix(path.stem))
+    ]
+    return [*([path] if path.is_file() else []), *shards]
+
+
+def paths(path):
+    """Return the files that a data set consists of.
+
+    Args:
+        path: a file; `room.tfrecord` where its shards `room-00000-of-0000N.tfrecord` stand in its
+            place; or a pattern, `shards/room-*.tfrecord`.
+
+    Returns:
+        sorted list of paths, at least one.
+
+    Raises:
+        InputError: if there is none, the set of shards is incomplete, or there are two.
+    """
+    if any(sign in str(path) for sign in "*?[") and not Path(path).exists():
+        found = sorted(Path(name) for name in glob.glob(str(path)))
+        if not found:
+            raise InputError(f"{path}: no file fits this pattern")
+        return found
+    if Path(path).is_dir():
+        raise InputError(f"{path}: is a folder; name the {SUFFIX} in it")
+    found = existing(path)
+    if found == [Path(path)]:
+        return found
+    if Path(path) in found:
+        raise InputError(f"{path}: stands beside shards, {found[1].name} first: remove one set")
+    if not found:
+        raise InputError(f"{path}: no such file, nor shards of it; data.py ade20k writes them")
+    totals = {int(SHARD.search(shard.stem)[2]) for shard in found}
+    if len(totals) > 1:
+        raise InputError(
+            f"{path}: shards of {len(totals)} sets, {found[0].name} and {found[-1].name}: "
+            "remove one set"
+        )
+    missing = [shard for shard in shard_paths(path, totals.pop()) if shard not in found]
+    if missing:
+        raise InputError(f"{missing[0]}: this shard of {path} is missing; {PREPARE_AGAIN}")
+    return found
+
+
+def record(stem, image, image_format, size, mask):
+    """Return a record as the bytes that a file of them is made of, one after another.
+
+    Args:
+        stem: of the files.
+        image: bytes of a JPEG or PNG that decodes to upright RGB or grey.
+        image_format: `jpeg` or `png`.
+        size: `(height, width)` of both.
+        mask: bytes of a PNG of one channel, class ids.
+    """
+    height, width = size
+    values = {
+        IMAGE: image,
+        FILENAME: stem.encode("utf-8", "surrogateescape"),
+        FORMAT: image_format.encode(),
+        HEIGHT: height,
+        WIDTH: width,
+        CHANNELS: 3,  # as it is to be decoded; DeepLab's builders write this constant, too
+        MASK: mask,
+        MASK_FORMAT: b"png",
+    }
+    data = _example(values)
+    head = struct.pack("<Q", len(data))
+    return b"".join((head, _masked_checksum(head), data, _masked_checksum(data)))
+
+
+def _masked_checksum(data):
+    """Return the checksum as TensorFlow's core/lib/hash/crc32c.h masks it, little-endian."""
+    checksum = google_crc32c.value(data)
+    rotated = (checksum >> 15 | checksum << 17) + 0xA282EAD8
+    return struct.pack("<I", rotated & 0xFFFFFFFF)
+
+
+def _example(values):
+    """Return a serialized `tf.train.Example` (tensorflow/core/example) of bytes and numbers."""
+    entries = []
+    for name, value in values.items():
+        if isinstance(value, int):
+            feature = _field(3, _field(1, _varint(value)))  # Feature.int64_list, its values
+        else:
+            feature = _field(1, _field(1, value))  # Feature.bytes_list, its values
+        entries.append(_field(1, _field(1, name.encode()) + _field(2, feature)))
+    return _field(1, b"".join(entries))  # Example.features, a map
+
+
+def _field(number, payload):
+    """Return a field of a protocol buffer whose payload has a length."""
+    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
+
+
+def _varint(value):
+    encoded = bytearray()
+    while value > 127:
+        encoded.append(value & 127 | 128)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def open_records(path, label_file=None):
+    """Open prepared TFRecords.
+
+    Args:
+        path: as `paths`.
+        label_file: default `labels.txt` beside them.
+
+    Returns:
+        `Records`.
+
+    Raises:
+        InputError: if a file is missing, cut off or no TFRecord, or all are empty.
+    """
+    shards = paths(path)
+    if label_file:
+        return Records(shards, labels.read(label_file))
+    files = list(dict.fromkeys(shard.with_name("labels.txt") for shard in shards))
+    names = [labels.read(file) for file in files]
+    if not all(labels.same(each, names[0]) for each in names):
+        raise InputError(f"{path}: {files[0]} and {files[-1]} name other classes; mix no such sets")
+    return Records(shards, names[0])
+
+
+class Records:
+    """The records of one or several TFRecord files.
+
+    Only their places are remembered. A record can be read whenever it is wanted, so that an order
+    or a division is one of numbers: no buffer has to be shuffled, and a resumed run goes on
+    exactly.
+
+    Attributes:
+        labels: class names by id.
+        groups: an empty string for each record: nobody is known to be on several pictures.
+
+    Args:
+        shards: list of paths, as `paths` gives.
+        labels: as above.
+
+    Raises:
+        InputError: if a file is missing, cut off or no TFRecord, or all are empty.
+    """
+
+    def __init__(self, shards, labels):
+        self.labels = labels
+        self._places = [place for shard in shards for place in _places(shard)]
+        if not self._places:
+            raise InputError(f"{shards[0]}: holds no picture; {PREPARE_AGAIN}")
+        self.groups = [""] * len(self)
+
+    def __len__(self):
+        return len(self._places)
+
+    @functools.cached_property
+    def stems(self):
+        """The file name, without folder and ending, of each picture; a number if damaged."""
+
+        def stem(index):
+            try:
+                return _stem(*self._features(index, FILENAME))
+            except image_io.UnreadableError:  # `read` tells of it
+                return f"record {index}"
+
+        return [stem(index) for index in range(len(self))]
+
+    def read(self, index):
+        """Return `(H, W, 3)` uint8 RGB and `(H, W)` uint8 class ids (255: no class) of a record.
+
+        Raises:
+            image_io.UnreadableError: if either is damaged or they differ in size.
+            InputError: if the mask holds a class that the labels do not name.
+        """
+        picture, mask, name = self._parts(index, IMAGE, MASK)
+        # Not turned: TensorFlow's decoders, and builders of records that rely on them, ignore EXIF.
+        image, ids = image_io.read(io.BytesIO(picture), name, turned=False), self._ids(mask, name)
+        if ids.shape != image.shape[:2]:
+            raise image_io.UnreadableError(
+                pairing.different_sizes(f"mask of {name}", ids.shape, name, image.shape[:2])
+            )
+        return image, ids
+
+    def read_mask(self, index):
+        """Return `(H, W)` uint8 class ids of a record, as `read`."""
+        return self._ids(*self._parts(index, MASK))
+
+    def _parts(self, index, *names):
+        """Return some fields of a record, and what messages call it by."""
+        *parts, file_name = self._features(index, *names, FILENAME)
+        return *parts, f"{self._name(index)} ({_stem(file_name)})"
+
+    def _ids(self, encoded, name):
+        ids = _ids(encoded, name)
+        arrays.check_ids(ids, name, self.labels)
+        return ids
+
+    def fingerprint(self):
+        """Return 64 hexadecimal digits that tell data apart, by lengths, checksums and labels."""
+        digest = hashlib.sha256("\t".join(self.labels).encode())
+        for _, _, length, checksum in self._places:
+            digest.update(struct.pack("<Q", length) + checksum)
+        return digest.hexdigest()
+
+    def shared(self, other):
+        """Return how many records are in another `Records` as well, by lengths and checksums."""
+        theirs = {place[2:] for place in other._places}
+        return sum(place[2:] in theirs for place in self._places)
+
+    def _features(self, index, *names):
+        """Return the bytes of some fields of a record, which is read once."""
+        try:
+            import tensorflow as tf
+            from google.protobuf.message import DecodeError
+        except ImportError as error:
+            raise InputError(f"{self._name(index)}: reading it needs {error.name}") from None
+        path, start, length, checksum = self._places[index]
+        with open(path, "rb") as file:
+            file.seek(start)
+            data = file.read(length)
+        if _masked_checksum(data) != checksum:
+            raise image_io.UnreadableError(f"{self._name(index)}: damaged; {PREPARE_AGAIN}")
+        try:
+            features = tf.train.Example.FromString(data).features.feature
+        except DecodeError:
+            features = {}
+        for name in names:
+            if name not in features or not features[name].bytes_list.value:
+                raise InputError(f"{self._name(index)}: has no {name}; {PREPARE_AGAIN}")
+        return [features[name].bytes_list.value[0] for name in names]
+
+    def _name(self, index):
+        return f"{self._places[index][0]}, record {index}"
+
+
+def _places(shard):
+    """Yield the path, the start, the length and the checksum of each record in a file."""
+    try:
+        size = Path(shard).stat().st_size
+        with open(shard, "rb", buffering=0) as file:
+            start = 0
+            while start < size:
+                file.seek(start)
+                head = file.read(HEAD)
+                start += HEAD
+                whole = len(head) == HEAD and _masked_checksum(head[:8]) == head[8:]
+                length = struct.unpack("<Q", head[:8])[0] if whole else size
+                if start + length + TAIL > size:
+                    raise InputError(f"{shard}: cut short, or no TFRecord; {PREPARE_AGAIN}")
+                file.seek(start + length)
+                yield shard, start, length, file.read(TAIL)
+                start += length + TAIL
+    except OSError as error:
+        raise InputError(f"{shard}: cannot be opened ({error.strerror})") from None
+
+
+def _stem(file_name):
+    path = PurePath(file_name.decode("utf-8", "surrogateescape"))
+    return path.stem if path.suffix.lower() in image_io.SUFFIXES else path.name
+
+
+def _ids(encoded, name):
+    """Decode a PNG of class ids; three equal channels, as the older project wrote, are one."""
+    ids = np.asarray(image_io.decode(io.BytesIO(encoded), name, turned=False))
+    if ids.ndim == 3 and (ids == ids[..., :1]).all():
+        ids = ids[..., 0]
+    if ids.ndim != 2 or ids.dtype != np.uint8:
+        raise image_io.UnreadableError(
+            f"{name}: the mask holds {ids.dtype} {ids.shape}, not one byte a pixel"
+        )
+    return ids

@@ -1,0 +1,1 @@
+"""Scores of a model against masks, and figures of them."""

@@ -1,0 +1,1 @@
+"""Any artefact of the project as one callable."""

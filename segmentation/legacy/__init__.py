@@ -1,0 +1,1 @@
+"""What other projects and older files left behind."""

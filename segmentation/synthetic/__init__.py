@@ -1,0 +1,1 @@
+"""Portraits and rooms that demo and tests draw."""

@@ -1,0 +1,135 @@
+"""Losses between class ids and probabilities, on any Keras backend.
+
+All take `y_true` `(batch, height, width)` channel ids, 255 where a pixel is ignored, and `y_pred`
+`(batch, h, w, channels)` probabilities, whose height and width divide those of `y_true`: they meet
+the id in the middle of the pixels that they cover. Losses reduce in float32 and give one value a
+picture, which Keras averages over the batch. One channel is the probability of id 1.
+"""
+
+import keras
+from keras import ops
+
+from segmentation.choices import LOSSES, OTHER_LOSS_NAMES
+from segmentation.data.labels import IGNORED
+
+EPSILON = 1e-7  # keeps logarithms finite
+SMOOTH = 1.0  # pixels; decides the dice of an empty mask
+SUM_WEIGHTS = (1.0, 1.0)  # of dice and cross-entropy: both begin near 1
+FOCUS = 2.0  # gamma of https://arxiv.org/abs/1708.02002
+
+
+class Dice(keras.losses.Loss):
+    """1 − dice coefficient, per picture and class, averaged over the classes.
+
+    V-Net, https://arxiv.org/abs/1606.04797. Per picture and not per batch, which was worse: in 6
+    epochs on 1,597 LFW pictures, with cross-entropy, hair IoU 0.675 in place of 0.694.
+
+    With one channel its class alone counts, with more the background as well. Where a class is
+    absent from the mask the loss is `s / (s + 1)` for a sum of `s` probabilities: 0 for an empty
+    prediction, and near 1 for a large one.
+
+    Args:
+        class_weights: a weight per channel id, or None; of no effect on a single channel.
+    """
+
+    def __init__(self, class_weights=None, name="dice"):
+        super().__init__(name=name)
+        self.class_weights = class_weights
+
+    def call(self, y_true, y_pred):
+        """Return `(batch,)`."""
+        target, valid = _targets(y_true, y_pred)
+        overlap = ops.sum(target * y_pred * valid, axis=(1, 2))  # (batch, channels)
+        total = ops.sum((target + y_pred) * valid, axis=(1, 2))
+        loss = 1 - (2 * overlap + SMOOTH) / (total + SMOOTH)
+        if self.class_weights is None or y_pred.shape[-1] == 1:
+            return ops.mean(loss, axis=-1)
+        weights = ops.convert_to_tensor(self.class_weights, "float32")
+        return ops.sum(loss * weights, axis=-1) / ops.sum(weights)
+
+
+class Crossentropy(keras.losses.Loss):
+    """Mean over the valid pixels of −log p(true class); binary with one channel.
+
+    Args:
+        class_weights: a weight per id in the mask, or None. A pixel counts as much as its true
+            class weighs.
+        gamma: focusing exponent; 0 is plain cross-entropy, more plays down the easy pixels.
+    """
+
+    def __init__(self, class_weights=None, gamma=0.0, name="crossentropy"):
+        super().__init__(name=name)
+        self.class_weights = class_weights
+        self.gamma = gamma
+
+    def call(self, y_true, y_pred):
+        """Return `(batch,)`; a picture of ignored pixels alone gives 0."""
+        target, valid = _targets(y_true, y_pred)
+        if y_pred.shape[-1] == 1:
+            target = ops.concatenate([1 - target, target], axis=-1)
+            y_pred = ops.concatenate([1 - y_pred, y_pred], axis=-1)
+        probability = ops.clip(ops.sum(target * y_pred, axis=-1), EPSILON, 1.0)
+        loss = -ops.log(probability)  # (batch, height, width)
+        if self.gamma:
+            loss = loss * (1 - probability) ** self.gamma
+        valid = valid[..., 0]
+        if self.class_weights is not None:
+            weights = ops.convert_to_tensor(self.class_weights, "float32")
+            loss = loss * ops.sum(target * weights, axis=-1)
+        # Not over the sum of the weights: in a picture of one class alone they would cancel out.
+        return ops.sum(loss * valid, axis=(1, 2)) / ops.maximum(
+            ops.sum(valid, axis=(1, 2)), EPSILON
+        )
+
+
+class Sum(keras.losses.Loss):
+    """The weighted sum of several losses.
+
+    Args:
+        losses: of this module.
+        weights: a float for each.
+    """
+
+    def __init__(self, losses, weights, name):
+        super().__init__(name=name)
+        self.losses, self.weights = losses, weights
+
+    def call(self, y_true, y_pred):
+        """Return `(batch,)`."""
+        values = [loss.call(y_true, y_pred) for loss in self.losses]
+        return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
+
+
+def _targets(y_true, y_pred):
+    """Return one-hot targets and validity, `(batch, h, w, channels or 1)` float32."""
+    down, across = (
+        true // found for true, found in zip(y_true.shape[1:3], y_pred.shape[1:3], strict=True)
+    )
+    y_true = y_true[:, down // 2 :: down, across // 2 :: across]
+    valid = ops.not_equal(y_true, IGNORED)
+    channels = y_pred.shape[-1]
+    if channels == 1:
+        target = ops.cast(ops.equal(y_true, 1), "float32")[..., None]
+    else:
+        target = ops.one_hot(ops.cast(ops.where(valid, y_true, 0), "int32"), channels)
+    return target, ops.cast(valid, "float32")[..., None]
+
+
+def build(name, class_weights=None):
+    """Return the loss called `name`, one of `choices.LOSSES`, or another name of one.
+
+    Args:
+        name: of the loss.
+        class_weights: floats by id in the mask, or None for equal weights.
+    """
+    name = OTHER_LOSS_NAMES.get(name, name)
+    if name == "dice":
+        return Dice(class_weights)
+    if name == "focal":
+        return Crossentropy(class_weights, gamma=FOCUS, name="focal")
+    if name == "crossentropy":
+        return Crossentropy(class_weights)
+    if name == "dice+crossentropy":
+        parts = [Dice(class_weights), Crossentropy(class_weights)]
+        return Sum(parts, SUM_WEIGHTS, "dice_crossentropy")
+    raise ValueError(f"no loss is called {name!r}; there are {', '.join(LOSSES)}")

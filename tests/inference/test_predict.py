@@ -1,0 +1,144 @@
+"""The command that segments pictures."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import predict
+from segmentation.data import image_io
+from segmentation.errors import InputError
+from segmentation.evaluation import visualization
+from segmentation.inference import predictor
+from tiny_models import save, tiny_model
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return save(tiny_model(3), tmp_path_factory.mktemp("model") / "parts.keras")
+
+
+def draw(path, size=(90, 70), seed=0):
+    """Save a picture of smooth colours; `size` is (width, height)."""
+    path.parent.mkdir(exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 5, 3)).astype(np.uint8)
+    Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path)
+    return path
+
+
+def run(capsys, *arguments):
+    predict.main([str(argument) for argument in arguments])
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+def test_mask_and_overlay_have_the_size_of_the_picture(model, tmp_path, capsys):
+    path = draw(tmp_path / "a" / "face.png")
+    result = run(capsys, model, path, "-o", tmp_path / "out")
+    assert result["pictures"] == 1 and result["broken"] == 0
+    assert result["classes"] == ["background", "hair", "face"]
+    mask = Image.open(tmp_path / "out" / "face_mask.png")
+    assert mask.size == (90, 70) and mask.mode == "L"
+    assert Image.open(tmp_path / "out" / "face_overlay.jpg").size == (90, 70)
+    loaded = predictor.load(model)
+    small = image_io.resize(image_io.read(path), loaded.img_size)
+    expected = predictor.decide_at(loaded(small[None])[0], (70, 90))
+    np.testing.assert_array_equal(np.array(mask), expected)
+    assert len(np.unique(expected)) > 1
+
+
+def test_a_broken_picture_is_named_and_the_rest_goes_on(model, tmp_path, capsys):
+    draw(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_bytes(b"no picture")
+    draw(tmp_path / "in" / "c.png")
+    with pytest.raises(InputError, match="1 of 3 pictures could not be read"):
+        predict.main([str(model), str(tmp_path / "in"), "-o", str(tmp_path / "out")])
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["pictures"] == 2
+    assert f"{tmp_path / 'in' / 'b.png'}" in captured.err
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["a_mask.png", "a_overlay.jpg", "c_mask.png", "c_overlay.jpg"]
+
+
+def test_probabilities_are_drawn_on_demand_alone(model, tmp_path, capsys):
+    path = draw(tmp_path / "face.png")
+    run(capsys, model, path, "-o", tmp_path / "out")
+    assert not (tmp_path / "out" / "face_probabilities.png").exists()
+    run(capsys, model, path, "-o", tmp_path / "out", "--probabilities")
+    drawn = np.array(Image.open(tmp_path / "out" / "face_probabilities.png"))
+    loaded = predictor.load(model)
+    image = image_io.read(path)
+    probabilities = loaded(image_io.resize(image, loaded.img_size)[None])[0]
+    expected = visualization.heat_maps(image, probabilities, ["background", "hair", "face"])
+    np.testing.assert_array_equal(drawn, expected)
+
+
+def test_pictures_of_the_same_name_do_not_overwrite_each_other(model, tmp_path, capsys):
+    draw(tmp_path / "ann" / "1.png", (40, 40))
+    draw(tmp_path / "bob" / "1.png", (50, 50))
+    run(capsys, model, tmp_path / "ann", tmp_path / "bob", "-o", tmp_path / "out")
+    sizes = {path.name: Image.open(path).size for path in (tmp_path / "out").glob("*.png")}
+    assert sizes == {"1_mask.png": (40, 40), "bob_1_mask.png": (50, 50)}
+
+
+def test_names_stay_apart_where_case_or_suffix_alone_differ():
+    paths = [Path(name) for name in ("x/a.jpg", "x/a.png", "x/A.JPG", "y/x_a.png", "z/b.png")]
+    names = predict.output_names(paths)
+    assert list(names.values()) == ["a", "x_a", "x_A_2", "y_x_a", "b"]
+
+
+def test_a_picture_that_is_named_twice_is_done_once(tmp_path):
+    path = draw(tmp_path / "in" / "a.png")
+    assert predict.find_pictures([path, tmp_path / "in", path]) == [path]
+
+
+def test_files_of_a_folder_that_are_no_pictures_are_counted(tmp_path, capsys):
+    for name in ("1.DNG", "2.dng", "a.mov", ".hidden.dng", "note"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match="no pictures in this folder"):
+        predict.find_pictures([tmp_path])
+    assert "left out 2 .dng, 1 .mov, 1 without suffix; .jpg" in capsys.readouterr().err
+    (tmp_path / "b.jpg").touch()
+    assert predict.find_pictures([tmp_path]) == [tmp_path / "b.jpg"]
+
+
+def test_inputs_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(InputError, match="nothing.png: no such file"):
+        predict.find_pictures([tmp_path / "nothing.png"])
+    with pytest.raises(InputError, match="no pictures in this folder"):
+        predict.find_pictures([tmp_path])
+
+
+def test_a_model_without_card_is_used_and_called_out(model, tmp_path, capsys):
+    (tmp_path / "found.keras").write_bytes(model.read_bytes())
+    path = draw(tmp_path / "in" / "a.png")
+    predict.main([str(tmp_path / "found.keras"), str(path), "-o", str(tmp_path / "out")])
+    captured = capsys.readouterr()
+    assert "no model card" in captured.err
+    assert json.loads(captured.out)["classes"] == ["background", "class 1", "class 2"]
+
+
+def test_a_picture_is_never_replaced_by_a_result(model, tmp_path):
+    draw(tmp_path / "a.png")
+    path = draw(tmp_path / "a_mask.png")
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="a_mask.png: a result would replace it"):
+        predict.main([str(model), str(tmp_path), "-o", str(tmp_path)])
+    assert path.read_bytes() == before
+
+
+def test_a_picture_may_be_called_like_a_result_that_nobody_asked_for(model, tmp_path, capsys):
+    draw(tmp_path / "a.png")
+    path = draw(tmp_path / "a_probabilities.png")
+    before = path.read_bytes()
+    assert run(capsys, model, tmp_path, "-o", tmp_path)["pictures"] == 2
+    with pytest.raises(InputError, match="a result would replace it"):
+        run(capsys, model, tmp_path / "a.png", path, "-o", tmp_path, "--probabilities")
+    assert path.read_bytes() == before
+
+
+def test_a_file_where_the_folder_should_be_is_a_mistake_of_the_user(model, tmp_path):
+    path = draw(tmp_path / "a.png")
+    with pytest.raises(InputError, match="cannot be written"):
+        predict.main([str(model), str(path), "-o", str(path)])

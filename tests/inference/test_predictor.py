@@ -1,0 +1,247 @@
+"""Any artefact is the same callable."""
+
+import functools
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from segmentation import model_card
+from segmentation.data import labels
+from segmentation.data.classes import Classes
+from segmentation.errors import InputError
+from segmentation.export import parity
+from segmentation.inference import predictor
+from segmentation.inference.predictor import decide, decide_at, enlarge
+from segmentation.legacy import keras2
+from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
+
+ROOT = Path(__file__).resolve().parents[2]
+SUFFIXES = ("h5", "tflite", "pb", "saved_model")
+
+
+@pytest.fixture(scope="module")
+def artefacts(tmp_path_factory):
+    from segmentation.export import tensorflow
+
+    folder = tmp_path_factory.mktemp("artefacts")
+    model = tiny_model(3)
+    save(model, folder / "parts.keras")
+    model.save(folder / "parts.h5")
+    tensorflow.to_frozen_graph(model, folder / "parts.pb")
+    tensorflow.to_tflite(model, folder / "parts.tflite", Classes.of_names(CLASSES[3]))
+    tensorflow.to_saved_model(model, folder / "parts.saved_model")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded(artefacts):
+    return functools.cache(lambda suffix: predictor.load(artefacts / f"parts.{suffix}"))
+
+
+@pytest.fixture(scope="module")
+def images():
+    return parity.check_pictures(IMG_SIZE, count=3)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_artefact_gives_what_the_keras_model_gives(loaded, images, suffix):
+    expected = loaded("keras")(images)
+    predict = loaded(suffix)
+    found = predict(images)
+    assert found.dtype == np.float32 and found.shape == (3, *IMG_SIZE, 3)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert len(np.unique(decide(expected))) == 3  # or the comparison would prove little
+    assert predict.img_size == IMG_SIZE
+    assert list(predict.classes.names) == CLASSES[3]
+    assert predict.classes.colors == ((0, 0, 0), (255, 0, 0), (0, 255, 0))
+
+
+@pytest.mark.parametrize("suffix", ["keras", *SUFFIXES])
+def test_a_picture_gives_the_same_alone_and_in_a_batch(loaded, images, suffix):
+    predict = loaded(suffix)
+    np.testing.assert_allclose(predict(images)[1:2], predict(images[1:2]), atol=1e-5)
+
+
+def test_more_pictures_than_a_batch_come_back_in_order(loaded, images, monkeypatch):
+    predict = loaded("keras")
+    whole = predict(images)
+    monkeypatch.setattr(predictor, "BATCH_SIZE", 2)
+    np.testing.assert_allclose(predict(images), whole, atol=1e-5)
+
+
+def test_pictures_of_another_size_or_type_are_refused(loaded):
+    predict = loaded("tflite")
+    for images in (np.zeros((1, 64, 32, 3), np.uint8), np.zeros((1, *IMG_SIZE, 3), np.float32)):
+        with pytest.raises(ValueError, match="uint8"):
+            predict(images)
+
+
+def test_without_a_card_the_classes_have_made_up_names(artefacts, tmp_path):
+    (tmp_path / "found.pb").write_bytes((artefacts / "parts.pb").read_bytes())
+    predict = predictor.load(tmp_path / "found.pb")
+    assert predict.card is None and not predict.named
+    assert predict.classes.names == ("background", "class 1", "class 2")
+    assert predict.classes.colors[0] == (0, 0, 0) and len(predict.classes.colors) == 3
+
+
+def test_one_channel_without_a_card_is_a_class_that_is_not_black(tmp_path):
+    image = keras.Input((*IMG_SIZE, 3))
+    keras.Model(image, keras.layers.Conv2D(1, 1)(image)).save(tmp_path / "found.keras")
+    predict = predictor.load(tmp_path / "found.keras")
+    assert predict.classes.names == ("class 1",)
+    assert len(predict.classes) == 1 and predict.classes.colors[0] != (0, 0, 0)
+
+
+def test_a_package_without_a_card_says_itself_what_its_classes_are(tmp_path):
+    metadata = {"classes": '["hair"]', "colors": "[[255, 0, 0]]"}
+    predict = predictor.Predictor(tmp_path / "a.mlpackage", None, IMG_SIZE, 1, metadata)
+    assert predict.named and predict.card is None
+    assert predict.classes == Classes(("hair",), ((255, 0, 0),))
+    for strange in ({"classes": "hair,face"}, {"classes": '["a", "b"]'}, {"colors": "7"}):
+        found = predictor.Predictor(tmp_path / "a", None, IMG_SIZE, 1, metadata | strange)
+        assert not found.named and found.classes.names == ("class 1",)
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (32, 64, 1), (32 * 64 * 3,)])
+def test_a_model_that_takes_no_picture_of_one_size_is_refused(tmp_path, shape):
+    image = keras.Input(shape)
+    layer = keras.layers.Conv2D(1, 1) if len(shape) == 3 else keras.layers.Dense(1)
+    keras.Model(image, layer(image)).save(tmp_path / "a.keras")
+    with pytest.raises(InputError, match="a.keras: .*not an RGB picture of one size to a mask"):
+        predictor.load(tmp_path / "a.keras")
+
+
+@pytest.mark.parametrize(
+    "change", [{"classes": ["hair"], "colors": [[1, 2, 3]]}, {"img_size": [64, 32]}]
+)
+def test_the_card_of_another_model_is_refused(artefacts, tmp_path, change):
+    path = tmp_path / "parts.tflite"
+    path.write_bytes((artefacts / "parts.tflite").read_bytes())
+    model_card.write(path, model_card.read(artefacts / "parts.keras") | change)
+    with pytest.raises(InputError, match="parts.json.*another model"):
+        predictor.load(path)
+
+
+def test_what_is_missing_or_no_model_is_a_mistake_of_the_user(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        predictor.load(tmp_path / "hair.keras")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match="known are .keras"):
+        predictor.load(tmp_path / "notes.txt")
+
+
+def test_a_file_that_says_itself_what_it_finds_is_believed(artefacts, tmp_path):
+    path = tmp_path / "pets.tflite"
+    shutil.copy(artefacts / "parts.tflite", path)
+    with pytest.raises(InputError, match="says itself that it finds background, hair, face"):
+        predictor.load(path, keras2.Given(classes="cat,dog"))
+    pets = ["background", "cat", "dog"]
+    card = {"img_size": IMG_SIZE, "classes": pets, "colors": labels.colors(pets)}
+    model_card.write(path, card)  # of a model that was trained anew under that name
+    with pytest.raises(InputError, match="pets.json: this card is of another model.*dog, pets"):
+        predictor.load(path)
+
+
+def test_a_single_class_is_not_drawn_in_black(tmp_path):
+    tiny_model(1).save(tmp_path / "a.keras")
+    (color,) = predictor.load(tmp_path / "a.keras", keras2.Given(classes="skin")).classes.colors
+    assert color == (128, 0, 0)  # VOC's of index 1
+
+
+def test_weights_alone_are_no_network(tmp_path):
+    tiny_model(1).save_weights(tmp_path / "a.weights.h5")
+    with pytest.raises(InputError, match="a.weights.h5: holds no network; .* give the whole model"):
+        predictor.load(tmp_path / "a.weights.h5")
+
+
+@pytest.mark.parametrize("name", ["a.keras", "a.h5", "a.tflite", "a.pb"])
+@pytest.mark.parametrize("content", [b"", b"\x00 damaged \n" * 9])
+def test_a_damaged_file_is_named_in_one_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=f"{name}: not a readable model") as failure:
+        predictor.load(tmp_path / name)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize("suffix", ["keras", "h5", "tflite", "pb"])
+def test_half_a_file_is_damaged(artefacts, tmp_path, suffix):
+    whole = (artefacts / f"parts.{suffix}").read_bytes()
+    (tmp_path / f"a.{suffix}").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="not a readable model"):
+        predictor.load(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize(
+    ("folder", "file"), [("a.saved_model", "saved_model.pb"), ("a.mlpackage", "Manifest.json")]
+)
+def test_a_damaged_folder_is_named(tmp_path, folder, file):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / file).write_bytes(b"damaged")
+    with pytest.raises(InputError, match=f"{folder}: not a readable"):
+        predictor.load(tmp_path / folder)
+
+
+def test_loading_and_predicting_say_nothing(artefacts, images, capfd):
+    for suffix in ("tflite", "pb", "saved_model"):
+        predictor.load(artefacts / f"parts.{suffix}")(images)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_decide_one_channel_is_above_a_half_and_several_the_most_probable():
+    one = np.array([[[0.5], [0.51], [0.2]]], np.float32)
+    assert decide(one).tolist() == [[0, 1, 0]]
+    several = np.array([[[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]]], np.float32)
+    assert decide(several).tolist() == [[1, 0]]
+    assert decide(several).dtype == np.uint8
+
+
+def test_enlarge_is_bilinear_between_the_centres_of_pixels():
+    # Centres of 2 pixels are at 0.25 and 0.75 of the width, of 4 at 0.125, 0.375 …
+    found = enlarge(np.array([[[0.0], [1.0]]], np.float32), (1, 4))
+    np.testing.assert_allclose(found[0, :, 0], [0, 0.25, 0.75, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 150])
+def test_decide_at_is_decide_of_enlarge(channels):
+    generator = np.random.default_rng(0)
+    probabilities = generator.uniform(0, 1, (8, 12, channels)).astype(np.float32)
+    expected = decide(enlarge(probabilities, (30, 50)))
+    np.testing.assert_array_equal(decide_at(probabilities, (30, 50)), expected)
+
+
+NO_TENSORFLOW = ROOT / "tests" / "no_tensorflow"
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_keras_models_predict_where_tensorflow_is_absent(artefacts, backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    program = f"""
+import numpy as np
+from segmentation.inference import predictor
+predict = predictor.load({str(artefacts / "parts.keras")!r})
+print(predict(np.full((2, 32, 64, 3), 99, np.uint8)).mean())
+try:
+    predictor.load({str(artefacts / "parts.pb")!r})
+except predictor.InputError as error:
+    print(error)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(NO_TENSORFLOW)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    mean, error = done.stdout.splitlines()
+    expected = predictor.load(artefacts / "parts.keras")(np.full((2, 32, 64, 3), 99, np.uint8))
+    assert float(mean) == pytest.approx(expected.mean(), abs=1e-5)
+    assert "needs tensorflow" in error

@@ -1,0 +1,36 @@
+"""Keeping libraries quiet."""
+
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from segmentation.quiet import silenced
+
+
+def test_what_is_written_is_not_seen_and_a_handler_made_meanwhile_still_works(capfd):
+    with silenced():
+        print("notice")
+        handler = logging.StreamHandler()  # as TensorFlow makes one when it is imported
+    print("result")
+    handler.emit(logging.makeLogRecord({"msg": "later"}))
+    captured = capfd.readouterr()
+    assert captured.out == "result\n" and captured.err == ""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "nonsense"])
+def test_a_backend_that_is_absent_is_named_in_one_line(backend):
+    tests = Path(__file__).parent
+    done = subprocess.run(
+        [sys.executable, tests.parent / "train_full.py", "--img_file", "images-32.npy"],
+        env=os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(tests / "no_tensorflow")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith("error: Keras cannot start its backend (")
+    assert backend in done.stderr.partition(")")[0]
+    assert done.stderr.count("\n") == 1
