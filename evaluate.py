@@ -71,16 +71,16 @@ def main(argv=None):
             f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "
             "copy the one that training wrote, or name its classes with --classes"
         )
-    pairs = open_pairs(args, predict.card or {})
-    classes = measure.target_of(predict, pairs)
-    counts = measure.measure(predict, pairs, classes.table)
+    data = open_data(args, predict.card or {})
+    classes = measure.target_of(predict, data)
+    counts = measure.measure(predict, data, classes.table)
     summary = measure.summarize(counts, classes.id_names)
     print_tables(summary)
     broken = len(counts.broken)
     loss = "binary_crossentropy" if len(classes) == 1 else "crossentropy"
     result = {
         "model": str(args.model),
-        "pictures": len(pairs.titles) - broken,
+        "pictures": len(data) - broken,
         "broken": broken,
         "split": args.split,
         **summary,
@@ -90,20 +90,20 @@ def main(argv=None):
     if args.report:
         from segmentation.evaluation import report
 
-        data = [str(path) for path in args.data_dir or [args.img_file or args.tfrecord_data]]
-        report.write(args.report, {"data": data} | result, counts, predict, pairs, classes.table)
+        paths = [str(path) for path in args.data_dir or [args.img_file or args.tfrecord_data]]
+        report.write(args.report, {"data": paths} | result, counts, predict, data, classes.table)
     if broken:
-        raise InputError(f"{broken} of {len(pairs.titles)} pairs could not be read; see above")
+        raise InputError(f"{broken} of {len(data)} pairs could not be read; see above")
 
 
-def open_pairs(args, card):
-    """Return the `measure.Pairs` that the arguments name."""
+def open_data(args, card):
+    """Return the `Dataset` that the arguments name."""
     from segmentation.data import labels
-    from segmentation.evaluation import measure
+    from segmentation.data.readers import folders
 
     if args.data_dir:
         names = labels.read(args.labels) if args.labels else None
-        return measure.from_folders(args.data_dir, args.mask_format, names)
+        return folders.Folders(args.data_dir, args.mask_format, names)
     return data_options.open_data(args, card)
 
 

@@ -114,7 +114,7 @@ def segment(predict, path, target, with_heat_maps):
 
     image = image_io.read(path)
     probabilities = predict(image_io.resize(image, predict.img_size)[None])[0]
-    mask = predictor.decide_at(probabilities, image.shape[:2])
+    mask = predictor.to_mask_at(probabilities, image.shape[:2])
     with files.written_whole(f"{target}{MASK_ENDING}") as temporary:
         Image.fromarray(mask).save(temporary)
     drawn = visualization.overlay(image, mask, predict.classes.id_colors)

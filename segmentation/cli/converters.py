@@ -140,8 +140,8 @@ def ground_truth(args, reference):
 
     if reference.card is None:
         raise InputError(f"{args.model}: no model card beside it; name its classes with --classes")
-    pairs = data_options.open_data(args, reference.card)
-    return precision_sweep.ground_truth(reference, pairs)
+    data = data_options.open_data(args, reference.card)
+    return precision_sweep.ground_truth(reference, data)
 
 
 def require_place(path):

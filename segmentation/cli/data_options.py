@@ -23,7 +23,7 @@ def check(parser, args):
 
 
 def open_data(args, card):
-    """Return the `measure.Pairs` of the prepared data that the options name.
+    """Return the `Dataset` that the options name.
 
     Args:
         args: parsed options of `add`, and `model`, its path.
@@ -39,4 +39,4 @@ def open_data(args, card):
         data = tfrecords.open_records(path, args.labels)
     if args.split == "validation":
         return measure.held_out(data, path, args.model, card)
-    return measure.from_prepared(data)
+    return data

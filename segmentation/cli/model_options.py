@@ -47,7 +47,7 @@ def add(parser, networks=keras2.OF_WEIGHTS):
 
 
 def legacy_spec(args):
-    """Return the `keras2.Given` of parsed options.
+    """Return the `keras2.LegacySpec` of parsed options.
 
     Raises:
         InputError: if some contradict others, or lack them.
@@ -64,7 +64,7 @@ def legacy_spec(args):
     arguments = {name: value for name, value in arguments.items() if value is not None}
     if (args.network is None) != (args.img_size is None):
         raise InputError("--model, for a file of weights only, and --img_size go together")
-    return keras2.Given(
+    return keras2.LegacySpec(
         args.origin, normalization, args.classes, args.network, args.img_size, arguments
     )
 

@@ -22,7 +22,7 @@ COARSE = 1.5  # input pixels per output pixel beyond which a picture is shrunk b
 
 
 @dataclass(frozen=True)
-class Motion:
+class AffineRanges:
     """How far a picture is moved at most.
 
     Attributes:
@@ -42,9 +42,9 @@ class Motion:
     flip_up_down: bool = False
 
 
-PORTRAITS = Motion(rotation=20, shear=0.2, zoom=(0.8, 1.2))
+PORTRAITS = AffineRanges(rotation=20, shear=0.2, zoom=(0.8, 1.2))
 # The older ADE20K project's: objects at 0.57 to 1.18 times their size.
-SCENES = Motion(rotation=30, shear=0, zoom=(0.85, 1.75), aspect=0)
+SCENES = AffineRanges(rotation=30, shear=0, zoom=(0.85, 1.75), aspect=0)
 
 
 def augment(image, mask, seed, epoch, index, size=None, motion=PORTRAITS):
@@ -57,7 +57,7 @@ def augment(image, mask, seed, epoch, index, size=None, motion=PORTRAITS):
         epoch: number of the pass over the data, from 0.
         index: row of the picture in the data set.
         size: `(height, width)` to stretch both to, in the same warp; None: their own.
-        motion: `Motion`.
+        motion: `AffineRanges`.
 
     Returns:
         `(image, mask)` of that size and the same dtypes. The mask holds only ids that it held

@@ -59,7 +59,8 @@ def open_dataset(
         validation_split: that share, 0..1.
         batch_size: pictures in a batch, or None: `BATCH_SIZE`, fewer if there are not so many.
         seed: of the split, the order and the augmentation.
-        motion: `augmentation.Motion` of the training pictures, or None to leave them as they are.
+        motion: `augmentation.AffineRanges` of the training images, or None to leave them as they
+            are.
         strides: pixels of the picture that each output of the network has one for (`nets.strides`).
         steps_per_epoch: batches of an epoch, or None: one pass over the training pictures.
         aux_classes: `Classes` that one more output learns, or None.
@@ -96,7 +97,7 @@ def open_dataset(
         _, aux_shown = class_counts(data, rows, img_size, aux_classes)
         _require_shown(aux_shown, aux_classes, "training")
         targets.append((aux_classes.table, 1))
-    at_once = predictor.scored_at_once(batch_size, img_size, len(classes.id_names))
+    at_once = predictor.evaluation_batch_size(batch_size, img_size, len(classes.id_names))
     card = {
         "data": {
             "fingerprint": fingerprint,
@@ -192,7 +193,7 @@ class TrainingBatches(Batches):
 
     Args:
         seed: of the run.
-        motion: `augmentation.Motion`, or None to leave the pictures as they are.
+        motion: `augmentation.AffineRanges`, or None to leave the pictures as they are.
         epoch: number of the epoch, from 0.
         steps_per_epoch: batches of an epoch, or None: of a pass.
         others: as of `Batches`.

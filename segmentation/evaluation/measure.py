@@ -1,16 +1,15 @@
 """Measuring a model on pictures with masks, at the size of the masks."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from segmentation.data import image_io, labels, masks
+from segmentation.data import image_io, labels
 from segmentation.data.classes import Classes
-from segmentation.data.readers import folders
+from segmentation.data.dataset import Subset
 from segmentation.errors import InputError
-from segmentation.inference.predictor import BATCH_SIZE, decide_at, enlarge, scored_at_once
+from segmentation.inference.predictor import BATCH_SIZE, evaluation_batch_size, to_mask_at, upsample
 from segmentation.progress import track
 
 logger = logging.getLogger(__name__)
@@ -19,38 +18,8 @@ SMALLEST_PROBABILITY = 1e-7  # keeps the cross-entropy finite; Keras' epsilon
 SHOWN = 3  # pictures of each kind in a contact sheet
 
 
-@dataclass(frozen=True)
-class Pairs:
-    """Pictures with masks, read when they are asked for.
-
-    `read(index)` gives `(H, W, 3)` uint8 RGB and `(H, W)` uint8 class ids (255: no class), or
-    raises `image_io.UnreadableError`; `titles` name the pictures and `labels` the classes by id.
-    """
-
-    titles: list[str]
-    labels: list[str]
-    read: Callable
-
-
-def from_prepared(data, rows=None):
-    """Return the `Pairs` of prepared data, of the given rows or of all.
-
-    Args:
-        data: `datasets.Arrays` or `tfrecords.Records`.
-        rows: row numbers, or None.
-
-    Raises:
-        InputError: if there are no such rows.
-    """
-    rows = list(range(len(data)) if rows is None else rows)
-    if not rows or not 0 <= min(rows) <= max(rows) < len(data):
-        raise InputError(f"the rows to evaluate are none of the {len(data)} of the data")
-    titles = data.stems
-    return Pairs([titles[row] for row in rows], data.labels, lambda index: data.read(rows[index]))
-
-
 def held_out(data, path, model_path, card):
-    """Return the `Pairs` that training held out for validation.
+    """Return the samples that training held out for validation.
 
     Args:
         data: `datasets.Arrays` or `tfrecords.Records`, those that the model was trained or
@@ -69,48 +38,15 @@ def held_out(data, path, model_path, card):
             f"{path}: not the data that {model_path} was validated on; "
             "give that, or use --split all"
         )
-    return from_prepared(data, card["validation_rows"])
+    return Subset(data, card["validation_rows"])
 
 
-def from_folders(data_dirs, mask_format=None, names=None):
-    """Return the `Pairs` of folders as `data.py lfw` reads them, at their own size.
-
-    Args:
-        data_dirs: folders.
-        mask_format: one of `masks.FORMATS`, None to recognise it.
-        names: class names by id, None for those of the format.
-
-    Raises:
-        InputError: if nothing pairs, no mask can be read, or the masks are in no known format or
-            in several.
-    """
-    pairs, _, _ = folders.find_all_pairs(data_dirs)
-    seen, damage = {}, None  # all that the masks show together tells their format
-    for pair in pairs:
-        try:
-            _, legend, codes, _ = masks.read(pair.mask, (1, 1))
-        except image_io.UnreadableError as error:  # comes again when the pair is to be measured
-            damage = error
-            continue
-        for code in codes:
-            seen.setdefault(legend, {}).setdefault(code, pair.mask)
-    if not seen:
-        raise InputError(f"none of the {len(pairs)} masks can be read; the last: {damage}")
-    mask_format, names = masks.recognize(seen, mask_format, names)
-
-    def read(index):
-        picture, codes, legend, _ = folders.read_pair(pairs[index])
-        return picture, masks.table(legend, seen[legend], mask_format)[codes]
-
-    return Pairs([pair.stem for pair in pairs], names, read)
-
-
-def target_of(predict, pairs):
+def target_of(predict, data):
     """Return how class ids of the data become channels of the model, matched by class name.
 
     Args:
         predict: `Predictor` whose classes are named.
-        pairs: `Pairs`.
+        data: `Dataset`.
 
     Returns:
         `Classes` of the model, with the `table` of the data.
@@ -125,10 +61,10 @@ def target_of(predict, pairs):
         ignore_class = 0
     else:
         # By name: other data may number it otherwise.
-        ignore_class = pairs.labels.index(ignored) if ignored in pairs.labels else None
+        ignore_class = data.labels.index(ignored) if ignored in data.labels else None
     chosen = names[1:] if has_background else names
     try:
-        return Classes.of_data(pairs.labels, chosen, ignore_class)
+        return Classes.of_data(data.labels, chosen, ignore_class)
     except InputError as error:
         raise InputError(
             f"{predict.path} does not fit this data: {error}; --labels names the classes of masks"
@@ -140,8 +76,8 @@ class Counts:
     """What was counted on N pictures, for C classes. Pixels without a class count nowhere.
 
     `confusion` is `(C, C)` int64 over all pictures, rows true, columns predicted. `areas` is
-    `(N, 3, C)` int64, as `metrics.areas`, zeros for a damaged pair: a matrix per picture would
-    take gigabytes for 150 classes. `boundary` is `(3, C)` int64, as `metrics.boundary_areas`, over
+    `(N, 3, C)` int64, as `metrics.pixel_counts`, zeros for a damaged pair: a matrix per image
+    would take gigabytes for 150 classes. `boundary` is `(3, C)` int64, as `metrics.boundary_counts`, over
     all pictures; `crossentropy` the mean of -ln of the probability of the true class over all
     pixels, the binary one when there is one class; `broken` holds the indexes of damaged pairs.
     """
@@ -153,14 +89,14 @@ class Counts:
     broken: list[int]
 
 
-def measure(predict, pairs, table):
+def measure(predict, data, table):
     """Run the model on all pairs and count.
 
     Probabilities are enlarged bilinearly to the size of the mask before they are decided.
 
     Args:
         predict: `Predictor`.
-        pairs: `Pairs`.
+        data: `Dataset`.
         table: of `target_of`.
 
     Returns:
@@ -173,16 +109,16 @@ def measure(predict, pairs, table):
 
     num_classes = max(len(predict.classes), 2)
     confusion = np.zeros((num_classes, num_classes), np.int64)
-    areas = np.zeros((len(pairs.titles), 3, num_classes), np.int64)
+    areas = np.zeros((len(data), 3, num_classes), np.int64)
     boundary = np.zeros((3, num_classes), np.int64)
     loss, broken = 0.0, []
-    batch_size = scored_at_once(BATCH_SIZE, predict.img_size, num_classes)
-    starts = range(0, len(pairs.titles), batch_size)
+    batch_size = evaluation_batch_size(BATCH_SIZE, predict.img_size, num_classes)
+    starts = range(0, len(data), batch_size)
     for start in track(starts, len(starts), "Evaluating"):
         read = {}
-        for index in range(start, min(start + batch_size, len(pairs.titles))):
+        for index in range(start, min(start + batch_size, len(data))):
             try:
-                read[index] = pairs.read(index)
+                read[index] = data.read(index)
             except image_io.UnreadableError as error:
                 logger.warning("skipped: %s", error)
                 broken.append(index)
@@ -190,16 +126,16 @@ def measure(predict, pairs, table):
         for index, (truth, predicted, probabilities) in zip(read, results, strict=True):
             matrix = metrics.confusion_matrix(truth, predicted, num_classes)
             confusion += matrix
-            areas[index] = metrics.areas(matrix)
-            boundary += metrics.boundary_areas(truth, predicted, num_classes)
+            areas[index] = metrics.pixel_counts(matrix)
+            boundary += metrics.boundary_counts(truth, predicted, num_classes)
             loss += _total_crossentropy(truth, probabilities)
-    if len(broken) == len(pairs.titles):
+    if len(broken) == len(data):
         raise InputError(f"none of the {len(broken)} pairs can be read; see above")
     return Counts(confusion, areas, boundary, loss / max(int(confusion.sum()), 1), broken)
 
 
 def run(predict, table, read):
-    """Run the model on what `Pairs.read` gave.
+    """Run the model on what `Dataset.read` gave.
 
     Yields:
         `(truth, predicted, probabilities)` of each pair: `(H, W)` uint8 channel ids, 255 in
@@ -209,7 +145,7 @@ def run(predict, table, read):
         return
     batch = np.stack([image_io.resize(picture, predict.img_size) for picture, _ in read])
     for (_, ids), probabilities in zip(read, predict(batch), strict=True):
-        yield table[ids], decide_at(probabilities, ids.shape), probabilities
+        yield table[ids], to_mask_at(probabilities, ids.shape), probabilities
 
 
 def _total_crossentropy(truth, probabilities):
@@ -217,7 +153,7 @@ def _total_crossentropy(truth, probabilities):
     total = 0.0
     for index in np.unique(truth[truth != labels.IGNORED]):
         channel = index if probabilities.shape[-1] > 1 else 0
-        values = enlarge(probabilities[..., channel : channel + 1], truth.shape)[truth == index]
+        values = upsample(probabilities[..., channel : channel + 1], truth.shape)[truth == index]
         if probabilities.shape[-1] == 1 and index == 0:
             values = 1 - values
         total -= np.log(np.maximum(values, SMALLEST_PROBABILITY)).sum(dtype=np.float64)

@@ -27,13 +27,13 @@ def confusion_matrix(true, predicted, num_classes):
     return np.bincount(pairs, minlength=num_classes**2).reshape(num_classes, num_classes)
 
 
-def areas(matrix):
+def pixel_counts(matrix):
     """Return `(3, C)` pixels per class, found, true and predicted, of a confusion matrix."""
     return np.stack([np.diagonal(matrix), matrix.sum(1), matrix.sum(0)])
 
 
-def boundary_areas(true, predicted, num_classes):
-    """Count as `areas` does, but of each mask only the band along its outline.
+def boundary_counts(true, predicted, num_classes):
+    """Count as `pixel_counts` does, but of each mask only the band along its outline.
 
     Boundary IoU, https://arxiv.org/abs/2103.16562, is the `iou` of these: IoU hardly notices the
     outline of a large object, this does. As in the paper's code the band lies inside the mask, is

@@ -11,7 +11,7 @@ from segmentation.evaluation import measure, plots, visualization
 WORST = 12  # pictures in worst.png
 
 
-def write(folder, result, counts, predict, pairs, table):
+def write(folder, result, counts, predict, data, table):
     """Write the report. Each file is whole or as it was; other files of the folder stay.
 
     Args:
@@ -20,7 +20,7 @@ def write(folder, result, counts, predict, pairs, table):
             becomes `report.json`, with `per_picture` and the names of `damaged` pairs.
         counts: `measure.Counts`.
         predict: `Predictor` that was measured.
-        pairs: `measure.Pairs` on which it was.
+        data: `Dataset` on which it was.
         table: of `measure.target_of`.
 
     Raises:
@@ -40,15 +40,15 @@ def write(folder, result, counts, predict, pairs, table):
     }.items():
         columns = [
             (
-                f"{kind} {iou:.2f}\n{pairs.titles[index]}",
-                _rows(index, predict, pairs, table, background),
+                f"{kind} {iou:.2f}\n{data.stems[index]}",
+                _rows(index, predict, data, table, background),
             )
             for kind, index, iou in chosen
         ]
         with files.written_whole(folder / name) as temporary:
             Image.fromarray(visualization.contact_sheet(columns)).save(temporary)
-    per_picture = _per_picture(counts, names, pairs.titles, dict(ranked))
-    damaged = [pairs.titles[index] for index in counts.broken]
+    per_picture = _per_picture(counts, names, data.stems, dict(ranked))
+    damaged = [data.stems[index] for index in counts.broken]
     files.write_json(
         folder / "report.json", result | {"per_picture": per_picture, "damaged": damaged}
     )
@@ -74,9 +74,9 @@ def _per_picture(counts, names, titles, ious):
     ]
 
 
-def _rows(index, predict, pairs, table, background):
+def _rows(index, predict, data, table, background):
     """Return the pictures of a column, in the order of `visualization.ROWS`."""
-    picture, ids = pairs.read(index)
+    picture, ids = data.read(index)
     ((truth, predicted, _),) = measure.run(predict, table, [(picture, ids)])
     overlays = [
         visualization.overlay(picture, mask, predict.classes.id_colors)

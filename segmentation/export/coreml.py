@@ -289,7 +289,7 @@ def _check(runners, path, pictures, expected, output, precision):
     for run in runners.values():
         references, results = expected, (run(picture[None]) for picture in pictures)
         if output != "scores":
-            references = (predictor.enlarge(each, pictures.shape[1:3]) for each in expected)
+            references = (predictor.upsample(each, pictures.shape[1:3]) for each in expected)
         found = (as_probabilities(result, output, num_channels)[0] for result in results)
         comparison = parity.compare(references, found, only_ids)
         # Grey levels are whole: half of one is lost, or a whole one if a phone cuts them off.

@@ -11,7 +11,7 @@ from segmentation.data import image_io
 from segmentation.errors import ExportError, InputError, reason
 from segmentation.evaluation import metrics
 from segmentation.inference import predictor
-from segmentation.inference.predictor import decide
+from segmentation.inference.predictor import to_mask
 from segmentation.synthetic.portraits import portrait
 
 COUNT = 8  # pictures of a check: about a second of the slowest reader, the Core ML interpreter
@@ -104,7 +104,7 @@ def compare(reference, candidate, only_ids=False):
             raise ExportError(f"the export gives {scores.shape}, the model {model_scores.shape}")
         num_channels = scores.shape[-1]
         count = functools.partial(metrics.confusion_matrix, num_classes=max(num_channels, 2))
-        ours, theirs = decide(model_scores), decide(scores)
+        ours, theirs = to_mask(model_scores), to_mask(scores)
         decided = _margin(model_scores) >= UNDECIDED
         matrix += count(ours, theirs)
         decided_matrix += count(ours[decided], theirs[decided])
@@ -126,7 +126,9 @@ def _margin(probabilities):
 
 
 def _mean_iou(matrix, num_channels):
-    ious = metrics.iou(metrics.areas(matrix))[-num_channels:]  # of one: what is not it is no class
+    ious = metrics.iou(metrics.pixel_counts(matrix))[
+        -num_channels:
+    ]  # of one: what is not it is no class
     return 1.0 if np.isnan(ious).all() else float(np.nanmean(ious))
 
 
@@ -141,7 +143,7 @@ def require_telling(expected, precision, path, only_ids=False):
     """
     if LIMITS[precision][0] < 1 and not only_ids:
         return
-    seen = [decide(scores)[_margin(scores) >= UNDECIDED] for scores in expected]
+    seen = [to_mask(scores)[_margin(scores) >= UNDECIDED] for scores in expected]
     if len(np.unique(np.concatenate(seen))) < 2:
         raise ExportError(
             f"{path}: in the pictures of the check the model sees one class alone, so {precision} "

@@ -64,20 +64,20 @@ def climb(stem, paths, write, picture, truth=None, note=""):
     return rows
 
 
-def ground_truth(reference, pairs):
+def ground_truth(reference, data):
     """Return a function that scores a predictor on pictures with masks.
 
     Args:
         reference: `Predictor` of the model that is exported; its card tells the classes.
-        pairs: `measure.Pairs`.
+        data: `Dataset`.
 
     Returns:
         function of a `Predictor`: the IoU of a single class, or the mean over several, 0..1.
     """
-    classes = measure.target_of(reference, pairs)
+    classes = measure.target_of(reference, data)
 
     def score(predict):
-        counts = measure.measure(predict, pairs, classes.table)
+        counts = measure.measure(predict, data, classes.table)
         found = measure.summarize(counts, classes.id_names)
         single = len(classes) == 1
         return found["iou"][classes.names[0]] if single else found["mean_iou"]

@@ -53,7 +53,7 @@ class Predictor:
 
         Returns:
             `(N, h, w, C)` float32, 0..1. h, w are those of the network's output, which may be
-            smaller than its input: `enlarge` before deciding.
+            smaller than its input: `upsample` before deciding.
 
         Raises:
             ValueError: if `images` has another type or size.
@@ -72,7 +72,7 @@ def load(path, given=keras2.NOTHING):
     Args:
         path: `.keras`, `.h5`, `.tflite`, frozen `.pb`, `.mlpackage`, or the folder of a SavedModel.
             The model card is looked for beside it, under the same stem.
-        given: `keras2.Given`: what a model of another project does not say itself.
+        given: `keras2.LegacySpec`: what a model of another project does not say itself.
 
     Returns:
         `Predictor`.
@@ -118,7 +118,7 @@ def reading(path):
         raise InputError(f"{path}: not a readable model ({reason(error)})") from error
 
 
-def decide(probabilities):
+def to_mask(probabilities):
     """Turn probabilities `(…, h, w, C)` into channel ids `(…, h, w)`, uint8.
 
     One channel: 1 where p > 0.5, else 0. Several: the most probable, the first of equals.
@@ -128,7 +128,7 @@ def decide(probabilities):
     return probabilities.argmax(-1).astype(np.uint8)
 
 
-def enlarge(probabilities, size):
+def upsample(probabilities, size):
     """Resize the probabilities `(h, w, C)` of a picture bilinearly to `size`, (height, width)."""
     import cv2
 
@@ -138,22 +138,22 @@ def enlarge(probabilities, size):
     return np.stack(resized, axis=-1)
 
 
-def scored_at_once(batch_size, img_size, num_classes):
+def evaluation_batch_size(batch_size, img_size, num_classes):
     """Return how many pictures' probabilities to hold at their full size, `batch_size` at most."""
     return int(np.clip(SCORED_FLOATS // (math.prod(img_size) * num_classes), 1, batch_size))
 
 
-def decide_at(probabilities, size):
-    """Return `decide(enlarge(probabilities, size))` with the memory of one channel.
+def to_mask_at(probabilities, size):
+    """Return `to_mask(upsample(probabilities, size))` with the memory of one channel.
 
     150 classes at the size of a photograph would take gigabytes.
     """
     if probabilities.shape[-1] == 1:
-        return decide(enlarge(probabilities, size))
-    best = enlarge(probabilities[..., :1], size)[..., 0]
+        return to_mask(upsample(probabilities, size))
+    best = upsample(probabilities[..., :1], size)[..., 0]
     mask = np.zeros(size, np.uint8)
     for channel in range(1, probabilities.shape[-1]):
-        score = enlarge(probabilities[..., channel : channel + 1], size)[..., 0]
+        score = upsample(probabilities[..., channel : channel + 1], size)[..., 0]
         better = score > best
         mask[better] = channel
         best[better] = score[better]

@@ -32,7 +32,7 @@ FIRST_OF_HAIR2017 = "conv_0"  # its first convolution, by a name that nobody els
 
 
 @dataclass(frozen=True)
-class Given:
+class LegacySpec:
     """What a person knows of a model that its file does not say.
 
     Attributes:
@@ -52,7 +52,7 @@ class Given:
     arguments: dict = field(default_factory=dict)
 
 
-NOTHING = Given()
+NOTHING = LegacySpec()
 
 
 def doubt(given, img_size):
@@ -74,7 +74,7 @@ def load(path, given=NOTHING):
 
     Args:
         path: `.keras` or `.h5`.
-        given: `Given`.
+        given: `LegacySpec`.
 
     Returns:
         `keras.Model`. Of this project: as it was saved. Of another: from `image`
@@ -148,7 +148,7 @@ def as_ours(path, arrays, img_size):
     if FIRST_OF_HAIR2017 not in arrays:
         return arrays, []
     notes = ["named as in hair2017: its normalisation was moved into conv1 and conv1_bn"]
-    notes += filter(None, [doubt(Given("hair2017"), img_size)])
+    notes += filter(None, [doubt(LegacySpec("hair2017"), img_size)])
     return _seeing_ours(_as_in_ours(arrays), *ORIGINS["hair2017"]), notes
 
 

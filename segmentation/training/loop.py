@@ -34,14 +34,14 @@ class Stage:
     Attributes:
         name: in the model card.
         epochs: passes over the pictures, or of as many batches as the training data say.
-        rate: the highest learning rate.
+        learning_rate: the peak learning rate.
         num_steps: optimizer steps in place of the epochs, or None; the last epoch may be cut short.
         freeze_until: layer until which nothing is trained (`nets.freeze_until`), or None.
     """
 
     name: str
     epochs: int
-    rate: float
+    learning_rate: float
     num_steps: int | None = None
     freeze_until: str | None = None
 

@@ -112,7 +112,7 @@ def train(args, stages, weights, report):
         steps = stage.steps(len(data.train))
         optimizer = optimizers.build(
             args.optimizer,
-            optimizers.learning_rate(args.schedule, stage.rate, steps, args.warm_up),
+            optimizers.learning_rate(args.schedule, stage.learning_rate, steps, args.warm_up),
             clip_norm=args.clip_norm,
             ema=args.ema,
         )

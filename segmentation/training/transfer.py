@@ -30,7 +30,7 @@ SHOWN = 3  # names in a row of the table that holds no bad news
 
 
 @dataclass(frozen=True)
-class Taken:
+class LoadReport:
     """What a network took over.
 
     Attributes:
@@ -84,7 +84,7 @@ def load_weights(model, weights, network, classes):
         classes: names of its channels.
 
     Returns:
-        `Taken`.
+        `LoadReport`.
 
     Raises:
         InputError: if there are no such weights, the file or its card cannot be read or the card is
@@ -114,7 +114,7 @@ def load_weights(model, weights, network, classes):
         notes = [*notes, f"no model card: its classes are taken to be {taken_for}"]
     if fresh and nets.AUX in model.output_names:
         notes = [*notes, f"{nets.AUX}_score of {path.name} is left out: it begins anew"]
-    return Taken(str(path), list(classes), loaded, other_shape, missing, heads, notes)
+    return LoadReport(str(path), list(classes), loaded, other_shape, missing, heads, notes)
 
 
 def _imagenet(model, network):

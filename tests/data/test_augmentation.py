@@ -71,7 +71,7 @@ def test_stretching_and_moving_is_one_warp_and_keeps_both_aligned():
 
 def test_without_motion_a_mask_is_stretched_as_in_validation(monkeypatch):
     monkeypatch.setattr(augmentation, "FLIP", 0)
-    still = augmentation.Motion(rotation=0, shear=0, zoom=(1, 1), aspect=0, shift=0)
+    still = augmentation.AffineRanges(rotation=0, shear=0, zoom=(1, 1), aspect=0, shift=0)
     image, mask = disc()
     _, moved = augmentation.augment(image, mask, 0, 0, 0, (32, 288), still)
     np.testing.assert_array_equal(moved, masks.resize(mask, (32, 288)))
@@ -81,8 +81,8 @@ def test_scenes_shrink_and_grow_and_stand_on_their_heads_only_when_asked():
     low = np.zeros((64, 64), np.uint8)
     low[34:46, 24:40] = 1
     image = np.repeat(low[..., None] * 200, 3, axis=2)
-    upright = augmentation.Motion(rotation=0, shear=0, zoom=(0.85, 1.75), aspect=0, shift=0)
-    heads = augmentation.Motion(
+    upright = augmentation.AffineRanges(rotation=0, shear=0, zoom=(0.85, 1.75), aspect=0, shift=0)
+    heads = augmentation.AffineRanges(
         rotation=0, shear=0, zoom=(1, 1), aspect=0, shift=0, flip_up_down=True
     )
     turned, sizes = 0, []

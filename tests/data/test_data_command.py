@@ -329,7 +329,7 @@ def test_a_file_in_the_place_of_the_folder_is_named(tmp_path, capsys):
     [
         (["lwf"], "invalid choice: 'lwf'"),
         (["--img_size", "100"], "multiples of 32"),
-        (["--max_bad", "2"], "no share from 0 to 1"),
+        (["--max_bad", "2"], "expected a fraction from 0 to 1"),
         (["--workers", "0"], "expected an integer ≥ 1"),
         (["--workers", "two"], "expected an integer ≥ 1"),
         (["--mask_format", "grey"], "invalid choice"),

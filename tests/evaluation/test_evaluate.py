@@ -35,14 +35,13 @@ def fake_predictor(tmp_path, probabilities, classes):
 
 
 def pairs_of(ids):
-    of_arrays = arrays.Arrays(
+    return arrays.Arrays(
         images=np.zeros((*ids.shape, 3), np.uint8),
         masks=ids,
         stems=[f"p{index}" for index in range(len(ids))],
         groups=[""] * len(ids),
-        labels=NAMES,
+        labels=list(NAMES),
     )
-    return measure.from_prepared(of_arrays)
 
 
 def test_one_class_counts_the_background_and_leaves_out_what_is_no_class(tmp_path):
@@ -76,7 +75,7 @@ def test_several_classes_are_matched_by_name_and_one_that_nobody_shows_is_none(t
     p = np.eye(3, dtype=np.float32)[[[[1, 0, 0, 0]]]] * 0.8 + 0.1
     predict = fake_predictor(tmp_path, p, classes)
     pairs = pairs_of(ids)
-    pairs = measure.Pairs(pairs.titles, [*NAMES, "hat"], pairs.read)
+    pairs.labels.append("hat")
     found = measure.target_of(predict, pairs)
     names, table = list(found.id_names), found.table
     assert names == classes and table[[0, 1, 2, 3, 255]].tolist() == [0, 0, 1, 2, 255]

@@ -39,7 +39,7 @@ def test_scores_agree_with_a_loop_over_pixels():
 
 
 def test_areas_and_their_iou_by_hand():
-    areas = metrics.areas(np.array([[5, 1, 0], [2, 3, 0], [0, 0, 0]]))
+    areas = metrics.pixel_counts(np.array([[5, 1, 0], [2, 3, 0], [0, 0, 0]]))
     assert areas.tolist() == [[5, 3, 0], [6, 5, 0], [7, 4, 0]]
     np.testing.assert_allclose(metrics.iou(areas), [5 / 8, 3 / 6, np.nan])
     np.testing.assert_allclose(metrics.iou(np.stack([areas, areas]))[1], metrics.iou(areas))
@@ -52,7 +52,7 @@ def test_the_bands_of_a_square_and_of_one_beside_it_by_hand():
     # 20 around it, and the 36 along the border of the picture are background too.
     # Both squares have rows 3 and 6 from column 4 to 6 in their bands; the background rows 2 and 7
     # from column 3 to 7, and the border.
-    found = metrics.boundary_areas(true, predicted, 2)
+    found = metrics.boundary_counts(true, predicted, 2)
     assert found.tolist() == [[36 + 10, 6], [36 + 20, 12], [36 + 20, 12]]
     np.testing.assert_allclose(metrics.iou(found), [46 / 66, 6 / 18])
 
@@ -60,10 +60,10 @@ def test_the_bands_of_a_square_and_of_one_beside_it_by_hand():
 def test_the_band_follows_the_border_of_the_picture_where_that_cuts_an_object():
     true = np.zeros((10, 10), np.uint8)
     true[:, :3] = 1
-    found = metrics.boundary_areas(true, true, 2)
+    found = metrics.boundary_counts(true, true, 2)
     assert found[:, 1].tolist() == [30 - 8] * 3  # column 1, rows 1 to 8, is inside
     whole = np.ones((60, 80), np.uint8)  # a diagonal of 100: the band has two pixels
-    assert metrics.boundary_areas(whole, whole, 2)[:, 1].tolist() == [60 * 80 - 56 * 76] * 3
+    assert metrics.boundary_counts(whole, whole, 2)[:, 1].tolist() == [60 * 80 - 56 * 76] * 3
 
 
 def test_ignored_pixels_are_in_no_band_and_a_perfect_prediction_scores_1_beside_them():
@@ -72,11 +72,11 @@ def test_ignored_pixels_are_in_no_band_and_a_perfect_prediction_scores_1_beside_
     true[:, 6:8] = 255
     predicted = np.zeros((10, 10), np.uint8)
     predicted[3:7, 3:9] = 1  # goes on where nobody knows, and wrongly beyond: column 8
-    found = metrics.boundary_areas(true, predicted, 2)
+    found = metrics.boundary_counts(true, predicted, 2)
     # Three columns of the square are left, of which the middle column is inside in two rows.
     assert found[:, 1].tolist() == [10, 10, 10 + 4]
     perfect = np.where(true == 255, 1, true).astype(np.uint8)
-    assert metrics.iou(metrics.boundary_areas(true, perfect, 2)).tolist() == [1, 1]
+    assert metrics.iou(metrics.boundary_counts(true, perfect, 2)).tolist() == [1, 1]
 
 
 def test_all_classes_at_once_give_what_the_paper_gives_class_by_class():
@@ -90,7 +90,7 @@ def test_all_classes_at_once_give_what_the_paper_gives_class_by_class():
         around = np.lib.stride_tricks.sliding_window_view(np.pad(mask, width), (2 * width + 1,) * 2)
         return mask & ~around.all((2, 3))
 
-    found = metrics.boundary_areas(true, predicted, 5)
+    found = metrics.boundary_counts(true, predicted, 5)
     for index in range(5):
         first, second = band(true == index), band((predicted == index) & (true != 255))
         expected = [(first & second).sum(), first.sum(), second.sum()]

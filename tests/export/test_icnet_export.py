@@ -55,7 +55,7 @@ def expected(folder, images):
 
 
 def enlarged(scores):
-    return np.stack([predictor.enlarge(each, SIZE) for each in scores])
+    return np.stack([predictor.upsample(each, SIZE) for each in scores])
 
 
 def contract_of(path):
@@ -125,7 +125,7 @@ def test_labels_refuse_what_they_have_already(capsys):
 def test_it_is_measured_and_predicts_at_the_size_of_the_masks(folder, images, tmp_path, capsys):
     from PIL import Image
 
-    masks = predictor.decide(enlarged(predictor.load(folder / "room.keras")(images)))
+    masks = predictor.to_mask(enlarged(predictor.load(folder / "room.keras")(images)))
     np.save(tmp_path / "images-192.npy", images)
     np.save(tmp_path / "masks-192.npy", masks)
     (tmp_path / "names-192.txt").write_text("a\t\nb\t\n")

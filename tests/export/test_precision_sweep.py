@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ladder")
     path = save(tiny_model(1), folder / "hair.keras")
     images = np.random.default_rng(0).integers(0, 256, (6, *IMG_SIZE, 3), dtype=np.uint8)
-    masks = predictor.decide(predictor.load(path)(images))
+    masks = predictor.to_mask(predictor.load(path)(images))
     np.save(folder / "images-32.npy", images)
     np.save(folder / "masks-32.npy", masks)
     (folder / "names-32.txt").write_text("".join(f"p{row}\t\n" for row in range(6)))
@@ -57,19 +57,13 @@ def test_each_variant_is_written_measured_and_listed_and_a_refused_one_is_named(
 
 
 def test_the_ground_truth_scores_the_class_of_a_model_and_the_mean_of_several(folder, tmp_path):
-    from segmentation.evaluation import measure
-
     opened = arrays.open_arrays(folder / "images-32.npy")
     reference = predictor.load(folder / "hair.keras")
-    score = precision_sweep.ground_truth(
-        reference, measure.from_prepared(opened), lambda items, *_: items
-    )
+    score = precision_sweep.ground_truth(reference, opened)
     assert score(reference) == 1  # the masks are its own
     inverted = np.where(np.asarray(opened.masks) == 1, 0, 1).astype(np.uint8)
     other = arrays.Arrays(opened.images, inverted, opened.stems, opened.groups, opened.labels)
-    score = precision_sweep.ground_truth(
-        reference, measure.from_prepared(other), lambda items, *_: items
-    )
+    score = precision_sweep.ground_truth(reference, other)
     assert score(reference) == 0
 
 

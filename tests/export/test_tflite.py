@@ -13,7 +13,7 @@ from PIL import Image
 import evaluate
 import tf_converter
 from segmentation import files, model_card
-from segmentation.data import labels
+from segmentation.data import arrays, labels
 from segmentation.errors import ExportError, InputError
 from segmentation.evaluation import measure
 from segmentation.export import parity, tensorflow, tflite_metadata
@@ -60,7 +60,7 @@ def expected(folder, images):
 def test_a_file_alone_can_be_measured(folder, tmp_path, images, expected, capsys):
     shutil.copy(folder / "float16.tflite", tmp_path / "alone.tflite")
     np.save(tmp_path / "images-32x64.npy", images)
-    np.save(tmp_path / "masks-32x64.npy", predictor.decide(expected))
+    np.save(tmp_path / "masks-32x64.npy", predictor.to_mask(expected))
     labels.write(tmp_path / "labels.txt", ["background", "hair"])
     evaluate.main(
         [str(tmp_path / "alone.tflite"), "--img_file", str(tmp_path / "images-32x64.npy")]
@@ -132,10 +132,10 @@ def test_a_background_shares_the_card_of_the_model_and_is_measured_by_it(folder)
     assert list(predict.classes.names) == predict.card["classes"] == names
     assert predict.classes.colors == ((0, 0, 0), (255, 0, 0))
     # Evaluation matches its class by name, also where training ignored the background's pixels.
-    pairs = measure.Pairs([], ["background", "face", "hair"], None)
+    data = arrays.Arrays(None, None, [], [], ["background", "face", "hair"])
     for ignored, table in ((None, [0, 0, 1]), ("background", [labels.IGNORED, 0, 1])):
         predict.classes = dataclasses.replace(predict.classes, ignored=ignored)
-        found = measure.target_of(predict, pairs)
+        found = measure.target_of(predict, data)
         assert list(found.id_names) == names and found.table[:3].tolist() == table
 
 
@@ -388,7 +388,7 @@ def test_mediapipe_gives_what_we_give(folder, images, name):
             == (["background", "hair"] if name == "two" else ["hair"])
         )
         np.testing.assert_allclose(confidences, ours, atol=1e-6)
-        mask = predictor.decide(ours)
+        mask = predictor.to_mask(ours)
         if name == "two":
             np.testing.assert_array_equal(categories, mask)
         else:  # MediaPipe marks what a single class leaves over
@@ -402,4 +402,4 @@ def test_mediapipe_takes_single_pixels_where_it_shrinks(folder, images):
     large[::4, ::4] = images[0]
     _, confidences, _ = segment(folder / "float16.tflite", large)
     ours = predictor.load(folder / "float16.tflite")(images[:1])[0]
-    np.testing.assert_allclose(confidences, predictor.enlarge(ours, (128, 256)), atol=1e-5)
+    np.testing.assert_allclose(confidences, predictor.upsample(ours, (128, 256)), atol=1e-5)

@@ -43,7 +43,7 @@ def test_mask_and_overlay_have_the_size_of_the_picture(model, tmp_path, capsys):
     assert Image.open(tmp_path / "out" / "face_overlay.jpg").size == (90, 70)
     loaded = predictor.load(model)
     small = image_io.resize(image_io.read(path), loaded.img_size)
-    expected = predictor.decide_at(loaded(small[None])[0], (70, 90))
+    expected = predictor.to_mask_at(loaded(small[None])[0], (70, 90))
     np.testing.assert_array_equal(np.array(mask), expected)
     assert len(np.unique(expected)) > 1
 

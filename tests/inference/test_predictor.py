@@ -18,7 +18,7 @@ from segmentation.data.classes import Classes
 from segmentation.errors import InputError
 from segmentation.export import parity
 from segmentation.inference import predictor
-from segmentation.inference.predictor import decide, decide_at, enlarge
+from segmentation.inference.predictor import to_mask, to_mask_at, upsample
 from segmentation.legacy import keras2
 from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
 
@@ -57,7 +57,7 @@ def test_every_artefact_gives_what_the_keras_model_gives(loaded, images, suffix)
     found = predict(images)
     assert found.dtype == np.float32 and found.shape == (3, *IMG_SIZE, 3)
     np.testing.assert_allclose(found, expected, atol=1e-5)
-    assert len(np.unique(decide(expected))) == 3  # or the comparison would prove little
+    assert len(np.unique(to_mask(expected))) == 3  # or the comparison would prove little
     assert predict.img_size == IMG_SIZE
     assert list(predict.classes.names) == CLASSES[3]
     assert predict.classes.colors == ((0, 0, 0), (255, 0, 0), (0, 255, 0))
@@ -141,7 +141,7 @@ def test_a_file_that_says_itself_what_it_finds_is_believed(artefacts, tmp_path):
     path = tmp_path / "pets.tflite"
     shutil.copy(artefacts / "parts.tflite", path)
     with pytest.raises(InputError, match="says itself that it finds background, hair, face"):
-        predictor.load(path, keras2.Given(classes="cat,dog"))
+        predictor.load(path, keras2.LegacySpec(classes="cat,dog"))
     pets = ["background", "cat", "dog"]
     card = {"img_size": IMG_SIZE, "classes": pets, "colors": labels.colors(pets)}
     model_card.write(path, card)  # of a model that was trained anew under that name
@@ -151,7 +151,9 @@ def test_a_file_that_says_itself_what_it_finds_is_believed(artefacts, tmp_path):
 
 def test_a_single_class_is_not_drawn_in_black(tmp_path):
     tiny_model(1).save(tmp_path / "a.keras")
-    (color,) = predictor.load(tmp_path / "a.keras", keras2.Given(classes="skin")).classes.colors
+    (color,) = predictor.load(
+        tmp_path / "a.keras", keras2.LegacySpec(classes="skin")
+    ).classes.colors
     assert color == (128, 0, 0)  # VOC's of index 1
 
 
@@ -196,24 +198,24 @@ def test_loading_and_predicting_say_nothing(artefacts, images, capfd):
 
 def test_decide_one_channel_is_above_a_half_and_several_the_most_probable():
     one = np.array([[[0.5], [0.51], [0.2]]], np.float32)
-    assert decide(one).tolist() == [[0, 1, 0]]
+    assert to_mask(one).tolist() == [[0, 1, 0]]
     several = np.array([[[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]]], np.float32)
-    assert decide(several).tolist() == [[1, 0]]
-    assert decide(several).dtype == np.uint8
+    assert to_mask(several).tolist() == [[1, 0]]
+    assert to_mask(several).dtype == np.uint8
 
 
 def test_enlarge_is_bilinear_between_the_centres_of_pixels():
     # Centres of 2 pixels are at 0.25 and 0.75 of the width, of 4 at 0.125, 0.375 …
-    found = enlarge(np.array([[[0.0], [1.0]]], np.float32), (1, 4))
+    found = upsample(np.array([[[0.0], [1.0]]], np.float32), (1, 4))
     np.testing.assert_allclose(found[0, :, 0], [0, 0.25, 0.75, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 150])
-def test_decide_at_is_decide_of_enlarge(channels):
+def test_decide_at_is_decide_of_upsample(channels):
     generator = np.random.default_rng(0)
     probabilities = generator.uniform(0, 1, (8, 12, channels)).astype(np.float32)
-    expected = decide(enlarge(probabilities, (30, 50)))
-    np.testing.assert_array_equal(decide_at(probabilities, (30, 50)), expected)
+    expected = to_mask(upsample(probabilities, (30, 50)))
+    np.testing.assert_array_equal(to_mask_at(probabilities, (30, 50)), expected)
 
 
 NO_TENSORFLOW = ROOT / "tests" / "no_tensorflow"

@@ -18,12 +18,12 @@ from segmentation.cli import model_options
 from segmentation.errors import InputError
 from segmentation.inference import predictor
 from segmentation.legacy import icnet2018, keras2
-from segmentation.legacy.keras2 import ORIGINS, Given
+from segmentation.legacy.keras2 import ORIGINS, LegacySpec
 from segmentation.synthetic import samples
 from tiny_models import IMG_SIZE, save, tiny_model
 
-HAIR = Given(origin="hair2017", normalization=ORIGINS["hair2017"])
-ICNET = Given(origin="icnet2018", normalization=ORIGINS["icnet2018"])
+HAIR = LegacySpec(origin="hair2017", normalization=ORIGINS["hair2017"])
+ICNET = LegacySpec(origin="icnet2018", normalization=ORIGINS["icnet2018"])
 MEAN = np.array([29.24429131, 29.24429131, 29.24429131])
 STD = np.array([69.8833313, 63.37436676, 61.38568878])
 KINDS = {"score_up": "BilinearUpSampling2D"}
@@ -81,12 +81,14 @@ def test_a_whole_mobile_unet_of_2017_gives_what_it_gave_then(hair, hair_file):
 
 def test_weights_only_give_the_same_network(hair, weights_file):
     arguments = {"alpha": 0.25, "alpha_up": 0.25}
-    given = Given("hair2017", ORIGINS["hair2017"], None, "mobile_unet", IMG_SIZE, arguments)
+    given = LegacySpec("hair2017", ORIGINS["hair2017"], None, "mobile_unet", IMG_SIZE, arguments)
     np.testing.assert_allclose(predictor.load(weights_file, given)(pictures()), hair[1], atol=1e-5)
 
 
 def test_weights_that_do_not_fit_are_counted(weights_file, tmp_path):
-    given = Given("hair2017", ORIGINS["hair2017"], None, "mobile_unet", IMG_SIZE, {"alpha": 0.5})
+    given = LegacySpec(
+        "hair2017", ORIGINS["hair2017"], None, "mobile_unet", IMG_SIZE, {"alpha": 0.5}
+    )
     with pytest.raises(
         InputError, match=r"none of 77 layers loaded, 77 of another shape \(conv1 \(3, 3, 3, 8\) in"
     ):
@@ -104,7 +106,9 @@ def test_weights_only_of_an_icnet_of_2018_give_the_same_network(tmp_path):
     path = keras2_files.write(tmp_path / "room_weights.h5", network, "2.2.4", whole=False)
     images = np.random.default_rng(0).integers(0, 256, (1, 384, 384, 3)).astype(np.uint8)
     expected = network.predict(images / 255 - 0.5, verbose=0)
-    given = Given("icnet2018", ORIGINS["icnet2018"], None, "icnet", (384, 384), {"alpha": 0.125})
+    given = LegacySpec(
+        "icnet2018", ORIGINS["icnet2018"], None, "icnet", (384, 384), {"alpha": 0.125}
+    )
     np.testing.assert_allclose(predictor.load(path, given)(images), expected, atol=1e-5)
 
     for size, arguments, message in (
@@ -112,7 +116,7 @@ def test_weights_only_of_an_icnet_of_2018_give_the_same_network(tmp_path):
         ((384, 384), {"alpha": 0.25}, "none of .* layers loaded"),
         ((384, 384), {"alpha_up": 0.25}, "icnet has no --alpha_up"),
     ):
-        given = Given("icnet2018", ORIGINS["icnet2018"], None, "icnet", size, arguments)
+        given = LegacySpec("icnet2018", ORIGINS["icnet2018"], None, "icnet", size, arguments)
         with pytest.raises(InputError, match=message):
             predictor.load(path, given)
 
@@ -167,7 +171,7 @@ def test_what_is_not_given_is_asked_for_in_a_line(hair_file, weights_file):
         predictor.load(hair_file)
     with pytest.raises(InputError, match="weights only; .* --model mobile_unet --img_size"):
         predictor.load(weights_file, HAIR)
-    given = Given(network="mobile_unet", img_size=IMG_SIZE, arguments={"alpha": 0.25})
+    given = LegacySpec(network="mobile_unet", img_size=IMG_SIZE, arguments={"alpha": 0.25})
     with pytest.raises(InputError, match="--from hair2017"):
         predictor.load(weights_file, given)
     with pytest.raises(InputError, match="more than weights; leave out --model"):
@@ -213,7 +217,7 @@ def test_a_model_of_keras_3_is_normalised_if_that_is_said(hair, tmp_path):
     network, _ = hair
     network.save(tmp_path / "new.keras")
     expected = network.predict((pictures() - 100.0) / 50, verbose=0)
-    given = Given(normalization=((100.0,) * 3, (50.0,) * 3))
+    given = LegacySpec(normalization=((100.0,) * 3, (50.0,) * 3))
     np.testing.assert_allclose(
         predictor.load(tmp_path / "new.keras", given)(pictures()), expected, atol=1e-5
     )

@@ -204,7 +204,7 @@ def test_a_card_of_another_model_is_refused(tmp_path):
 
 def test_the_table_names_what_was_not_loaded():
     loaded = [f"conv{number}" for number in range(12)]
-    taken = transfer.Taken(
+    taken = transfer.LoadReport(
         source="a.keras",
         classes=BOTH,
         loaded=loaded,

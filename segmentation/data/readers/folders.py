@@ -288,6 +288,57 @@ def read_pair(pair, mask_size=None):
     return picture, codes, legend, shown
 
 
+class Folders:
+    """The samples of folders as a `Dataset`, each at the size of its files.
+
+    Args:
+        data_dirs: folders.
+        mask_format: one of `masks.FORMATS`, None to recognise it.
+        names: class names by id, None for those of the format.
+
+    Raises:
+        InputError: if nothing pairs, no mask can be read, or the masks are in no known format or
+            in several.
+    """
+
+    def __init__(self, data_dirs, mask_format=None, names=None):
+        self._pairs, _, _ = find_all_pairs(data_dirs)
+        self._seen, damage = {}, None  # all that the masks show together tells their format
+        for pair in self._pairs:
+            try:
+                _, legend, codes, _ = masks.read(pair.mask, (1, 1))
+            except image_io.UnreadableError as error:  # comes again when the pair is to be read
+                damage = error
+                continue
+            for code in codes:
+                self._seen.setdefault(legend, {}).setdefault(code, pair.mask)
+        if not self._seen:
+            raise InputError(
+                f"none of the {len(self._pairs)} masks can be read; the last: {damage}"
+            )
+        self._mask_format, self.labels = masks.recognize(self._seen, mask_format, names)
+        self.stems = [pair.stem for pair in self._pairs]
+        self.groups = [pair.group for pair in self._pairs]
+
+    def __len__(self):
+        return len(self._pairs)
+
+    def read(self, index):
+        """As of `Dataset`."""
+        image, codes, legend, _ = read_pair(self._pairs[index])
+        return image, self._ids(codes, legend)
+
+    def read_mask(self, index):
+        """As of `Dataset`."""
+        path = self._pairs[index].mask
+        image = image_io.decode(path)
+        codes, legend, _, _ = masks.read(path, (image.height, image.width))
+        return self._ids(codes, legend)
+
+    def _ids(self, codes, legend):
+        return masks.table(legend, self._seen[legend], self._mask_format)[codes]
+
+
 def _too_many_bad(skipped, count, max_bad):
     return (
         f"{len(skipped)} of {count} pairs are damaged or do not match, more than --max_bad "
