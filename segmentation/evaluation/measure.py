@@ -75,11 +75,12 @@ def target_of(predict, data):
 class Counts:
     """What was counted on N pictures, for C classes. Pixels without a class count nowhere.
 
-    `confusion` is `(C, C)` int64 over all pictures, rows true, columns predicted. `areas` is
-    `(N, 3, C)` int64, as `metrics.pixel_counts`, zeros for a damaged pair: a matrix per image
-    would take gigabytes for 150 classes. `boundary` is `(3, C)` int64, as `metrics.boundary_counts`, over
-    all pictures; `crossentropy` the mean of -ln of the probability of the true class over all
-    pixels, the binary one when there is one class; `broken` holds the indexes of damaged pairs.
+    `confusion` is `(C, C)` int64 over all images, rows true, columns predicted. `areas` is
+    `(N, 3, C)` int64, as `metrics.pixel_counts`, zeros for a damaged sample: a matrix per image
+    would take gigabytes for 150 classes. `boundary` is `(3, C)` int64, as
+    `metrics.boundary_counts`, over all images; `crossentropy` the mean of -ln of the probability of
+    the true class over all pixels, the binary one when there is one class; `broken` holds the
+    indexes of damaged samples.
     """
 
     confusion: np.ndarray
