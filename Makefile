@@ -1,13 +1,15 @@
-# make demo: drawn portraits to a phone's files, in minutes
-# make test: everything that is checked; make lint: style alone
-# make bench: how much faster data are prepared and read than in the plain ways
-# make test_all: the same, with MediaPipe, JAX and PyTorch (some gigabytes) installed
+# make demo: from synthetic portraits to files for a phone, in minutes
+# make test: everything that is checked; make test_fast: what is not marked slow
+# make test_all: make test with MediaPipe, JAX and PyTorch (some gigabytes) installed, and the docs
+# make lint: style alone
+# make docs: the documentation as a website, in site/
+# make bench: how much faster data are prepared and read than by plain implementations
 
 PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 
-.PHONY: demo bench test test_all lint clean
+.PHONY: demo bench test test_fast test_all lint docs clean
 
 demo: .venv/runtime
 	$(RUN) data.py sample --out_dir demo/raw --count 600 --seed 1
@@ -32,14 +34,25 @@ bench: .venv/runtime
 		-l $(ROOMS)/objectInfo150.txt -o $(ROOMS)/rooms.tfrecord -t 0 -w $(CLASSES)
 	$(RUN) benchmarks/input_pipeline.py $(ROOMS)/rooms.tfrecord
 
-test: lint
-	$(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+PYTEST := $(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test_all: .venv/all test
+test: lint
+	$(PYTEST)
+
+test_fast: .venv/development
+	$(PYTEST) -m "not slow"
+
+test_all: .venv/all test docs
 
 lint: .venv/development
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# Material prints a notice about its own future unless NO_MKDOCS_2_WARNING is set.
+docs: .venv/docs
+	$(RUN) docs/reference.py
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict --quiet
+	@echo "Open site/index.html."
 
 .venv/runtime: requirements.txt
 	@$(PYTHON) -c "import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))" || \
@@ -52,9 +65,13 @@ lint: .venv/development
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
+.venv/docs: .venv/runtime requirements-docs.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
 .venv/all: .venv/development requirements-all.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-all.txt
 	@touch $@
 
 clean:
-	rm -rf .venv demo logs/portraits
+	rm -rf .venv demo logs/portraits site docs/commands.md

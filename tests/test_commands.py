@@ -1,9 +1,7 @@
-"""The whole road as a person types it, and the command lines of the older projects."""
+"""From data to a phone as a person types it, and the command lines of the older projects."""
 
 import json
-import re
 import shlex
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,20 +11,19 @@ import data
 import evaluate
 import nets
 import predict
+import printed
 import tf_converter
 import train_full
 from segmentation.inference import predictor
 from segmentation.synthetic import samples
 from tiny_models import save, tiny_model
 
-README = Path(__file__).resolve().parent.parent / "README.md"
-
 
 def last_line(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-def test_from_drawn_portraits_to_files_for_a_phone(tmp_path, monkeypatch, capsys):
+def test_from_synthetic_portraits_to_files_for_a_phone(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     data.main(["sample", "--out_dir", "raw", "--count", "24", "--seed", "1"])
     data.main(["lfw", "--data_dir", "raw", "--out_dir", "data", "--img_size", "32"])
@@ -52,9 +49,7 @@ def test_from_drawn_portraits_to_files_for_a_phone(tmp_path, monkeypatch, capsys
 
 
 def older_command_lines():
-    section = README.read_text(encoding="utf-8").split("## Coming from the older projects")[1]
-    block = re.search(r"```\n(.*?)```", section, re.S)[1].replace("\\\n", " ")
-    return [line for line in block.splitlines() if line]
+    return printed.blocks(printed.ROOT / "docs" / "older-projects.md")[0]
 
 
 def calm(path):
@@ -65,7 +60,7 @@ def calm(path):
     model.save(path)
 
 
-def test_the_command_lines_of_the_older_projects_work_as_the_readme_prints_them(
+def test_the_command_lines_of_the_older_projects_work_as_the_documentation_prints_them(
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
