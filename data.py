@@ -253,12 +253,12 @@ def _list_labels(path):
 
 
 def run_sample(args):
-    """Draw portraits or scenes."""
-    from segmentation.synthetic import samples
+    """Write synthetic portraits or scenes."""
+    from segmentation.synthetic import portrait_dataset, room_dataset
 
     if args.kind == "scenes":
-        return samples.write_rooms(args.out_dir, args.count, args.seed)
-    return samples.write_portraits(args.out_dir, args.count, args.seed)
+        return room_dataset.write_rooms(args.out_dir, args.count, args.seed)
+    return portrait_dataset.write_portraits(args.out_dir, args.count, args.seed)
 
 
 def run_download(args):

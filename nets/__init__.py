@@ -1,6 +1,6 @@
-"""The networks, by name, and how to build, load and strip them for inference.
+"""The networks by name: build them, load them, reduce them to what inference needs.
 
-What needs Keras is imported when it is asked for: commands list the networks in `--help`, at once.
+Functions that need Keras are imported on first use: commands list the networks in `--help` at once.
 """
 
 import importlib

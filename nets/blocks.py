@@ -1,36 +1,36 @@
-"""What the networks are made of, in more than one of them."""
+"""Building blocks that several networks share."""
 
 import keras
 from keras import layers
 
 from nets.names import OUTPUT
 
-# Keras' 0.99 remembers hundreds of steps: in a run of few, validation would lag behind training.
+# Keras' default 0.99 averages over hundreds of steps: in short runs validation would lag behind.
 MOMENTUM = 0.9
-BINS = (1, 2, 3, 6)  # a side, of pyramid pooling: https://arxiv.org/abs/1612.01105
+BINS = (1, 2, 3, 6)  # per side, of pyramid pooling: https://arxiv.org/abs/1612.01105
 
 
 def image_input(img_size, smallest):
-    """Return the input `image`, RGB 0..255, and the same as -1..1.
+    """Return the input `image`, RGB 0..255, and the tensor of its values rescaled to -1..1.
 
     Args:
         img_size: `(height, width)` in pixels.
-        smallest: side in pixels from which on the network works.
+        smallest: shortest side in pixels that the network supports.
 
     Raises:
-        ValueError: if `img_size` holds no multiples of 32 from `smallest` on.
+        ValueError: unless both sides are multiples of 32 and at least `smallest`.
     """
     height, width = img_size
     if min(height, width) < smallest or height % 32 or width % 32:
         raise ValueError(
-            f"img_size must hold multiples of 32 from {smallest} on, got {height}x{width}"
+            f"img_size must be multiples of 32, at least {smallest}; got {height}x{width}"
         )
     image = keras.Input((height, width, 3), name="image")
     return image, layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
 
 
 def mobilenet(x, alpha, depth_multiplier, weights):
-    """Return MobileNet (https://arxiv.org/abs/1704.04861) on `x`, as a model, without its top."""
+    """Return MobileNet (https://arxiv.org/abs/1704.04861) on `x`, a model without classifier."""
     encoder = keras.applications.MobileNet(
         input_tensor=x,
         alpha=alpha,
@@ -45,12 +45,12 @@ def mobilenet(x, alpha, depth_multiplier, weights):
 
 
 def width(filters):
-    """Round a number of filters down, to 1 at least."""
+    """Round a number of filters down, but to at least 1."""
     return max(1, int(filters))
 
 
 def conv_bn(x, filters, kernel, name, strides=1, dilation=1, gamma="ones"):
-    """Convolution `name` and its BatchNorm `name_bn`."""
+    """Apply convolution `name` and BatchNorm `name_bn`."""
     x = layers.Conv2D(
         width(filters),
         kernel,
@@ -67,13 +67,13 @@ def conv_bn(x, filters, kernel, name, strides=1, dilation=1, gamma="ones"):
 
 
 def conv_bn_relu(x, filters, kernel, name, strides=1, dilation=1):
-    """Convolution `name`, its BatchNorm `name_bn` and ReLU `name_relu`."""
+    """Apply convolution `name`, BatchNorm `name_bn` and ReLU `name_relu`."""
     x = conv_bn(x, filters, kernel, name, strides, dilation)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def depthwise_block(x, filters, name):
-    """Depthwise 3×3 convolution `name_dw` and 1×1 `name_pw`, as MobileNet has them."""
+    """Apply a depthwise 3×3 convolution `name_dw` and a 1×1 `name_pw`, as MobileNet does."""
     x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_dw")(x)
     x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_dw_bn")(x)
     x = layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
@@ -83,18 +83,20 @@ def depthwise_block(x, filters, name):
 
 
 def probabilities(x, num_classes, score="score", factor=1, name=OUTPUT):
-    """Score each class, enlarge the scores bilinearly and make them probabilities, float32.
+    """Compute logits, upsample them bilinearly and turn them into probabilities, float32.
 
     Args:
-        x: features.
+        x: features, `(batch, h, w, channels)`.
         num_classes: channels of the result. 1: sigmoid; more: softmax.
-        score: name of the layer that scores.
-        factor: by which the scores are enlarged.
-        name: of the last layer.
+        score: name of the convolution that computes the logits.
+        factor: factor of the upsampling.
+        name: name of the last layer.
+
+    Returns: `(batch, h · factor, w · factor, num_classes)`.
     """
     x = layers.Conv2D(num_classes, 1, name=score)(x)
     if factor > 1:
         x = layers.UpSampling2D(factor, interpolation="bilinear", name=f"{score}_up")(x)
     activation = "sigmoid" if num_classes == 1 else "softmax"
-    # float32 whatever the policy: half precision probabilities saturate in the loss.
+    # float32 under any policy: half-precision probabilities saturate in the loss.
     return layers.Activation(activation, dtype="float32", name=name)(x)

@@ -1,4 +1,4 @@
-"""ICNet: a deep branch that sees a small picture, sharpened by two shallow ones."""
+"""ICNet: a deep branch on a downsampled image, refined by two shallow branches."""
 
 import keras
 from keras import layers
@@ -7,14 +7,14 @@ from nets.blocks import BINS, conv_bn, conv_bn_relu, image_input, probabilities,
 from nets.layers import PyramidLevel
 from nets.names import OUTPUT
 
-SMALLEST = 192  # pixels: the finest pyramid level has 6 bins a side, and the deep branch 1/32
-FUSED = 128  # width at alpha 1 of what the branches are fused in
-HEADS = {"aux_8": 0.4, "aux_16": 0.16}  # training heads: weights of their losses
+SMALLEST = 192  # pixels: the finest pyramid level has 6 bins per side, at stride 32
+FUSED = 128  # width of the fused features at alpha 1
+HEADS = {"aux_8": 0.4, "aux_16": 0.16}  # training heads and the weights of their losses
 STRIDES = (4, 8, 16)  # of the outputs
 SCORE_LAYERS = ("mask_score", "aux_8_score", "aux_16_score")
 GRID_SIZES = (768, 384, 192)
-# Stages of the deep branch: (width at alpha 1 of a block's end, blocks, stride, dilation).
-# The third is cut after its first block, where the half-scale branch ends.
+# Stages of the deep branch: (width of a block's output at alpha 1, blocks, stride, dilation).
+# The half-resolution branch ends after conv3_1, the first block of the second one.
 STAGES = ((128, 3, 1, 1), (256, 4, 2, 1), (512, 6, 1, 2), (1024, 3, 1, 4))
 ENCODER_END = "conv5_3_relu"
 
@@ -22,14 +22,15 @@ ENCODER_END = "conv5_3_relu"
 def ICNet(img_size, num_classes=2, alpha=1.0):
     """Build ICNet with its training heads (https://arxiv.org/abs/1704.08545).
 
-    The full picture passes three convolutions, the half one the start of a residual network, and
-    only what is left of that at 1/32 the rest of it and a pyramid pooling. Cascade feature fusion
-    joins the three.
+    The full-resolution image passes through three convolutions, and the half-resolution image
+    through the start of a residual network. Only its features, downsampled to stride 32, pass
+    through the rest of that network and pyramid pooling. Cascade feature fusion joins the three
+    branches.
 
-    Pyramid pooling is adaptive, so that any multiple of 32 will do; half scale is the mean of 2×2
-    pixels.
+    Pyramid pooling is adaptive, so that every multiple of 32 works; half resolution is the mean of
+    2×2 pixels.
 
-    At 768×768 with 21 classes, for inference:
+    The inference model at 768×768 with 21 classes:
 
     | alpha | parameters | multiply-accumulates |
     |-------|-----------:|---------------------:|
@@ -38,17 +39,17 @@ def ICNet(img_size, num_classes=2, alpha=1.0):
     | 0.25  |    432,101 |          588 million |
 
     Args:
-        img_size: `(height, width)` of the input in pixels, multiples of 32 from 192 on.
+        img_size: `(height, width)` of the input in pixels, multiples of 32, at least 192.
         num_classes: channels of the output. 1: sigmoid; more: softmax, channel 0 the background.
         alpha: width multiplier of every layer.
 
     Returns:
         `keras.Model`: `image` `(batch, height, width, 3)` RGB 0..255 → `mask`, `aux_8` and
         `aux_16`, probabilities `(batch, height / n, width / n, num_classes)` with n = 4, 8 and 16,
-        float32. Normalisation is inside.
+        float32. Normalisation is in the graph.
 
     Raises:
-        ValueError: if `img_size` holds no multiples of 32 from 192 on.
+        ValueError: unless both sides are multiples of 32 and at least 192.
     """
     image, full = image_input(img_size, SMALLEST)
     half = layers.AveragePooling2D(2, name="half")(full)
@@ -84,26 +85,26 @@ def ICNet(img_size, num_classes=2, alpha=1.0):
 
 
 def _bottleneck(x, filters, strides, dilation, name):
-    """Residual block of 1×1, 3×3 and 1×1 convolutions, a quarter as wide inside."""
+    """Apply a residual block of 1×1, 3×3 and 1×1 convolutions, a quarter as wide inside."""
     shortcut = x
     if x.shape[-1] != width(filters):
         shortcut = conv_bn(x, filters, 1, f"{name}_proj", strides)
     x = conv_bn_relu(x, filters / 4, 1, f"{name}_reduce", strides)
     x = conv_bn_relu(x, filters / 4, 3, f"{name}_3x3", dilation=dilation)
-    # A block begins as its shortcut: https://arxiv.org/abs/1706.02677, section 5.1.
+    # Initially a block is the identity: https://arxiv.org/abs/1706.02677, section 5.1.
     x = conv_bn(x, filters, 1, f"{name}_increase", gamma="zeros")
     x = layers.Add(name=f"{name}_add")([x, shortcut])
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
 def _pyramid_pooling(x):
-    """Add to a map its means over 1, 2, 3 and 6 bins a side (https://arxiv.org/abs/1612.01105)."""
+    """Add to features their means over 1, 2, 3 and 6 bins per side (arXiv:1612.01105)."""
     levels = [PyramidLevel(bins, name=f"pyramid_{bins}")(x) for bins in BINS]
     return layers.Add(name="pyramid")([x, *levels])
 
 
 def _cascade_feature_fusion(low, high, filters, name):
-    """Fuse a map that was enlarged twice with one of its size and more detail."""
+    """Fuse features that were upsampled by 2 with more detailed features of that size."""
     low = conv_bn(low, filters, 3, f"{name}_low", dilation=2)
     high = conv_bn(high, filters, 1, f"{name}_high")
     x = layers.Add(name=f"{name}_add")([low, high])

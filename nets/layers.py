@@ -1,4 +1,4 @@
-"""The layers that Keras lacks."""
+"""Layers that Keras lacks."""
 
 import keras
 import numpy as np
@@ -6,15 +6,15 @@ import numpy as np
 
 @keras.saving.register_keras_serializable(package="nets")
 class BilinearUpSampling2D(keras.layers.Layer):
-    """Bilinear enlarging as TensorFlow 1 did it, for networks that were trained with it.
+    """Bilinear upsampling as in TensorFlow 1, for networks that were trained with it.
 
-    Output pixel j lies at j / size of the input and the last one is repeated, where Keras 3 lets
-    the centres of pixels lie over each other: a shift of half an output pixel at size 2.
+    Output pixel j samples the input at j / size, and the last input pixel is repeated. Keras 3
+    aligns the centres of pixels instead: a shift of half an output pixel at size 2.
 
     Args:
-        size: whole factors of height and width.
+        size: integer factors of height and width.
 
-    Input `(batch, height, width, channels)` of known height and width.
+    Input: `(batch, height, width, channels)` of known height and width.
     """
 
     def __init__(self, size=(2, 2), **options):
@@ -22,9 +22,9 @@ class BilinearUpSampling2D(keras.layers.Layer):
         self.size = tuple(size)
 
     def call(self, inputs):
-        """Return `inputs` enlarged."""
+        """Return `inputs` upsampled by `size`."""
         (height, width), (down, across) = inputs.shape[1:3], self.size
-        if keras.backend.backend() == "tensorflow":  # a single op, which phones have as well
+        if keras.backend.backend() == "tensorflow":  # a single op, which phones support too
             import tensorflow as tf
 
             return tf.compat.v1.image.resize_bilinear(inputs, (height * down, width * across))
@@ -38,16 +38,16 @@ class BilinearUpSampling2D(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="nets")
 class PyramidLevel(keras.layers.Layer):
-    """Means over `bins` × `bins` parts of a map, enlarged bilinearly to its size again.
+    """Average pooling to `bins` × `bins`, upsampled bilinearly to the input size.
 
     Pooling is adaptive: bin i covers rows ⌊i·n / bins⌋ to ⌈(i + 1)·n / bins⌉ of n, as in Keras'
-    AdaptiveAveragePooling2D, so that any size will do. Both steps are linear along each axis, which
-    makes them one matrix: a phone has a matrix product, and no adaptive pooling.
+    AdaptiveAveragePooling2D, so that every size works. Both steps are linear along each axis and
+    form one matrix: phones support matrix products, but no adaptive pooling.
 
     Args:
-        bins: parts of each side.
+        bins: number of bins per side.
 
-    Input `(batch, height, width, channels)` of known height and width.
+    Input: `(batch, height, width, channels)` of known height and width.
     """
 
     def __init__(self, bins, **options):
@@ -71,19 +71,19 @@ class PyramidLevel(keras.layers.Layer):
 
 
 def _averaging(length, bins):
-    """Return the matrix `(length, length)` of a pyramid level along one axis."""
+    """Return the matrix `(length, length)` that pools and upsamples along one axis."""
     pooling = np.zeros((bins, length))
     for i in range(bins):
         start, end = i * length // bins, -(-(i + 1) * length // bins)
         pooling[i, start:end] = 1 / (end - start)
-    # The centres of the bins and of the map lie over each other; beyond the outer ones is the last.
+    # Centres of bins and pixels are aligned; beyond the outermost bins their values are repeated.
     places = np.clip((np.arange(length) + 0.5) * bins / length - 0.5, 0, bins - 1)
-    enlarging = np.maximum(1 - np.abs(places[:, None] - np.arange(bins)), 0)
-    return (enlarging @ pooling).astype("float32")
+    upsampling = np.maximum(1 - np.abs(places[:, None] - np.arange(bins)), 0)
+    return (upsampling @ pooling).astype("float32")
 
 
 def _interpolation(length, factor):
-    """Return the matrix `(length · factor, length)` that enlarges one axis."""
+    """Return the matrix `(length · factor, length)` that upsamples one axis."""
     places = np.minimum(np.arange(length * factor) / factor, length - 1)
     distances = np.abs(places[:, None] - np.arange(length))
     return np.maximum(1 - distances, 0).astype("float32")

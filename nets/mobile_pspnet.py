@@ -14,15 +14,15 @@ from nets.blocks import (
 )
 from nets.layers import PyramidLevel
 
-SMALLEST = 96  # pixels: the finest pyramid level has 6 bins a side, and the features 1/16
-# Options of layers of MobileNet that differ, so that its features stay at 1/16. What it has at
-# (i, j) of its 1/32 stands at (2i + 1, 2j + 1) of these; the others lie between.
+SMALLEST = 96  # pixels: the finest pyramid level has 6 bins per side, at stride 16
+# Changed options of MobileNet's layers, which keep the features at stride 16. MobileNet's feature
+# (i, j) at stride 32 is feature (2i + 1, 2j + 1) here; the other features lie between them.
 DILATED = {
     "conv_pad_12": {"padding": 0},
     "conv_dw_12": {"strides": 1, "padding": "same"},
     "conv_dw_13": {"dilation_rate": 2},
 }
-FUSED = 512  # width at alpha 1 of what is scored, as in PSPNet
+FUSED = 512  # width of the fused features at alpha 1, as in PSPNet
 ENCODER_END = "conv_pw_13_relu"
 GRID_SIZES = (224, 192, 160, 128)
 
@@ -30,12 +30,12 @@ GRID_SIZES = (224, 192, 160, 128)
 def MobilePSPNet(img_size, num_classes=1, alpha=1.0, depth_multiplier=1, weights=None):
     """Build a PSPNet (https://arxiv.org/abs/1612.01105) on MobileNet, with MobileNet's weights.
 
-    Encoder: MobileNet (https://arxiv.org/abs/1704.04861), dilated instead of going on from stride
-    16 to 32. Head: means over 1, 2, 3 and 6 bins a side, each a quarter as wide as the features,
-    join them; a depthwise separable block fuses all, which is scored and enlarged 16 times. Where
-    PSPNet convolves the bins and then enlarges them, here the enlarged ones are convolved.
+    Encoder: MobileNet (https://arxiv.org/abs/1704.04861), dilated from stride 16 on. Head: the
+    features are concatenated with their means over 1, 2, 3 and 6 bins per side, each a quarter as
+    wide; a depthwise separable block fuses them, and the logits are upsampled by 16. PSPNet
+    convolves the bins before it upsamples them; here they are convolved after upsampling.
 
-    At 128×128 with one class:
+    The model at 128×128 with one class:
 
     | alpha | parameters | multiply-accumulates |
     |-------|-----------:|---------------------:|
@@ -44,18 +44,18 @@ def MobilePSPNet(img_size, num_classes=1, alpha=1.0, depth_multiplier=1, weights
     | 0.25  |    357,937 |           28 million |
 
     Args:
-        img_size: `(height, width)` of the input in pixels, multiples of 32 from 96 on.
+        img_size: `(height, width)` of the input in pixels, multiples of 32, at least 96.
         num_classes: channels of the output. 1: sigmoid; more: softmax, channel 0 the background.
         alpha: width multiplier of every layer.
-        depth_multiplier: of the encoder's depthwise convolutions.
+        depth_multiplier: depth multiplier of the encoder's depthwise convolutions.
         weights: None, `imagenet`, or the path of a Keras `mobilenet_*_no_top.h5`.
 
     Returns:
         `keras.Model`: `image` `(batch, height, width, 3)` RGB 0..255 → `mask`
-        `(batch, height, width, num_classes)` probabilities, float32. Normalisation is inside.
+        `(batch, height, width, num_classes)` probabilities, float32. Normalisation is in the graph.
 
     Raises:
-        ValueError: if `img_size` holds no multiples of 32 from 96 on.
+        ValueError: unless both sides are multiples of 32 and at least 96.
     """
     image, x = image_input(img_size, SMALLEST)
     encoder = _dilated(mobilenet(x, alpha, depth_multiplier, weights), image)

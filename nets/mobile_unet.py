@@ -6,7 +6,7 @@ from keras import layers
 from nets.blocks import MOMENTUM, depthwise_block, image_input, mobilenet, probabilities, width
 from nets.names import UPSAMPLINGS
 
-# Skip connections, deepest first: (encoder layer, stride, width at alpha 1 of the joining stage).
+# Skip connections, deepest first: (encoder layer, stride, width of the decoder stage at alpha 1).
 SKIPS = (
     ("conv_pw_11_relu", 16, 512),
     ("conv_pw_5_relu", 8, 256),
@@ -31,23 +31,23 @@ def MobileUNet(
 
     Encoder: MobileNet (https://arxiv.org/abs/1704.04861) down to stride 32. Decoder: U-Net
     (https://arxiv.org/abs/1505.04597) with a depthwise separable block per stage, back to stride 2,
-    scored there and enlarged twice.
+    where the logits are computed and upsampled by 2.
 
     Args:
         img_size: `(height, width)` of the input in pixels, multiples of 32.
         num_classes: channels of the output. 1: sigmoid; more: softmax, channel 0 the background.
         alpha: width multiplier of the encoder and of the upsampling layers.
         alpha_up: width multiplier of the decoder's blocks, on top of `alpha`.
-        depth_multiplier: of the encoder's depthwise convolutions.
+        depth_multiplier: depth multiplier of the encoder's depthwise convolutions.
         upsampling: `deconvolution` (2×2 transposed convolutions) or `bilinear` (cheaper).
         weights: None, `imagenet`, or the path of a Keras `mobilenet_*_no_top.h5`.
 
     Returns:
         `keras.Model`: `image` `(batch, height, width, 3)` RGB 0..255 → `mask`
-        `(batch, height, width, num_classes)` probabilities, float32. Normalisation is inside.
+        `(batch, height, width, num_classes)` probabilities, float32. Normalisation is in the graph.
 
     Raises:
-        ValueError: if `img_size` holds no multiples of 32, or `upsampling` is unknown.
+        ValueError: unless both sides are multiples of 32, or if `upsampling` is unknown.
     """
     if upsampling not in UPSAMPLINGS:
         raise ValueError(f"upsampling must be one of {UPSAMPLINGS}, got {upsampling!r}")

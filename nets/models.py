@@ -1,4 +1,4 @@
-"""What is done with a built network: loading, freezing, training heads, the model for inference."""
+"""Operations on built networks: loading, freezing, training heads, the inference model."""
 
 import difflib
 import math
@@ -12,23 +12,24 @@ from nets.names import AUX, OUTPUT
 
 
 def load(path):
-    """Load a whole model from a `.keras` or `.h5` file, without its optimizer.
+    """Load a model with its weights, but without its optimizer, from a `.keras` or `.h5` file.
 
     Raises:
-        ValueError, OSError: if the file is missing, damaged or no model.
+        ValueError, OSError: if the file is missing or damaged, or is not a model.
     """
     return keras.models.load_model(path, compile=False, safe_mode=True)
 
 
 def take_weights(model, arrays):
-    """Give each layer of `model` the arrays of its name, where they have its shapes.
+    """Set the weights of each layer of `model` from the arrays under its name, if the shapes match.
 
     Args:
         model: `keras.Model`.
         arrays: lists of arrays by layer name.
 
     Returns:
-        `(loaded, other_shape, missing)`: names of the layers that have weights, in their order.
+        `(loaded, other_shape, missing)`: three lists of names of layers with weights, in the order
+        of the model.
     """
     loaded, other_shape, missing = [], [], []
     for layer in model.layers:
@@ -46,21 +47,21 @@ def take_weights(model, arrays):
 
 
 def freeze_until(model, name):
-    """Freeze a layer, its BatchNorm and activation, and all that they are computed from.
+    """Freeze a layer, its BatchNorm and activation, and all layers that they depend on.
 
     All other layers become trainable. Frozen BatchNorm works as in inference: its statistics don't
-    move. Compile the model afterwards.
+    change. Compile the model afterwards.
 
     Args:
         model: `keras.Model`.
-        name: of a layer, such as `conv_pw_11`, or of a block that ends in a layer `NAME_relu`,
+        name: name of a layer, such as `conv_pw_11`, or of a block that ends in a layer `NAME_relu`,
             such as ICNet's `conv3_1`. None freezes nothing.
 
     Returns:
         the number of frozen layers that have weights.
 
     Raises:
-        ValueError: if there is no such layer; it names those that are called nearly so.
+        ValueError: if there is no such layer; the message suggests similar names.
     """
     frozen = set()
     if name is not None:
@@ -72,7 +73,7 @@ def freeze_until(model, name):
 
 
 def _end_of_block(model, name):
-    """Return the last of the layer or block called `name`, its BatchNorm and its activation."""
+    """Return the last layer of the layer or block `name` with its BatchNorm and activation."""
     by_name = {layer.name: layer for layer in model.layers}
     end = by_name.get(name) or by_name.get(f"{name}_relu")
     if end is None:
@@ -87,30 +88,30 @@ def _end_of_block(model, name):
 
 
 def with_aux_head(model, num_classes):
-    """Return `model` with one more output for training, on the features that are scored for `mask`.
+    """Return `model` with one more training head, on the features that `mask` is computed from.
 
     Args:
         model: built network.
-        num_classes: channels of it, as of `build`.
+        num_classes: channels of the head. 1: sigmoid; more: softmax.
 
     Returns:
-        `keras.Model`: its last output is `aux`, `(batch, h, w, num_classes)` probabilities, h and w
-        those of the features.
+        `keras.Model`: its last output is `aux`, `(batch, h, w, num_classes)` probabilities at the
+        resolution of the features.
     """
     aux = probabilities(features(model), num_classes, score=f"{AUX}_score", name=AUX)
     return keras.Model(model.input, [*model.outputs, aux], name=model.name)
 
 
 def features(model):
-    """Return what the classes of `mask` are scored from, a tensor `(batch, h, w, channels)`."""
+    """Return the features that `mask` is computed from, a tensor `(batch, h, w, channels)`."""
     of_mask = keras.Model(model.input, model.get_layer(OUTPUT).output).layers
     return [layer for layer in of_mask if isinstance(layer, keras.layers.Conv2D)][-1].input
 
 
 def inference_model(model):
-    """Return the float32 model from the picture to `mask`: no training heads, no mixed precision.
+    """Return the float32 model from `image` to `mask`: no training heads, no mixed precision.
 
-    Weights are copied when the precision changes and shared otherwise.
+    Weights are copied if the precision changes and shared otherwise.
     """
     if any(layer.compute_dtype != "float32" for layer in model.layers):
         clone = keras.Model.from_config(_float32(model.get_config()))
@@ -122,26 +123,26 @@ def inference_model(model):
 
 
 def full_resolution(model):
-    """Return a model for inference whose probabilities have the size of its input.
+    """Return an inference model whose probabilities have the size of its input.
 
-    Where they are smaller by a whole factor they are enlarged bilinearly, in the graph.
+    If they are smaller by an integer factor, the graph upsamples them bilinearly.
     """
     factor = model.input_shape[1] // model.output_shape[1]
     if factor == 1:
         return model
-    enlarge = keras.layers.UpSampling2D(factor, interpolation="bilinear", name=f"{OUTPUT}_full")
-    return keras.Model(model.input, enlarge(model.outputs[0]), name=model.name)
+    upsample = keras.layers.UpSampling2D(factor, interpolation="bilinear", name=f"{OUTPUT}_full")
+    return keras.Model(model.input, upsample(model.outputs[0]), name=model.name)
 
 
 def macs(model):
-    """Count the multiply-accumulates of convolutions and pyramid pooling for one picture."""
+    """Count the multiply-accumulates of convolutions and pyramid pooling for one image."""
     total = 0
     for layer in model.layers:
-        if isinstance(layer, layers.Conv2DTranspose):  # each input pixel meets the whole kernel
+        if isinstance(layer, layers.Conv2DTranspose):  # the whole kernel per input pixel
             total += math.prod(layer.input.shape[1:3]) * math.prod(layer.kernel.shape)
         elif isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D):
             total += math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
-        elif isinstance(layer, PyramidLevel):  # a matrix product down and one across
+        elif isinstance(layer, PyramidLevel):  # one matrix product per axis
             total += math.prod(layer.output.shape[1:]) * sum(layer.output.shape[1:3])
     return total
 

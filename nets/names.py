@@ -1,7 +1,7 @@
-"""Names that the networks and those who use them share."""
+"""Names that the networks and their users share."""
 
-OUTPUT = "mask"  # the layer whose output leaves the training model for the phone
-AUX = "aux"  # the layer of one more output for training (`with_aux_head`)
+OUTPUT = "mask"  # the output layer that the inference model keeps
+AUX = "aux"  # the output layer of the training head that `with_aux_head` adds
 UPSAMPLINGS = ("deconvolution", "bilinear")
-# Arguments of networks that commands offer as options; each network takes some of them.
+# Arguments that commands offer as options; each network accepts some of them.
 ARGUMENTS = ("alpha", "alpha_up", "depth_multiplier", "upsampling")

@@ -1,20 +1,20 @@
-"""The networks by name: building one, and what its module says of it.
+"""The networks by name: how to build one, and the facts that its module states.
 
-A module of a network holds a function of the network's name in CamelCase and these constants:
+The module of a network holds a function with the network's name in CamelCase, and these constants:
 
-    ENCODER_END   the last layer of the encoder, which transfer freezes
-    GRID_SIZES    sides in pixels of the untrained networks that time a device
-    SCORE_LAYERS  layers with a channel for each class (default: `score`)
-    HEADS         outputs for training alone: weights of their losses by name (default: none)
+    ENCODER_END   the last layer of the encoder, up to which transfer learning freezes
+    GRID_SIZES    sides in pixels of the untrained networks for timing a device
+    SCORE_LAYERS  the layers with one channel per class (default: `score`)
+    HEADS         loss weights of the training heads by output name (default: none)
     STRIDES       the stride of each output (default: 1, the size of the input)
 
-Keras is imported when a network is built: commands list the networks in `--help`, at once.
+Keras is imported when a network is built: commands list the networks in `--help` at once.
 """
 
 import importlib
 import inspect
 
-# Name on the command line: module and function that builds it.
+# By name on the command line: the module and the function that builds the network.
 NETWORKS = {
     "mobile_unet": "nets.mobile_unet:MobileUNet",
     "icnet": "nets.icnet:ICNet",
@@ -23,22 +23,23 @@ NETWORKS = {
 
 
 def build(name, img_size, num_classes, **arguments):
-    """Build the network called `name`.
+    """Build a network.
 
     Args:
         name: a key of `NETWORKS`.
         img_size: `(height, width)` in pixels, multiples of 32.
-        num_classes: channels of the output: 1 for one class (sigmoid), else classes + background.
-        arguments: the network's own, such as `alpha`.
+        num_classes: channels of the output: 1 for one class (sigmoid), else classes + background
+            (softmax).
+        arguments: arguments of the network's function, such as `alpha`.
 
     Returns:
         `keras.Model` from RGB 0..255 to probabilities.
 
     Raises:
-        ValueError: for an unknown name, or an argument that the network lacks or refuses.
+        ValueError: if the name is unknown, or the network lacks or refuses an argument.
     """
     if name not in NETWORKS:
-        raise ValueError(f"no network is called {name!r}; there are {', '.join(NETWORKS)}")
+        raise ValueError(f"unknown network {name!r}; expected one of {', '.join(NETWORKS)}")
     function = _function(name)
     for argument in arguments:
         if argument not in inspect.signature(function).parameters:
@@ -47,34 +48,34 @@ def build(name, img_size, num_classes, **arguments):
 
 
 def arguments(name, given):
-    """Return all arguments of the network called `name`: its defaults and, over them, `given`."""
+    """Return all arguments of a network: its defaults, overridden by `given`."""
     parameters = inspect.signature(_function(name)).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
     return {key: value for key, value in defaults.items() if key != "num_classes"} | given
 
 
 def heads(name):
-    """Return the outputs that the network called `name` has for training: weights of the losses."""
+    """Return the loss weights of a network's training heads, by output name."""
     return getattr(_module(name), "HEADS", {})
 
 
 def strides(name):
-    """Return the stride of each output of the network called `name`, in pixels of the input."""
+    """Return the stride of each output of a network, in pixels of the input."""
     return getattr(_module(name), "STRIDES", (1,))
 
 
 def score_layers(name):
-    """Return the names of the layers of that network that have a channel for each class."""
+    """Return the names of a network's layers with one channel per class."""
     return getattr(_module(name), "SCORE_LAYERS", ("score",))
 
 
 def encoder_end(name):
-    """Return the name of the last layer of the encoder of the network called `name`."""
+    """Return the name of the last layer of a network's encoder."""
     return _module(name).ENCODER_END
 
 
 def grid_sizes(name):
-    """Return the sides, in pixels, of the untrained networks of that name that time a device."""
+    """Return the sides, in pixels, at which an untrained network times a device."""
     return _module(name).GRID_SIZES
 
 

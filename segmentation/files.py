@@ -1,4 +1,4 @@
-"""Writing files and folders so that whatever stands under its final name is whole."""
+"""Atomic writing: a file or folder under its final name is complete."""
 
 import contextlib
 import errno
@@ -12,22 +12,22 @@ from pathlib import Path
 
 from segmentation.errors import InputError
 
-UNFINISHED = ".unfinished"  # ends the name of a workspace
+UNFINISHED = ".unfinished"  # suffix of a workspace
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
 def workspace_beside(path):
-    """Yield a hidden folder beside `path`, for work that ends in a renaming to `path`.
+    """Yield a hidden folder next to `path`, for a result that is then renamed to `path`.
 
-    It is removed afterwards, as are those for the same `path` that a killed process left. Missing
-    parent folders are made; those that are still empty in the end are removed.
+    The folder is removed afterwards, and so are folders that a killed process left for this `path`.
+    Missing parent folders are made, and removed if they are still empty at the end.
 
     Args:
-        path: what is to be written.
+        path: the file or folder to write.
 
     Raises:
-        InputError: if its folder cannot be made or written to, or the disk is full.
+        InputError: if a parent folder cannot be made or written to, or the disk is full.
     """
     path = Path(path)
     missing, workspace = [], None
@@ -41,46 +41,46 @@ def workspace_beside(path):
     except OSError as error:
         if workspace and error.errno not in DISK_FULL:
             raise
-        advice = "make room there, or name" if error.errno in DISK_FULL else "name"
+        advice = "make room there, or choose" if error.errno in DISK_FULL else "choose"
         raise InputError(
-            f"{path}: cannot be written ({error.strerror}); {advice} another place"
+            f"{path}: cannot be written ({error.strerror}); {advice} another folder"
         ) from None
     finally:
         if workspace:
             shutil.rmtree(workspace, ignore_errors=True)
         for folder in missing:
-            with contextlib.suppress(OSError):  # not empty, as it should be
+            with contextlib.suppress(OSError):  # not empty: the result is there
                 folder.rmdir()
 
 
 @contextlib.contextmanager
 def written_whole(path):
-    """Yield a temporary path beside `path`; rename it to `path` when the block ends without error.
+    """Yield a temporary path and rename it to `path` if the block ends without an error.
 
-    The block may write a file or a folder there. A file or folder that stood under `path` is
-    replaced; after an error it is untouched and nothing else is left behind.
+    The block may write a file or a folder there. It replaces a file or folder at `path`; after an
+    error that one is unchanged and nothing else is left behind.
 
     Args:
-        path: where the result will stand. Missing parent folders are made.
+        path: path of the result. Missing parent folders are made.
 
     Raises:
-        InputError: if its folder cannot be made or written to, the disk is full, or a folder
-            stands where a file is to be written, or the other way round.
+        InputError: if a parent folder cannot be made or written to, the disk is full, or a folder
+            is in the way of a file, or a file in the way of a folder.
     """
     path = Path(path)
     with workspace_beside(path) as workspace:
-        temporary = workspace / path.name  # the same suffix: many writers choose a format by it
+        temporary = workspace / path.name  # writers infer the format from its suffix
         yield temporary
         if path.exists() and temporary.is_dir() != path.is_dir():
             kind = "folder" if path.is_dir() else "file"
             raise InputError(f"{path}: a {kind} of this name is in the way; move it")
-        if path.is_dir():  # os.replace refuses a full folder
+        if path.is_dir():  # os.replace refuses a folder that is not empty
             os.replace(path, workspace / "replaced")
         os.replace(temporary, path)
 
 
 def size(path):
-    """Return the bytes of a file, or of all files in a folder."""
+    """Return the size in bytes of a file, or of all files in a folder."""
     path = Path(path)
     if path.is_file():
         return path.stat().st_size
@@ -88,16 +88,16 @@ def size(path):
 
 
 def write_text(path, text):
-    """Write `text` to `path` as UTF-8, whole or not at all."""
+    """Write `text` to `path` as UTF-8, completely or not at all."""
     with written_whole(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_json(path, value):
-    """Write `value` to `path` as JSON for people too, whole or not at all."""
+    """Write `value` to `path` as readable JSON, completely or not at all."""
     text = json.dumps(value, indent=2)
-    # A list of numbers on one line: colours and rows are read as a whole. No string of JSON holds a
-    # line break.
+    # Lists of numbers on one line: colours and rows are easier to read. JSON strings hold no line
+    # breaks, so that they never match.
     text = re.sub(
         r"\[\n[\d,\s]+\]", lambda numbers: re.sub(r"\s+", "", numbers[0]).replace(",", ", "), text
     )

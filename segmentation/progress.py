@@ -1,20 +1,20 @@
-"""Progress of long loops: a command draws a bar, a caller from Python sees nothing."""
+"""Progress of long loops: commands show a bar, callers from Python see nothing."""
 
 _display = None
 
 
 def display_with(function):
-    """Have `track` call `function(items, total, description)`, which yields the items on."""
+    """Make `track` return `function(items, total, description)`, an iterable of the items."""
     global _display
     _display = function
 
 
 def track(items, total, description):
-    """Return an iterable of `items` that may show how far it is.
+    """Return an iterable of `items` that may show its progress.
 
     Args:
         items: iterable.
         total: number of items, or None if it is unknown.
-        description: a word or two for the bar.
+        description: one or two words for the bar.
     """
     return items if _display is None else _display(items, total, description)

@@ -1,4 +1,4 @@
-"""Keeping libraries quiet while they work."""
+"""Silence for chatty libraries."""
 
 import contextlib
 import os
@@ -8,7 +8,11 @@ from segmentation.errors import InputError, reason
 
 
 def start_keras():
-    """Import Keras and start its backend: TensorFlow announces itself, here to nobody."""
+    """Import Keras and start its backend, without TensorFlow's start-up messages.
+
+    Raises:
+        InputError: if the backend is missing or unknown.
+    """
     try:
         with silenced():
             import keras
@@ -17,21 +21,21 @@ def start_keras():
             keras.ops.ones(1)
     except (ImportError, ValueError) as error:
         raise InputError(
-            f"Keras cannot start its backend ({reason(error)}): install it; KERAS_BACKEND may name "
-            "another, but for the converters"
+            f"Keras cannot start its backend ({reason(error)}): install it, or set "
+            "KERAS_BACKEND to another one (the converters need tensorflow)"
         ) from None
-    logging.set_verbosity(logging.ERROR)  # Keras warns of .h5 at every epoch that is kept
+    logging.set_verbosity(logging.ERROR)  # Keras warns about .h5 whenever it saves one
 
 
-# Never closed: a library's log handler keeps hold of what was stderr when it was imported.
+# Never closed: a library's log handler keeps the stderr that it found when it was imported.
 NOWHERE = open(os.devnull, "w")  # noqa: SIM115
 
 
 @contextlib.contextmanager
 def silenced():
-    """Send what is written to stdout and stderr, also by C++ code, to nowhere.
+    """Discard all output to stdout and stderr, that of C++ code included.
 
-    For calls into libraries whose notices no option turns off. Exceptions pass through.
+    For calls into libraries whose messages no option turns off. Exceptions pass through.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -15,7 +15,8 @@ import printed
 import tf_converter
 import train_full
 from segmentation.inference import predictor
-from segmentation.synthetic import samples
+from segmentation.synthetic import room_dataset
+from segmentation.synthetic.portraits import portrait
 from tiny_models import save, tiny_model
 
 
@@ -40,7 +41,7 @@ def test_from_synthetic_portraits_to_files_for_a_phone(tmp_path, monkeypatch, ca
     with Image.open("pictures/0001_mask.png") as mask:
         assert mask.size == (250, 250) and set(np.unique(mask)) <= {0, 1}
     tf_converter.main(["out/hair.keras"])
-    pictures = np.stack([samples.portrait(1, index)[0][:32, :32] for index in range(2)])
+    pictures = np.stack([portrait(1, index)[0][:32, :32] for index in range(2)])
     expected = predictor.load("out/hair.keras")(pictures)
     for name in ("hair.tflite", "hair.pb"):
         exported = predictor.load(f"out/{name}")
@@ -65,7 +66,7 @@ def test_the_command_lines_of_the_older_projects_work_as_the_documentation_print
 ):
     monkeypatch.chdir(tmp_path)
     data.main(["sample", "--out_dir", "data/raw", "--count", "30", "--seed", "2"])
-    samples.write_rooms(".", 10, 1)
+    room_dataset.write_rooms(".", 10, 1)
     # A model of an older name, so sure of itself that rounding to half precision flips no pixel.
     model = tiny_model(1)
     model.get_layer("score").bias.assign([20.0])

@@ -1,4 +1,4 @@
-"""Files are whole or absent."""
+"""Files are complete or absent."""
 
 import errno
 import json
@@ -20,7 +20,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_json_holds_what_it_is_given_with_lists_of_numbers_on_a_line(tmp_path):
+def test_json_keeps_its_value_and_writes_a_list_of_numbers_on_one_line(tmp_path):
     value = {"titles": ["IMG [1,2]", "a\n[3,4]", "[ 5 ]"], "rows": [1, 22, 3], "empty": []}
     files.write_json(tmp_path / "a.json", value)
     text = (tmp_path / "a.json").read_text()
@@ -38,14 +38,14 @@ def test_a_folder_that_is_in_the_way_is_replaced(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.mlpackage"]
 
 
-def test_what_a_killed_process_left_is_cleared_by_the_next_write(tmp_path):
+def test_the_next_write_removes_what_a_killed_process_left(tmp_path):
     (tmp_path / ".a.txt.1234.unfinished").mkdir()
     (tmp_path / ".a.txt.1234.unfinished" / "a.txt").touch()
     files.write_text(tmp_path / "a.txt", "new")
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_folders_made_for_nothing_are_removed_and_others_stay(tmp_path):
+def test_new_folders_are_removed_after_an_error_and_existing_ones_stay(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(RuntimeError):
         with files.written_whole(tmp_path / "a" / "b" / "c" / "d.txt"):
@@ -54,7 +54,7 @@ def test_folders_made_for_nothing_are_removed_and_others_stay(tmp_path):
 
 
 @pytest.mark.parametrize("folder", [True, False])
-def test_what_is_of_the_other_kind_is_not_replaced(tmp_path, folder):
+def test_a_file_replaces_no_folder_and_a_folder_no_file(tmp_path, folder):
     path = tmp_path / "a.tflite"
     path.touch() if folder else path.mkdir()
     with pytest.raises(InputError, match="a.tflite: a .* of this name is in the way"):
@@ -63,8 +63,8 @@ def test_what_is_of_the_other_kind_is_not_replaced(tmp_path, folder):
     assert path.is_file() == folder and list(tmp_path.iterdir()) == [path]
 
 
-def test_a_full_disk_is_a_line_and_other_errors_of_the_block_are_its_own(tmp_path):
-    with pytest.raises(InputError, match="a.txt: cannot be written .No space"):
+def test_a_full_disk_is_an_input_error_and_other_errors_pass_through(tmp_path):
+    with pytest.raises(InputError, match="a.txt: cannot be written .No space.*make room there"):
         with files.written_whole(tmp_path / "a.txt"):
             raise OSError(errno.ENOSPC, "No space left on device")
     with pytest.raises(FileNotFoundError):
@@ -73,8 +73,8 @@ def test_a_full_disk_is_a_line_and_other_errors_of_the_block_are_its_own(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_may_not_be_written_to_is_a_line(tmp_path, monkeypatch):
-    def refuse(*args, **kwargs):  # the superuser, as whom tests may run, is refused nothing
+def test_a_folder_without_write_permission_is_an_input_error(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):  # a real folder would not refuse root, who may run the tests
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(files.tempfile, "mkdtemp", refuse)

@@ -1,4 +1,4 @@
-"""Keeping libraries quiet."""
+"""Silence for chatty libraries."""
 
 import logging
 import os
@@ -11,10 +11,10 @@ import pytest
 from segmentation.quiet import silenced
 
 
-def test_what_is_written_is_not_seen_and_a_handler_made_meanwhile_still_works(capfd):
+def test_output_is_discarded_and_a_handler_made_meanwhile_still_works(capfd):
     with silenced():
         print("notice")
-        handler = logging.StreamHandler()  # as TensorFlow makes one when it is imported
+        handler = logging.StreamHandler()  # as TensorFlow does when it is imported
     print("result")
     handler.emit(logging.makeLogRecord({"msg": "later"}))
     captured = capfd.readouterr()
@@ -22,7 +22,7 @@ def test_what_is_written_is_not_seen_and_a_handler_made_meanwhile_still_works(ca
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "nonsense"])
-def test_a_backend_that_is_absent_is_named_in_one_line(backend):
+def test_a_missing_backend_is_named_in_one_line(backend):
     tests = Path(__file__).parent
     done = subprocess.run(
         [sys.executable, tests.parent / "train_full.py", "--img_file", "images-32.npy"],

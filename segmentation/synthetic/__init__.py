@@ -1,1 +1,1 @@
-"""Portraits and rooms that demo and tests draw."""
+"""Synthetic portraits and rooms for the demo and the tests: images and their masks."""

@@ -19,7 +19,7 @@ from segmentation.errors import InputError
 from segmentation.inference import predictor
 from segmentation.legacy import icnet2018, keras2
 from segmentation.legacy.keras2 import ORIGINS, LegacySpec
-from segmentation.synthetic import samples
+from segmentation.synthetic import portrait_dataset
 from tiny_models import IMG_SIZE, save, tiny_model
 
 HAIR = LegacySpec(origin="hair2017", normalization=ORIGINS["hair2017"])
@@ -301,7 +301,7 @@ def test_all_commands_take_an_older_model_and_its_exports_know_their_class(
     path.write_bytes(hair_file.read_bytes())
     options = ["--from", "hair2017", "--classes", "hair"]
     raw = tmp_path / "raw"
-    samples.write_portraits(raw, 3, seed=1)
+    portrait_dataset.write_portraits(raw, 3, seed=1)
     evaluate.main([str(path), "--data_dir", str(raw), *options])
     measured = last_line(capsys)
     predict.main([str(path), str(raw / "images"), "-o", str(tmp_path / "masks"), *options])

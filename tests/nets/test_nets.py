@@ -1,4 +1,4 @@
-"""Networks: sizes, shapes, names and what is removed for inference."""
+"""Networks: sizes, shapes, names, layers and the inference model."""
 
 import keras
 import numpy as np
@@ -8,17 +8,17 @@ import nets
 from nets.layers import BilinearUpSampling2D, PyramidLevel
 
 
-def test_mobile_unet_has_the_parameters_of_the_older_project():
+def test_mobile_unet_has_as_many_parameters_as_the_older_project():
     assert nets.build("mobile_unet", (128, 128), 1).count_params() == 5_702_505
 
 
 @pytest.mark.parametrize("img_size", [(32, 32), (64, 96)])
 @pytest.mark.parametrize("num_classes", [1, 3])
 @pytest.mark.parametrize("upsampling", ["deconvolution", "bilinear"])
-def test_output_has_the_size_of_the_input_and_is_a_probability(img_size, num_classes, upsampling):
+def test_output_holds_probabilities_at_the_size_of_the_input(img_size, num_classes, upsampling):
     model = nets.build("mobile_unet", img_size, num_classes, alpha=0.25, upsampling=upsampling)
     image = np.random.default_rng(0).uniform(0, 255, (2, *img_size, 3)).astype("float32")
-    mask = model.predict(image, verbose=0)
+    mask = np.asarray(model(image))
     assert mask.shape == (2, *img_size, num_classes)
     assert mask.min() >= 0 and mask.max() <= 1
     if num_classes > 1:
@@ -32,12 +32,12 @@ def test_no_width_falls_below_one():
 
 
 @pytest.mark.parametrize("img_size", [(100, 128), (128, 0)])
-def test_sizes_that_are_no_multiple_of_32_are_refused(img_size):
+def test_sizes_that_are_not_multiples_of_32_are_refused(img_size):
     with pytest.raises(ValueError, match="multiples of 32"):
         nets.build("mobile_unet", img_size, 1)
 
 
-def test_unknown_network_is_refused_with_the_known_ones():
+def test_an_unknown_network_is_refused_and_the_known_ones_are_listed():
     with pytest.raises(ValueError, match="mobile_unet"):
         nets.build("unet", (64, 64), 1)
 
@@ -62,19 +62,17 @@ def test_inference_model_drops_training_heads():
     assert "aux" not in {layer.name for layer in model.layers}
 
 
-def test_load_gives_back_what_was_saved(tmp_path):
+def test_load_restores_what_was_saved(tmp_path):
     model = nets.build("mobile_unet", (32, 32), 1, alpha=0.25)
     image = np.full((1, 32, 32, 3), 200, "float32")
     for name in ("model.keras", "model.h5"):
         model.save(tmp_path / name)
         loaded = nets.load(str(tmp_path / name))
-        np.testing.assert_allclose(
-            loaded.predict(image, verbose=0), model.predict(image, verbose=0), atol=1e-6
-        )
+        np.testing.assert_allclose(loaded(image), model(image), atol=1e-6)
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "another"])
-def test_bilinear_enlarging_of_tensorflow_1_by_hand(monkeypatch, backend):
+def test_bilinear_upsampling_of_tensorflow_1_by_hand(monkeypatch, backend):
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     x = np.array([[0.0, 4.0], [8.0, 2.0]], "float32")[None, :, :, None]
     found = np.asarray(BilinearUpSampling2D((2, 3))(x))[0, :, :, 0]
@@ -94,7 +92,7 @@ def test_an_argument_that_the_network_lacks_is_named():
         nets.build("mobile_unet", (32, 32), 1, beta=2)
 
 
-def test_arguments_are_the_defaults_and_what_is_given():
+def test_given_arguments_override_the_defaults():
     assert nets.arguments("mobile_unet", {"alpha": 0.5}) == {
         "alpha": 0.5,
         "alpha_up": 0.25,
@@ -109,7 +107,7 @@ def test_macs_by_hand():
     x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(image)  # 4·4 · 3·3·3·4
     x = keras.layers.DepthwiseConv2D(3, padding="same")(x)  # 4·4 · 3·3·4
     x = keras.layers.Conv2DTranspose(2, 2, strides=2)(x)  # 4·4 · 2·2·2·4
-    x = PyramidLevel(3)(x)  # 8·8·2, each the sum of 8 rows and of 8 columns
+    x = PyramidLevel(3)(x)  # 8·8·2 values, each a sum over 8 rows and one over 8 columns
     assert nets.macs(keras.Model(image, x)) == 16 * 108 + 16 * 36 + 16 * 32 + 128 * (8 + 8)
 
 
@@ -121,7 +119,7 @@ def test_macs_by_hand():
         ("icnet", {"alpha": 0.25}, 32),
     ],
 )
-def test_features_are_what_the_mask_is_scored_from(network, arguments, channels):
+def test_features_are_the_input_of_the_layer_that_scores_the_mask(network, arguments, channels):
     assert nets.features(nets.build(network, (192, 192), 12, **arguments)).shape[-1] == channels
 
 
@@ -129,13 +127,20 @@ def icnet(img_size=(192, 224), num_classes=3, alpha=0.25):
     return nets.build("icnet", img_size, num_classes, alpha=alpha)
 
 
-def test_icnet_gives_a_quarter_an_eighth_and_a_sixteenth_of_its_input():
+@pytest.fixture(scope="module")
+def built_icnet():
+    """An ICNet, an image and the outputs for it."""
     model = icnet()
+    image = np.random.default_rng(0).uniform(0, 255, (1, 192, 224, 3)).astype("float32")
+    return model, image, [np.asarray(output) for output in model(image)]
+
+
+def test_icnet_has_outputs_of_stride_4_8_and_16(built_icnet):
+    model, _, outputs = built_icnet
     assert model.output_names == ["mask", *nets.heads("icnet")]
     assert nets.strides("icnet") == (4, 8, 16) and nets.strides("mobile_unet") == (1,)
     assert model.output_shape == [(None, 48, 56, 3), (None, 24, 28, 3), (None, 12, 14, 3)]
-    image = np.random.default_rng(0).uniform(0, 255, (1, 192, 224, 3)).astype("float32")
-    for probabilities in model.predict(image, verbose=0):
+    for probabilities in outputs:
         np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
 
 
@@ -143,19 +148,19 @@ def test_icnet_gives_a_quarter_an_eighth_and_a_sixteenth_of_its_input():
     ("alpha", "parameters", "millions"),
     [(1, 6_728_789, 8_287), (0.5, 1_697_589, 2_165), (0.25, 432_101, 588)],
 )
-def test_icnet_costs_what_its_table_says(alpha, parameters, millions):
+def test_parameters_and_macs_of_icnet_match_its_docstring(alpha, parameters, millions):
     model = nets.inference_model(icnet((768, 768), 21, alpha))
     assert model.count_params() == parameters
     assert round(nets.macs(model) / 1e6) == millions
 
 
 @pytest.mark.parametrize("img_size", [(160, 192), (192, 200)])
-def test_icnet_refuses_sizes_that_its_branches_cannot_divide(img_size):
-    with pytest.raises(ValueError, match="multiples of 32 from 192 on"):
+def test_icnet_refuses_unsupported_sizes(img_size):
+    with pytest.raises(ValueError, match="multiples of 32, at least 192"):
         icnet(img_size)
 
 
-def test_a_pyramid_level_averages_overlapping_bins_where_they_do_not_divide_the_map():
+def test_a_pyramid_level_averages_overlapping_bins_if_they_do_not_divide_the_size():
     # 7 rows in 2 bins: 0 to 3 and 3 to 6. Columns: 1 bin.
     x = np.arange(7, dtype="float32")[None, :, None, None] * np.ones((1, 7, 3, 1), "float32")
     level = keras.ops.convert_to_numpy(PyramidLevel(2)(x))[0, :, 0, 0]
@@ -168,7 +173,7 @@ def test_a_pyramid_level_averages_overlapping_bins_where_they_do_not_divide_the_
 
 @pytest.mark.parametrize("size", [(6, 6), (7, 11), (12, 15)])
 @pytest.mark.parametrize("bins", [1, 2, 3, 6])
-def test_a_pyramid_level_is_adaptive_pooling_enlarged(size, bins):
+def test_a_pyramid_level_is_upsampled_adaptive_pooling(size, bins):
     x = np.random.default_rng(0).normal(size=(2, *size, 4)).astype("float32")
     pooled = keras.layers.AdaptiveAveragePooling2D(bins)(x)
     expected = keras.ops.image.resize(pooled, size, interpolation="bilinear")
@@ -176,12 +181,10 @@ def test_a_pyramid_level_is_adaptive_pooling_enlarged(size, bins):
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
-def test_icnet_survives_saving_and_its_heads_are_dropped_for_inference(suffix, tmp_path):
-    model = icnet()
+def test_a_saved_icnet_loads_and_loses_its_heads_for_inference(suffix, built_icnet, tmp_path):
+    model, image, outputs = built_icnet
     path = str(tmp_path / f"icnet{suffix}")
     model.save(path)
-    image = np.random.default_rng(0).uniform(0, 255, (1, 192, 224, 3)).astype("float32")
     loaded = nets.inference_model(nets.load(path))
     assert loaded.output_shape == (None, 48, 56, 3)
-    expected = model.predict(image, verbose=0)[0]
-    np.testing.assert_array_equal(loaded.predict(image, verbose=0), expected)
+    np.testing.assert_array_equal(loaded(image), outputs[0])

@@ -1,4 +1,4 @@
-"""Drawn portraits: a picture and its mask of hair and face from one geometry.
+"""Synthetic portraits: an image and its mask of hair and face from one geometry.
 
 A network that is trained on them must learn shape and context: hair, skin, clothes, hats,
 backdrops and bystanders share their colours and much of their texture.
@@ -9,44 +9,45 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from segmentation.synthetic.canvas import Canvas, photograph, wave
 from segmentation.synthetic.portraits import backdrops, clothes, faces, hairstyles, people
-from segmentation.synthetic.portraits.canvas import BACKGROUND, FACE, HAIR, Canvas, photograph, wave
+from segmentation.synthetic.portraits.people import BACKGROUND, FACE, HAIR
 
-PERSON_STREAM, PICTURE_STREAM = 0, 1  # of random numbers, beside the seed
-# Which of the people in a block of ten pictures each shows: LFW, too, has several of some.
+PERSON_STREAM, IMAGE_STREAM = 0, 1  # of random numbers, besides the seed
+# Which person each image in a block of ten shows: LFW, too, has several images of some people.
 BLOCK = (0, 1, 1, 2, 3, 3, 3, 4, 5, 6)
 
 
 def portrait(seed, index):
-    """Draw a portrait: a pure function of its arguments.
+    """Render a portrait: a pure function of its arguments.
 
     Args:
         seed: non-negative integer, of the whole collection.
-        index: which picture, from 0. Those of one person (`person_of`) share hair and face.
+        index: number of the image, from 0. Images of one person (`person_of`) share hair and face.
 
     Returns: (image, mask): (250, 250, 3) uint8 RGB and (250, 250) uint8 class ids, 0 background,
         1 hair, 2 face (with ears and neck, as in LFW; a beard is hair).
     """
-    rng = np.random.default_rng([seed, PICTURE_STREAM, index])
+    rng = np.random.default_rng([seed, IMAGE_STREAM, index])
     person = people.person(np.random.default_rng([seed, PERSON_STREAM, person_of(index)]))
     canvas = Canvas(backdrops.paint(rng))
     if rng.random() < 0.15:
-        _draw(canvas, people.person(rng), people.pose(rng, beside=True), rng)
+        _paint(canvas, people.person(rng), people.pose(rng, beside=True), rng)
         canvas.image = cv2.GaussianBlur(canvas.image, (0, 0), rng.uniform(0.8, 2.5))
         canvas.ids[:] = BACKGROUND  # as in LFW, only the person in the middle counts
-    _draw(canvas, person, people.pose(rng), rng)
+    _paint(canvas, person, people.pose(rng), rng)
     return photograph(canvas.image, rng), canvas.ids
 
 
 def person_of(index):
-    """Return the number of the person whom picture `index` shows."""
+    """Return the number of the person in image `index`."""
     block, place = divmod(index, len(BLOCK))
     return block * (max(BLOCK) + 1) + BLOCK[place]
 
 
-def _draw(canvas, person, pose, rng):
+def _paint(canvas, person, pose, rng):
     hatted = pose.hat != "none" and person.style not in ("scarf", "bun")
-    if hatted:  # pressed flat, or it would show above
+    if hatted:  # the hair is pressed flat, or it would show above the hat
         top, side = min(person.top, clothes.HAT_TOP), min(person.side, clothes.HAT_SIDE)
         person = replace(person, top=top, side=side)
     sitter = people.Sitter(person, pose, rng)
@@ -81,7 +82,7 @@ def _draw(canvas, person, pose, rng):
 
 
 def _paint_knot(canvas, sitter, rng):
-    """Paint the bun or the tail of those who wear one."""
+    """Paint the bun or the ponytail, if the person wears one."""
     person, side = sitter.person, -1 if sitter.person.mirrored else 1
     if person.style == "bun":
         knot = people.ellipse(side * rng.uniform(0, 0.15), -1.05 - person.top, 0.36, 0.27)

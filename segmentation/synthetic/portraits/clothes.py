@@ -1,31 +1,32 @@
-"""Necks and shoulders, clothes and hats of a sitter."""
+"""The neck, the clothes and the hat of a sitter."""
 
 import numpy as np
 
-from segmentation.synthetic.portraits import backdrops, hairstyles
-from segmentation.synthetic.portraits.canvas import BACKGROUND, FACE, SIDE, blotches, tinted
-from segmentation.synthetic.portraits.people import ellipse, face_outline
+from segmentation.synthetic import colors
+from segmentation.synthetic.canvas import SIDE, blotches, tinted
+from segmentation.synthetic.portraits import hairstyles
+from segmentation.synthetic.portraits.people import BACKGROUND, FACE, ellipse, face_outline
 
 HAT_TOP, HAT_SIDE = 0.06, 0.1  # how far hair may stand off the head under a hat
 
 
 def cloth(rng, sitter):
-    """Return the shaded colours of some cloth, (SIDE, SIDE, 3) float32 RGB 0..255."""
-    color, lot = backdrops.thing(rng), rng.random()
+    """Return the shaded colours of a random cloth, (SIDE, SIDE, 3) float32 RGB 0..255."""
+    color, lot = colors.thing(rng), rng.random()
     folds = 1 + 0.07 * blotches(rng, 28) + 0.25 * sitter.pose.light[0] * sitter.x
     if lot < 0.25:
         along = sitter.x if rng.random() < 0.6 else sitter.y
-        share = np.sin(2 * np.pi / rng.uniform(0.08, 0.3) * along) > 0
+        blend = np.sin(2 * np.pi / rng.uniform(0.08, 0.3) * along) > 0
     elif lot < 0.4:
-        share = np.clip(blotches(rng, rng.uniform(4, 14)), 0, 1)
+        blend = np.clip(blotches(rng, rng.uniform(4, 14)), 0, 1)
     else:
-        share = np.zeros((SIDE, SIDE))
-    share, pattern = np.float32(share) * folds, backdrops.thing(rng)
-    return tinted(color, folds) + tinted(pattern - color, share)
+        blend = np.zeros((SIDE, SIDE))
+    blend, pattern = np.float32(blend) * folds, colors.thing(rng)
+    return tinted(color, folds) + tinted(pattern - color, blend)
 
 
 def paint_body(canvas, sitter, rng):
-    """Paint the neck, the chin's shadow on it, and what is worn over the shoulders."""
+    """Paint the neck with the shadow of the chin, and the clothes over the shoulders."""
     person = sitter.person
     slim = 0.62 * person.width + rng.uniform(-0.03, 0.05)
     neck = np.array([(-slim, 0.4), (-slim * 0.95, 1.15), (-slim * 1.3, 1.5), (-slim * 1.3, 3)])

@@ -1,16 +1,17 @@
-"""Eyes, nose, mouth, beard and glasses of a sitter."""
+"""The eyes, nose, mouth, beard and glasses of a sitter."""
 
 import numpy as np
 
-from segmentation.synthetic.portraits import backdrops, hairstyles
-from segmentation.synthetic.portraits.canvas import FACE, HAIR, wave
-from segmentation.synthetic.portraits.people import ellipse, face_outline
+from segmentation.synthetic import colors
+from segmentation.synthetic.canvas import wave
+from segmentation.synthetic.portraits import hairstyles
+from segmentation.synthetic.portraits.people import FACE, HAIR, ellipse, face_outline
 
-EYE_X = 0.3  # in head units, as every length here
+EYE_X = 0.3  # head units, like all lengths in this module
 
 
 def paint_features(canvas, sitter, rng):
-    """Paint what a face has: all of it face, but a beard, which is hair."""
+    """Paint eyes, nose, mouth and beard; the beard counts as hair, the rest as face."""
     if sitter.person.lips > 0.4:
         for x in (-0.42, 0.42):
             cheek = sitter.on_face(ellipse(x, 0.3, 0.16, 0.13))
@@ -59,7 +60,7 @@ def _mouth(canvas, sitter, rng):
     if opened > 0.02:
         top = np.stack([0.9 * x, middle - 0.01 * bow], axis=1)
         bottom = np.stack([0.9 * x, middle + (opened + 0.015) * bow], axis=1)
-        inside = (232, 226, 216) if rng.random() < 0.7 else (70, 24, 26)  # teeth, or none seen
+        inside = (232, 226, 216) if rng.random() < 0.7 else (70, 24, 26)  # teeth, or a dark gap
         canvas.paint([sitter.on_face(np.concatenate([top, bottom[::-1]]))], inside)
     else:
         line = sitter.on_face(np.stack([x, middle], axis=1))
@@ -83,7 +84,7 @@ def _beard(canvas, sitter, rng):
     }[person.beard]
     for shape in shapes:
         shape = sitter.on_face(shape + 0.008 * wave(rng, len(shape), 40)[:, None])
-        if person.beard == "stubble":  # a shadow, still skin
+        if person.beard == "stubble":  # a shadow that still counts as face
             canvas.paint([shape], person.hair, opacity=0.22, blur=3)
         else:
             canvas.paint([shape], sitter.hair, HAIR, gain=0.92)
@@ -91,7 +92,7 @@ def _beard(canvas, sitter, rng):
 
 def paint_glasses(canvas, sitter, rng):
     """Paint glasses, sometimes dark ones."""
-    frame, dark = backdrops.thing(rng) * 0.5, rng.random() < 0.25
+    frame, dark = colors.thing(rng) * 0.5, rng.random() < 0.25
     width, height = rng.uniform(0.19, 0.24), rng.uniform(0.13, 0.2)
     stroke = sitter.pose.unit * rng.uniform(0.02, 0.045)
     for side in (-1, 1):

@@ -1,23 +1,23 @@
-"""Outlines of hair, in the head's units (see people.py)."""
+"""Outlines of hair, in head units (see people.py)."""
 
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-from segmentation.synthetic.portraits.canvas import wave
+from segmentation.synthetic.canvas import wave
 
 NONE = (0.0, 0.0)
-CURLY = 0.6  # a curl above which single strands do not show
-LOW = 0.5  # y of an end below which hair hangs over ears and cheeks
+CURLY = 0.6  # a curl above which no single strands are visible
+LOW = 0.5  # hair that ends below this y hangs over ears and cheeks
 
 
 class Style(NamedTuple):
-    """How one way of wearing hair varies: ranges from low to high, in head units."""
+    """How a hairstyle varies: ranges (low, high) in head units."""
 
-    share: float  # of people who wear it
-    top: tuple = NONE  # how far it stands above the crown
-    side: tuple = NONE  # how far it stands beside the head
+    fraction: float  # of people who wear it
+    top: tuple = NONE  # height above the crown
+    side: tuple = NONE  # distance from the side of the head
     end: tuple = NONE  # y at which it ends
     curl: tuple = NONE  # 0 straight .. 1 all curls
     hairlines: tuple = ()
@@ -27,7 +27,7 @@ class Style(NamedTuple):
 
 STYLES = {
     "short": Style(
-        share=0.3,
+        fraction=0.3,
         top=(0.05, 0.16),
         side=(0.03, 0.08),
         end=(-0.1, 0.25),
@@ -36,7 +36,7 @@ STYLES = {
         bearded=True,
     ),
     "cropped": Style(
-        share=0.12,
+        fraction=0.12,
         top=(0.015, 0.05),
         side=(0.01, 0.03),
         end=(-0.15, 0.15),
@@ -44,7 +44,7 @@ STYLES = {
         bearded=True,
     ),
     "tall": Style(
-        share=0.05,
+        fraction=0.05,
         top=(0.16, 0.3),
         side=(0.02, 0.06),
         end=(-0.1, 0.2),
@@ -53,7 +53,7 @@ STYLES = {
         bearded=True,
     ),
     "curly": Style(
-        share=0.06,
+        fraction=0.06,
         top=(0.12, 0.26),
         side=(0.1, 0.22),
         end=(0.1, 0.6),
@@ -63,7 +63,7 @@ STYLES = {
         bearded=True,
     ),
     "afro": Style(
-        share=0.03,
+        fraction=0.03,
         top=(0.28, 0.45),
         side=(0.25, 0.42),
         end=(0.1, 0.5),
@@ -72,7 +72,7 @@ STYLES = {
         behind=True,
     ),
     "bob": Style(
-        share=0.08,
+        fraction=0.08,
         top=(0.06, 0.14),
         side=(0.08, 0.18),
         end=(0.6, 1.1),
@@ -81,7 +81,7 @@ STYLES = {
         behind=True,
     ),
     "long": Style(
-        share=0.13,
+        fraction=0.13,
         top=(0.06, 0.18),
         side=(0.06, 0.32),
         end=(1.3, 2.3),
@@ -90,7 +90,7 @@ STYLES = {
         behind=True,
     ),
     "bun": Style(
-        share=0.05,
+        fraction=0.05,
         top=(0.03, 0.08),
         side=(0.02, 0.04),
         end=(-0.1, 0.1),
@@ -98,7 +98,7 @@ STYLES = {
         hairlines=("straight", "part"),
     ),
     "ponytail": Style(
-        share=0.05,
+        fraction=0.05,
         top=(0.03, 0.09),
         side=(0.02, 0.05),
         end=(-0.1, 0.1),
@@ -106,11 +106,11 @@ STYLES = {
         hairlines=("straight", "part", "fringe"),
     ),
     "wreath": Style(  # about a bald crown
-        share=0.09, side=(0.03, 0.1), end=(0, 0.25), curl=(0, 0.5), bearded=True
+        fraction=0.09, side=(0.03, 0.1), end=(0, 0.25), curl=(0, 0.5), bearded=True
     ),
-    "bald": Style(share=0.035, bearded=True),
-    "scarf": Style(  # cloth in the place of hair
-        share=0.01,
+    "bald": Style(fraction=0.035, bearded=True),
+    "scarf": Style(  # cloth in place of hair
+        fraction=0.01,
         top=(0.06, 0.12),
         side=(0.06, 0.14),
         end=(1.3, 1.7),
@@ -118,7 +118,7 @@ STYLES = {
         behind=True,
     ),
 }
-# Points (x / half-width of the head, y) of the edge towards the face, left to right.
+# Points (x / half-width of the head, y) of the hairline, left to right.
 HAIRLINES = {
     "straight": [(-0.74, -0.5), (-0.4, -0.64), (0, -0.67), (0.4, -0.64), (0.74, -0.5)],
     "fringe": [(-0.8, -0.3), (-0.4, -0.33), (0, -0.31), (0.4, -0.34), (0.8, -0.28)],
@@ -131,7 +131,7 @@ HAIRLINES = {
 
 
 def outline(person, rng, end):
-    """Return the outer edge of the hair, from its left end at y = `end` over the crown."""
+    """Return the outer edge of the hair, (n, 2), over the crown between its ends at y = `end`."""
     width = person.width + person.side
     angle = np.linspace(np.pi, 2 * np.pi, 110)
     arc = np.stack([width * np.cos(angle), (0.95 + person.top) * np.sin(angle) - 0.05], axis=1)
@@ -149,7 +149,7 @@ def outline(person, rng, end):
 
 
 def front(person, rng, end):
-    """Return the closed outline of the hair before the head: outer edge, then hairline."""
+    """Return the closed outline, (n, 2), of the hair in front of the head: outer edge, hairline."""
     outer = outline(person, rng, end)
     line = np.array(HAIRLINES[person.hairline])
     if person.mirrored:
@@ -173,7 +173,7 @@ def front(person, rng, end):
 
 
 def wreath(person, rng):
-    """Return the two closed outlines of hair beside a bald crown."""
+    """Return the two closed outlines, each (n, 2), of the hair beside a bald crown."""
     outer = outline(person, rng, person.end)
     inner = np.array([(0.72, -0.62), (0.8, -0.3), (0.86, -0.1), (0.9, person.end)])
     inner = inner * (person.width, 1)
@@ -183,5 +183,5 @@ def wreath(person, rng):
 
 
 def mirrored(points):
-    """Return points of the left side on the right, in the order that continues a line."""
+    """Mirror points (n, 2) from left to right, in reverse order, so that they continue a line."""
     return (np.asarray(points) * (-1, 1))[::-1]

@@ -1,7 +1,7 @@
-"""Who is drawn, and how the head is held.
+"""People and their poses.
 
-Outlines are given about the middle of the head, x to the right and y down, in units of half the
-head's height: the crown is at y = -1, the chin at y = 1, the eyes at y = 0.
+Outlines are given relative to the middle of the head, x to the right and y down, in head units,
+which are half the height of the head: the crown is at y = -1, the chin at y = 1, the eyes at y = 0.
 """
 
 from dataclasses import dataclass
@@ -9,22 +9,24 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from segmentation.synthetic.portraits import backdrops, hairstyles
-from segmentation.synthetic.portraits.canvas import SIDE, blotches, strands, tinted
+from segmentation.synthetic import colors
+from segmentation.synthetic.canvas import SIDE, blotches, strands, tinted
+from segmentation.synthetic.portraits import hairstyles
 
+BACKGROUND, HAIR, FACE = 0, 1, 2  # class ids, in the order of masks.PART_NAMES
 BEARDS = {"none": 0.6, "stubble": 0.14, "moustache": 0.1, "goatee": 0.06, "full": 0.1}
 HATS = {"none": 0.91, "cap": 0.035, "beanie": 0.03, "brim": 0.025}
 
 
 @dataclass(frozen=True)
 class Person:
-    """What stays the same in all pictures of a person; lengths in head units."""
+    """What all images of a person have in common; lengths in head units."""
 
-    skin: np.ndarray  # RGB 0..255, as `hair` and `iris`
-    hair: np.ndarray
-    iris: np.ndarray
+    skin: np.ndarray  # RGB 0..255
+    hair: np.ndarray  # RGB 0..255
+    iris: np.ndarray  # RGB 0..255
     style: str
-    width: float  # half of the head's
+    width: float  # half the width of the head
     jaw: float  # exponent: below 1 square, 1 round
     top: float
     side: float
@@ -35,36 +37,36 @@ class Person:
     locks: bool  # whether long hair falls in front of the shoulders
     beard: str
     glasses: bool
-    lips: float  # how much they are painted, 0..1
+    lips: float  # 0 without .. 1 with strong lipstick
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a head is, how it is held and lit."""
+    """Where a head is, how it is tilted and turned, and how it is lit."""
 
     center: tuple  # (x, y) in pixels
-    unit: float  # half of the head's height, in pixels
+    unit: float  # half the height of the head, in pixels
     tilt: float  # radians
-    turn: float  # how far the middle of the face moves aside, in head units
-    light: tuple  # (x, y): the gain of brightness per head unit
+    turn: float  # shift of the middle of the face to the right, in head units
+    light: tuple  # (x, y): change of brightness per head unit
     hat: str
 
 
-def choose(rng, shares):
-    """Return one key of a dictionary whose values say how often each comes."""
-    weights = np.array(list(shares.values()))
-    return list(shares)[rng.choice(len(weights), p=weights / weights.sum())]
+def choose(rng, weights):
+    """Return a random key of a dictionary of weights."""
+    values = np.array(list(weights.values()))
+    return list(weights)[rng.choice(len(values), p=values / values.sum())]
 
 
 def person(rng):
     """Return a random person."""
-    name = choose(rng, {name: style.share for name, style in hairstyles.STYLES.items()})
+    name = choose(rng, {name: style.fraction for name, style in hairstyles.STYLES.items()})
     style = hairstyles.STYLES[name]
     beards = {"none": 0.7, "stubble": 0.3} if name == "bald" else BEARDS
     return Person(
-        skin=backdrops.skin(rng),
-        hair=backdrops.hair(rng),
-        iris=backdrops.hue(rng, (0.2, 0.7), (0.15, 0.6)),
+        skin=colors.skin(rng),
+        hair=colors.hair(rng),
+        iris=colors.hue(rng, (0.2, 0.7), (0.15, 0.6)),
         style=name,
         width=rng.uniform(0.68, 0.8),
         jaw=rng.uniform(0.72, 1.0),
@@ -82,7 +84,7 @@ def person(rng):
 
 
 def pose(rng, beside=False):
-    """Return a random pose: in the middle of the picture, or `beside` it, partly outside."""
+    """Return a random pose: in the middle of the image, or `beside` the middle, partly outside."""
     unit = float(np.clip(rng.normal(77, 5), 62, 90))
     center = (SIDE / 2 + rng.normal(0, 6), 121 + rng.normal(0, 6))
     if beside:
@@ -100,10 +102,10 @@ def pose(rng, beside=False):
 
 
 class Sitter:
-    """A person in a pose: brings head units to pixels and holds the shaded colours.
+    """A person in a pose: converts head units to pixels and holds the shaded colours.
 
-    `x` and `y` are the head's coordinates of each pixel, `shade` its brightness, (SIDE, SIDE);
-    `skin` and `hair` are colours, (SIDE, SIDE, 3) float32 RGB 0..255.
+    `x` and `y` are the coordinates of each pixel in head units and `shade` is its brightness, all
+    (SIDE, SIDE); `skin` and `hair` are colours, (SIDE, SIDE, 3) float32 RGB 0..255.
     """
 
     def __init__(self, person, pose, rng):
@@ -134,11 +136,11 @@ class Sitter:
         return cv2.merge([tone * float(channel) + shine for channel in person.hair])
 
     def at(self, points):
-        """Return (n, 2) points of the head's frame in pixels."""
+        """Convert points (n, 2) from head units to pixels."""
         return np.asarray(points, float) @ self.matrix.T + self.pose.center
 
     def on_face(self, points):
-        """Return points on the face in pixels, moved aside as the head is turned."""
+        """Convert points (n, 2) on the face to pixels, shifted by the turn of the head."""
         points = np.array(points, float)
         reach = np.clip(1 - (points[:, 0] / self.person.width) ** 2, 0, 1)
         points[:, 0] += self.pose.turn * reach
@@ -146,13 +148,13 @@ class Sitter:
 
 
 def ellipse(x, y, width, height, start=0.0, stop=2 * np.pi):
-    """Return an ellipse, or the arc between two angles, (40, 2)."""
+    """Return an ellipse, or an arc between two angles, (40, 2)."""
     angle = np.linspace(start, stop, 40)
     return np.stack([x + width * np.cos(angle), y + height * np.sin(angle)], axis=1)
 
 
 def face_outline(person):
-    """Return the outline of the head without hair and ears, (120, 2)."""
+    """Return the outline of the head without its hair and ears, (120, 2)."""
     angle = np.linspace(0, 2 * np.pi, 120, endpoint=False)
     cos, sin = np.cos(angle), np.sin(angle)
     power = np.where(sin > 0, person.jaw, 1.0)

@@ -1,21 +1,20 @@
-"""A small picture on which anti-aliased shapes are painted and their class ids are recorded.
+"""A small canvas for anti-aliased shapes and their class ids, and textures for it.
 
-Shapes are filled on a grid `FINE` times as dense; the covered share of a pixel is its opacity in
-the picture, and a pixel takes the class id of a shape that covers at least half of it. So picture
-and mask come from one outline, and a mask never holds a blended id.
+Shapes are filled on a grid `FINE` times as dense; the covered fraction of a pixel is its opacity in
+the image, and a pixel takes the class id of a shape that covers at least half of it. So image and
+mask come from one outline, and a mask never holds a blended id.
 """
 
 import cv2
 import numpy as np
 
-BACKGROUND, HAIR, FACE = 0, 1, 2  # class ids, as in masks.PART_NAMES
 SIDE = 250  # pixels, as in LFW
-FINE = 3  # sub-pixels along the side of a pixel
+FINE = 3  # sub-pixels per pixel and axis
 SUBPIXEL_BITS = 4  # of OpenCV's fixed-point coordinates
 
 
 class Canvas:
-    """A picture `image`, (SIDE, SIDE, 3) float32 RGB 0..255, and its class `ids`, (SIDE, SIDE)."""
+    """An `image`, (SIDE, SIDE, 3) float32 RGB 0..255, and its class `ids`, (SIDE, SIDE) uint8."""
 
     def __init__(self, image):
         self.image = image
@@ -32,8 +31,8 @@ class Canvas:
             color: RGB 0..255, (3,), or one per pixel, (SIDE, SIDE, 3).
             label: class id for the covered pixels; None leaves the ids as they are.
             gain: factor of the colour, a number or (3,).
-            opacity: 0..1, of the picture only.
-            within: (SIDE, SIDE) float 0..1, a coverage to stay inside of, or None.
+            opacity: 0..1, in the image only.
+            within: (SIDE, SIDE) float 0..1, a coverage that limits this one, or None.
             width: of a stroke, in pixels; None fills.
             blur: standard deviation of a soft edge, in pixels.
         """
@@ -52,12 +51,12 @@ class Canvas:
 
 
 def coverage(outlines, width=None, blur=0):
-    """Return what part of the canvas outlines cover.
+    """Return which part of the canvas the outlines cover.
 
-    Args: as those of `Canvas.paint`.
+    Args: those of `Canvas.paint`.
 
-    Returns: (box, alpha): a pair of slices of the canvas and the covered share of each of its
-        pixels, float32 0..1; or None if the outlines lie outside the canvas.
+    Returns: (box, alpha): a pair of slices of the canvas and the covered fraction of each pixel in
+        that box, float32 0..1; or None if the outlines lie outside the canvas.
     """
     points = np.concatenate(outlines)
     margin = (width or 0) + 3 * blur + 1
@@ -83,19 +82,22 @@ def coverage(outlines, width=None, blur=0):
 
 
 def tinted(color, tone):
-    """Return an RGB color times a tone, (SIDE, SIDE), per pixel: (SIDE, SIDE, 3)."""
-    # Three planes, for NumPy is slow where it broadcasts along an axis of three.
+    """Return an RGB colour times a brightness for each pixel, (SIDE, SIDE): (SIDE, SIDE, 3)."""
+    # Three planes: NumPy broadcasts slowly along an axis of three.
     return cv2.merge([tone * float(channel) for channel in color])
 
 
 def wave(rng, length, knots):
-    """Return smooth noise of deviation about 1, (length,) float32, with `knots` bends."""
+    """Return smooth noise of standard deviation about 1, (length,) float32, with `knots` bends."""
     values = rng.standard_normal((1, max(2, knots)), dtype=np.float32)
     return cv2.resize(values, (length, 1), interpolation=cv2.INTER_CUBIC)[0]
 
 
 def blotches(rng, size):
-    """Return smooth noise of deviation 1, (SIDE, SIDE) float32, its spots about `size` pixels."""
+    """Return smooth noise of standard deviation 1, (SIDE, SIDE) float32.
+
+    `size` is the size of its spots in pixels.
+    """
     cells = max(2, round(SIDE / size))
     values = rng.standard_normal((cells, cells), dtype=np.float32)
     values = cv2.resize(values, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
@@ -103,9 +105,10 @@ def blotches(rng, size):
 
 
 def strands(rng, center, waviness=0.0):
-    """Return noise in thin lines that run away from `center`, (SIDE, SIDE) float32, deviation 1.
+    """Return noise in thin lines that radiate from `center`, (SIDE, SIDE) float32.
 
-    `center` is (x, y) in pixels; `waviness` is 0 for straight lines, 1 for strongly bent ones.
+    `center` is (x, y) in pixels; `waviness` is 0 for straight lines, 1 for strongly bent ones. The
+    standard deviation of the noise is 1.
     """
     angles, radii = 512, 64
     noise = cv2.resize(rng.standard_normal((angles, 5), dtype=np.float32), (radii, angles))
@@ -119,7 +122,7 @@ def strands(rng, center, waviness=0.0):
 
 
 def photograph(image, rng):
-    """Return a painted `image` of any size as a camera might have taken it, uint8."""
+    """Return a painted `image` of any size as a camera might have captured it, uint8."""
     exposure, contrast = rng.uniform(0.85, 1.3) * rng.normal(1, 0.035, 3), rng.uniform(0.85, 1.15)
     mixing = np.diag(exposure)
     if rng.random() < 0.03:  # black and white
