@@ -26,7 +26,7 @@ def confusion_matrix(true, predicted, num_classes):
 
     Args:
         true: integer array of class ids, 255 where a pixel is ignored.
-        predicted: integer array of the same shape, ids below `num_classes`.
+        predicted: integer array of the shape of `true`, ids below `num_classes`.
         num_classes: number of classes, the background included.
 
     Returns:

@@ -14,7 +14,7 @@ def card_of(path, runner, class_names=None):
     Args:
         path: of the artefact, beside which the card is looked for.
         runner: `Runner` of the artefact.
-        class_names: text in which a person names the channels, for `labels.of_channels`, or None.
+        class_names: text in which a person names the channels, for `classes.of_channels`, or None.
 
     Returns:
         dictionary: the card beside the artefact or, without one, a card made from `class_names`.

@@ -1,4 +1,4 @@
-"""Weights of older networks: into the network that they belong to, or into ours."""
+"""Loading weights of legacy networks, into those networks or into ours."""
 
 import importlib
 
@@ -70,7 +70,7 @@ def _first(names):
 
 
 def translate(path, arrays, img_size):
-    """Return the arrays of an older network as our networks name and normalise them.
+    """Return the arrays of a legacy network as our networks name and normalise them.
 
     The layers of hair2017's MobileUNet get our names, and its normalisation goes into the first.
     All other arrays are returned as they are.

@@ -200,7 +200,9 @@ def test_a_single_class_is_not_black(tmp_path):
 
 def test_weights_without_a_network_are_refused(tmp_path):
     tiny_model(1).save_weights(tmp_path / "a.weights.h5")
-    with pytest.raises(InputError, match="a.weights.h5: holds no network, only weights .*; give the whole"):
+    with pytest.raises(
+        InputError, match="a.weights.h5: holds no network, only weights .*; give the whole"
+    ):
         predictor.load(tmp_path / "a.weights.h5")
 
 
