@@ -41,9 +41,14 @@ def parse_args(argv=None):
     """Parse the command line."""
     parser = options.Parser(__doc__)
     parser.add_argument("model", type=Path, help="a file or folder from training or a converter")
-    parser.add_argument("--data_dir", type=Path, action="append", help="may be given several times")
+    parser.add_argument(
+        "--data_dir",
+        type=Path,
+        action="append",
+        help="folder of images and masks; may be given several times",
+    )
     data_options.add(parser)
-    parser.add_argument("--mask_format", choices=masks.FORMATS, help="of --data_dir")
+    parser.add_argument("--mask_format", choices=masks.FORMATS, help="of the masks in --data_dir")
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="write scores, plots and examples to DIR"
     )
