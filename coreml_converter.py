@@ -112,12 +112,16 @@ def convert(args):
     start_keras()
     from segmentation import files, model_card
     from segmentation.export import contract, coreml, parity
+    from segmentation.inference import core_ml
 
     reference, model = converters.open_model(args, given)
     pictures = parity.check_pictures(reference.img_size, args.check_images)
-    cards = {path: model_card.to_copy(args.model, path, reference.card) for path in paths.values()}
+    cards = {
+        path: model_card.card_for_export(args.model, path, reference.card)
+        for path in paths.values()
+    }
 
-    only_ids = coreml.gives_only_ids(args.output, len(reference.classes))
+    only_ids = core_ml.gives_ids_only(args.output, len(reference.classes))
     expected = reference(pictures)
 
     def write(path, precision):

@@ -120,7 +120,8 @@ def convert(args):
     export = Export(args, model, reference, images)
     if args.ladder:
         cards = {
-            path: model_card.to_copy(args.model, path, reference.card) for path in paths.values()
+            path: model_card.card_for_export(args.model, path, reference.card)
+            for path in paths.values()
         }
 
         def write(path, precision):
@@ -134,7 +135,7 @@ def convert(args):
         )
 
     target = args.output_dir / f"{args.output_fn}.keras"  # whose card belongs to the exports
-    card = model_card.to_copy(args.model, target, reference.card)
+    card = model_card.card_for_export(args.model, target, reference.card)
     written, failed = [], []
     for name, path in paths.items():
         precision = args.quantize if name == "tflite" else "float32"

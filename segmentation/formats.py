@@ -18,6 +18,8 @@ class Format:
         precisions: what `--quantize` may choose for it.
         contract: template of the code in the contract beside an export, or None.
         marker: a file that every whole folder of this format holds; None: the format is a file.
+        legacy: whether other projects wrote this format as well; `reader` then takes a path and a
+            `legacy.spec.LegacySpec`.
     """
 
     suffix: str
@@ -26,6 +28,7 @@ class Format:
     precisions: tuple[str, ...] = ("float32",)
     contract: str | None = None
     marker: str | None = None
+    legacy: bool = False
 
 
 PALETTES = {"palette8": 8, "palette6": 6, "palette4": 4}  # bits of a weight
@@ -33,8 +36,8 @@ CORE_ML_PRECISIONS = ("float32", "float16", "int8", *PALETTES)
 
 # By the name that `--format` has for it.
 FORMATS = {
-    "keras": Format(".keras", "segmentation.inference.keras_model:read"),
-    "h5": Format(".h5", "segmentation.inference.keras_model:read"),
+    "keras": Format(".keras", "segmentation.inference.keras_model:read", legacy=True),
+    "h5": Format(".h5", "segmentation.inference.keras_model:read", legacy=True),
     "tflite": Format(
         ".tflite",
         "segmentation.inference.tflite:read",

@@ -6,7 +6,7 @@ import nets
 from segmentation import files, model_card
 from segmentation.cli import data_options, model_options, options, terminal
 from segmentation.errors import ExportError, InputError
-from segmentation.legacy import keras2
+from segmentation.legacy.spec import LEGACY_NETWORKS
 
 ALPHAS = (1.0, 0.75, 0.5, 0.25)
 
@@ -60,8 +60,8 @@ def check_variants(parser, args, model, without_untrained, without_ladder):
         _refuse(parser, args, without_untrained, "--untrained has no use for")
     if args.ladder:
         _refuse(parser, args, without_ladder, "--ladder writes every precision: leave out")
-    if not args.untrained and args.network and args.network not in keras2.OF_WEIGHTS:
-        known = " and ".join(keras2.OF_WEIGHTS)
+    if not args.untrained and args.network and args.network not in LEGACY_NETWORKS:
+        known = " and ".join(LEGACY_NETWORKS)
         parser.error(f"--model {args.network} goes with --untrained: older weights are of {known}")
     if not args.untrained and (args.sizes or args.alphas):
         parser.error("--sizes and --alphas go with --untrained")

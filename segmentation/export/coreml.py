@@ -13,7 +13,8 @@ import nets
 from segmentation import files
 from segmentation.choices import PALETTES
 from segmentation.export import contract, parity
-from segmentation.inference import mil_interpreter, predictor
+from segmentation.inference import core_ml, mil_interpreter
+from segmentation.probabilities import upsample
 from segmentation.quiet import silenced
 
 COLOR_LAYOUT = "RGB"
@@ -241,30 +242,6 @@ def _meaning(classes, output):
     )
 
 
-def gives_only_ids(output, num_channels):
-    """Tell whether a package of the profile `output` gives class ids without probabilities."""
-    return output == "labels" or (output == "image" and num_channels > 1)
-
-
-def as_probabilities(results, output, num_channels):
-    """Return what a package gives as probabilities, whatever its profile.
-
-    Args:
-        results: of `mil_interpreter.Program`, of N pictures.
-        output: the profile, as in `convert`.
-        num_channels: classes of the model.
-
-    Returns:
-        `(N, h, w, C)` float32; class ids become 0 and 1.
-    """
-    if output == "scores":
-        return results
-    planes = results if output == "labels" else results[:, 0]  # (N, H, W)
-    if num_channels == 1:
-        return (planes[..., None] / (1 if output == "labels" else 255)).astype(np.float32)
-    return (planes[..., None] == np.arange(num_channels)).astype(np.float32)
-
-
 def _runners(package_path, program):
     """Return what can run the package here, by name: functions of pictures.
 
@@ -284,13 +261,13 @@ def _runners(package_path, program):
 def _check(runners, path, pictures, expected, output, precision):
     """Run the package in every way that this computer has, and return the worst comparison."""
     num_channels = expected.shape[-1]
-    only_ids = gives_only_ids(output, num_channels)
+    only_ids = core_ml.gives_ids_only(output, num_channels)
     comparisons = []
     for run in runners.values():
         references, results = expected, (run(picture[None]) for picture in pictures)
         if output != "scores":
-            references = (predictor.upsample(each, pictures.shape[1:3]) for each in expected)
-        found = (as_probabilities(result, output, num_channels)[0] for result in results)
+            references = (upsample(each, pictures.shape[1:3]) for each in expected)
+        found = (core_ml.as_probabilities(result, output, num_channels)[0] for result in results)
         comparison = parity.compare(references, found, only_ids)
         # Grey levels are whole: half of one is lost, or a whole one if a phone cuts them off.
         step = 1 / 255 if output == "image" else 0

@@ -11,7 +11,7 @@ from segmentation.data import image_io
 from segmentation.errors import ExportError, InputError, reason
 from segmentation.evaluation import metrics
 from segmentation.inference import predictor
-from segmentation.inference.predictor import to_mask
+from segmentation.probabilities import to_mask
 from segmentation.synthetic.portraits import portrait
 
 COUNT = 8  # pictures of a check: about a second of the slowest reader, the Core ML interpreter

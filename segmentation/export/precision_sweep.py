@@ -8,7 +8,7 @@ import nets
 from segmentation import files
 from segmentation.data.classes import Classes
 from segmentation.errors import ExportError, InputError, reason
-from segmentation.evaluation import measure
+from segmentation.evaluation import measure, summary
 from segmentation.inference import predictor
 
 logger = logging.getLogger(__name__)
@@ -74,11 +74,10 @@ def ground_truth(reference, data):
     Returns:
         function of a `Predictor`: the IoU of a single class, or the mean over several, 0..1.
     """
-    classes = measure.target_of(reference, data)
+    classes = measure.match_classes(reference, data)
 
     def score(predict):
-        counts = measure.measure(predict, data, classes.table)
-        found = measure.summarize(counts, classes.id_names)
+        found = summary.summarize(measure.measure(predict, data, classes).counts)
         single = len(classes) == 1
         return found["iou"][classes.names[0]] if single else found["mean_iou"]
 

@@ -15,9 +15,9 @@ import flatbuffers
 import numpy as np
 
 from segmentation.export import contract
+from segmentation.inference.tflite import OWN_FILE
 
 LABELS_FILE = "labels.txt"  # a name per channel, in lines
-OWN_FILE = "segmentation.json"  # what TFLite Metadata has no place for
 AUTHOR = "mobile-semantic-segmentation"
 METADATA = "TFLITE_METADATA"  # the name under which a model holds it
 SEGMENTER_METADATA = "SEGMENTER_METADATA"  # the same, of what only an ImageSegmenter reads
@@ -65,15 +65,6 @@ def attach(path, classes, precision, calibration_pictures=0):
     with zipfile.ZipFile(path, "a") as archive:  # not compressed: MediaPipe reads no other
         for name, text in ((LABELS_FILE, "\n".join(classes.names)), (OWN_FILE, json.dumps(own))):
             archive.writestr(zipfile.ZipInfo(name), text)  # undated: equal models, equal files
-
-
-def read(path):
-    """Return what `attach` was told, as entries of a model card and more, {} of other files."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return json.loads(archive.read(OWN_FILE))
-    except (zipfile.BadZipFile, KeyError, ValueError):
-        return {}
 
 
 def _model_metadata(description, classes):

@@ -15,6 +15,7 @@ from segmentation import model_card
 from segmentation.data import labels
 from segmentation.export import parity
 from segmentation.inference import predictor
+from segmentation.probabilities import to_mask, upsample
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
@@ -55,7 +56,7 @@ def expected(folder, images):
 
 
 def enlarged(scores):
-    return np.stack([predictor.upsample(each, SIZE) for each in scores])
+    return np.stack([upsample(each, SIZE) for each in scores])
 
 
 def contract_of(path):
@@ -125,7 +126,7 @@ def test_labels_refuse_what_they_have_already(capsys):
 def test_it_is_measured_and_predicts_at_the_size_of_the_masks(folder, images, tmp_path, capsys):
     from PIL import Image
 
-    masks = predictor.to_mask(enlarged(predictor.load(folder / "room.keras")(images)))
+    masks = to_mask(enlarged(predictor.load(folder / "room.keras")(images)))
     np.save(tmp_path / "images-192.npy", images)
     np.save(tmp_path / "masks-192.npy", masks)
     (tmp_path / "names-192.txt").write_text("a\t\nb\t\n")

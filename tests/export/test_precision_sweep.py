@@ -14,6 +14,7 @@ from segmentation.data import arrays
 from segmentation.errors import ExportError, InputError
 from segmentation.export import precision_sweep
 from segmentation.inference import predictor
+from segmentation.probabilities import to_mask
 from tiny_models import IMG_SIZE, save, tiny_model
 
 
@@ -23,7 +24,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ladder")
     path = save(tiny_model(1), folder / "hair.keras")
     images = np.random.default_rng(0).integers(0, 256, (6, *IMG_SIZE, 3), dtype=np.uint8)
-    masks = predictor.to_mask(predictor.load(path)(images))
+    masks = to_mask(predictor.load(path)(images))
     np.save(folder / "images-32.npy", images)
     np.save(folder / "masks-32.npy", masks)
     (folder / "names-32.txt").write_text("".join(f"p{row}\t\n" for row in range(6)))

@@ -16,8 +16,10 @@ from segmentation import files, model_card
 from segmentation.data import arrays, labels
 from segmentation.errors import ExportError, InputError
 from segmentation.evaluation import measure
-from segmentation.export import parity, tensorflow, tflite_metadata
+from segmentation.export import parity, tensorflow
 from segmentation.inference import predictor
+from segmentation.inference.tflite import read_metadata
+from segmentation.probabilities import to_mask, upsample
 from tiny_models import IMG_SIZE, save, tiny_model
 
 pytestmark = pytest.mark.skipif(
@@ -60,7 +62,7 @@ def expected(folder, images):
 def test_a_file_alone_can_be_measured(folder, tmp_path, images, expected, capsys):
     shutil.copy(folder / "float16.tflite", tmp_path / "alone.tflite")
     np.save(tmp_path / "images-32x64.npy", images)
-    np.save(tmp_path / "masks-32x64.npy", predictor.to_mask(expected))
+    np.save(tmp_path / "masks-32x64.npy", to_mask(expected))
     labels.write(tmp_path / "labels.txt", ["background", "hair"])
     evaluate.main(
         [str(tmp_path / "alone.tflite"), "--img_file", str(tmp_path / "images-32x64.npy")]
@@ -135,7 +137,7 @@ def test_a_background_shares_the_card_of_the_model_and_is_measured_by_it(folder)
     data = arrays.Arrays(None, None, [], [], ["background", "face", "hair"])
     for ignored, table in ((None, [0, 0, 1]), ("background", [labels.IGNORED, 0, 1])):
         predict.classes = dataclasses.replace(predict.classes, ignored=ignored)
-        found = measure.target_of(predict, data)
+        found = measure.match_classes(predict, data)
         assert list(found.id_names) == names and found.table[:3].tolist() == table
 
 
@@ -167,11 +169,11 @@ def test_a_card_of_another_class_does_not_fit_a_file_with_a_background(folder, t
 @pytest.mark.parametrize("content", [b"no archive", b"PK\x05\x06" + bytes(18)])
 def test_files_of_another_origin_say_nothing(tmp_path, content):
     (tmp_path / "a.tflite").write_bytes(content)
-    assert tflite_metadata.read(tmp_path / "a.tflite") == {}
+    assert read_metadata(tmp_path / "a.tflite") == {}
 
 
 def test_what_the_file_says_of_its_making(folder):
-    found = {name: tflite_metadata.read(folder / f"{name}.tflite") for name in NAMES}
+    found = {name: read_metadata(folder / f"{name}.tflite") for name in NAMES}
     assert {name: each["precision"] for name, each in found.items()} == {
         "float16": "float16",
         "int8": "int8",
@@ -388,7 +390,7 @@ def test_mediapipe_gives_what_we_give(folder, images, name):
             == (["background", "hair"] if name == "two" else ["hair"])
         )
         np.testing.assert_allclose(confidences, ours, atol=1e-6)
-        mask = predictor.to_mask(ours)
+        mask = to_mask(ours)
         if name == "two":
             np.testing.assert_array_equal(categories, mask)
         else:  # MediaPipe marks what a single class leaves over
@@ -402,4 +404,4 @@ def test_mediapipe_takes_single_pixels_where_it_shrinks(folder, images):
     large[::4, ::4] = images[0]
     _, confidences, _ = segment(folder / "float16.tflite", large)
     ours = predictor.load(folder / "float16.tflite")(images[:1])[0]
-    np.testing.assert_allclose(confidences, predictor.upsample(ours, (128, 256)), atol=1e-5)
+    np.testing.assert_allclose(confidences, upsample(ours, (128, 256)), atol=1e-5)
