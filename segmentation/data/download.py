@@ -43,7 +43,7 @@ DATA_SETS = {
         ),
     ),
     "ade20k": (
-        Archive(  # http://sceneparsing.csail.mit.edu: 20,210 pictures to train, 2,000 to validate
+        Archive(  # http://sceneparsing.csail.mit.edu: 20,210 images to train, 2,000 to validate
             file="ADEChallengeData2016.zip",
             url="http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
             known_hash="sha1:219e1696abb36c8ba3a3afe7fb2f4b4606a897c7",

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from segmentation.data import labels
+from segmentation.data import palette
 from segmentation.synthetic import furniture
 from segmentation.synthetic.portraits import backdrops
 from segmentation.synthetic.portraits.canvas import SIDE, Canvas, blotches, photograph, tinted
 
 STREAM = 3  # of random numbers, beside those of portraits
-IDS = {name.split(",")[0]: index for index, name in enumerate(labels.ade20k(), start=1)}
+IDS = {name.split(",")[0]: index for index, name in enumerate(palette.ade20k(), start=1)}
 NEAR = 0.3  # metres: what is nearer to the camera is cut off
 FOCAL = 0.72 * SIDE  # pixels: 70 degrees across
 WIDTHS, HEIGHTS = (224, SIDE + 1), (168, 200)  # pixels, of pictures

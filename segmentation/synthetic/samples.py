@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from segmentation import files
-from segmentation.data import labels, masks
+from segmentation.data import masks, palette
 from segmentation.errors import InputError
 from segmentation.progress import track
 from segmentation.synthetic.portraits import person_of, portrait
@@ -90,7 +90,7 @@ def write_rooms(out_dir, count, seed):
     out_dir = Path(out_dir)
     numbers = _numbers(count, seed)
     _refuse_foreign_rooms(out_dir)
-    names = list(labels.ade20k())
+    names = list(palette.ade20k())
     pixels = np.zeros(len(names) + 1, int)
     shown = {split: np.zeros(len(names) + 1, int) for split in SPLITS}
     with (

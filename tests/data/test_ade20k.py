@@ -10,8 +10,7 @@ import pytest
 
 import data
 from scene_sets import INFO, argv, parsed, read, run, scene_set, striped
-from segmentation.data import labels, pairing, tfrecords
-from segmentation.data.readers import ade20k
+from segmentation.data import labels, pairing, preparation, tfrecords
 from segmentation.errors import InputError
 
 
@@ -62,13 +61,13 @@ def test_a_whitelist_relabels_merges_and_selects(tmp_path, capsys):
     [(0.6, 10, 6), (0.7, 10, 7), (1.0, 4, 4), (0.61, 10, 7), (0, 5, 0), (0.05, 10, 1), (0.3, 3, 1)],
 )
 def test_a_threshold_is_a_number_of_classes_whatever_floats_do(threshold, classes, needed):
-    assert ade20k.required(threshold, classes) == needed
+    assert preparation.required(threshold, classes) == needed
 
 
 def test_thresholds_that_are_shown_mean_what_is_said_of_them():
     for classes in range(1, 151):
         for count in range(classes + 1):
-            assert ade20k.required(ade20k.share_of(count, classes), classes) == count
+            assert preparation.required(preparation.threshold_of(count, classes), classes) == count
 
 
 def test_nothing_kept_says_what_would_and_writes_nothing(tmp_path, capsys):
@@ -77,7 +76,7 @@ def test_nothing_kept_says_what_would_and_writes_nothing(tmp_path, capsys):
     with pytest.raises(InputError) as error:
         run(capsys, *argv(tmp_path, "out/room.tfrecord", *more))
     assert str(error.value) == (
-        "none of 3 pictures shows 4 of the 4 classes, as --whitelist_threshold 0.8 wants: "
+        "none of 3 images shows 4 of the 4 classes, as --whitelist_threshold 0.8 wants: "
         "0.5 would keep 1, 0.25 would keep 3"
     )
     assert not (tmp_path / "out").exists()
@@ -113,7 +112,7 @@ def test_another_number_of_shards_replaces_the_set(tmp_path, capsys):
         own = [name for name in leftovers(tmp_path / "out") if name.startswith("room")]
         assert len(own) == shards and len(read(tmp_path / "out/room.tfrecord")) == 3
     assert (tmp_path / "out/bedroom-00000-of-00002.tfrecord").exists()
-    with pytest.raises(InputError, match="--num_shards 4 for 3 pictures"):
+    with pytest.raises(InputError, match="--num_shards 4 for 3 images"):
         run(capsys, *argv(tmp_path, "out/room.tfrecord", "--num_shards", 4))
 
 
@@ -128,7 +127,7 @@ def test_a_run_that_is_killed_while_it_renames_leaves_no_mixture(tmp_path, capsy
             raise KeyboardInterrupt
         replace(source, target)
 
-    monkeypatch.setattr(ade20k.os, "replace", some)
+    monkeypatch.setattr(os, "replace", some)
     with pytest.raises(KeyboardInterrupt):
         run(capsys, *command)
     with pytest.raises(InputError, match="this shard .* is missing"):
@@ -161,7 +160,7 @@ def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
     result, _, err = run(capsys, *argv(tmp_path))
     assert "images: left out 1 .dng" in err
     assert result["unpaired"] == {"pictures": 1, "masks": 1}
-    assert "no partner for 1 picture: c.jpg" in err and "no partner for 1 mask: b.png" in err
+    assert "no partner for 1 image: c.jpg" in err and "no partner for 1 mask: b.png" in err
 
 
 @pytest.mark.parametrize(
@@ -171,10 +170,10 @@ def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
         (["-w", "none|wall"], "leave it out"),
         (["-w", "wall||bed"], "is empty"),
         (["-w", "wall|bed:wall"], "'wall' twice"),
-        (["-t", "0.5"], "--whitelist_threshold is a share of the --whitelist"),
+        (["-t", "0.5"], "--whitelist_threshold is a fraction of the --whitelist"),
         (["-o", "room.records"], "ends in .tfrecord"),
         (["-i", "nowhere"], "nowhere: no readable folder"),
-        (["-a", "."], r": no pictures in this folder"),
+        (["-a", "."], r": no images in this folder"),
         (["-l", "nowhere.txt"], "nowhere.txt: cannot read the class names"),
     ],
 )

@@ -108,13 +108,13 @@ def test_lfw_as_it_is_downloaded(tmp_path, capsys):
     assert opened.stems == ["Ann_Lee_0001", "Ann_Lee_0002", "Cher_0001"]
     assert opened.groups == ["Ann_Lee", "Ann_Lee", "Cher"]
     assert result["unpaired"] == {"pictures": 1, "masks": 1}
-    assert "no partner for 1 picture: Bob_Ray_0001.jpg" in err
+    assert "no partner for 1 image: Bob_Ray_0001.jpg" in err
     assert "no partner for 1 mask: Zoe_0001.ppm" in err
 
 
 def test_the_person_in_a_flat_folder_comes_from_an_lfw_name(tmp_path):
     picture_set(tmp_path, ["Abdullah_al-Attiyah_0002", "IMG_0001", "0001"])
-    groups = {pair.stem: pair.group for pair in folders.find_pairs(tmp_path)[0]}
+    groups = {sample.stem: sample.group for sample in folders.find_samples(tmp_path)[0]}
     assert groups == {
         "Abdullah_al-Attiyah_0002": "Abdullah_al-Attiyah",
         "IMG_0001": "",
@@ -126,7 +126,7 @@ def test_the_person_in_a_flat_folder_comes_from_an_lfw_name(tmp_path):
 def test_mapping_is_looked_for_up_to_two_folders_above(tmp_path, place):
     raw = picture_set(tmp_path / "a/data/raw", ["0001", "0002"])
     (raw / place / "mapping.csv").resolve().write_text("id,x,person\n0001,1,ann\n0003,1,eve\n")
-    assert [pair.group for pair in folders.find_pairs(raw)[0]] == ["ann", ""]
+    assert [sample.group for sample in folders.find_samples(raw)[0]] == ["ann", ""]
 
 
 @pytest.mark.parametrize(
@@ -134,15 +134,15 @@ def test_mapping_is_looked_for_up_to_two_folders_above(tmp_path, place):
     [
         ("id;person_group\n0001;ann\n", "mapping.csv: has the columns id;person_group, not id"),
         ("", r"mapping.csv: has the columns \(none\)"),
-        ("id,person_group\n1,ann\n", "knows none of the pictures .* as 0001"),
-        ("id,person_group\n0001.jpg,ann\n", "knows none of the pictures"),
+        ("id,person_group\n1,ann\n", "knows none of the images .* as 0001"),
+        ("id,person_group\n0001.jpg,ann\n", "knows none of the images"),
     ],
 )
 def test_a_mapping_that_names_nobody_is_a_mistake_and_not_passed_over(tmp_path, text, message):
     picture_set(tmp_path / "raw", ["0001"])
     (tmp_path / "raw/mapping.csv").write_text(text)
     with pytest.raises(InputError, match=message):
-        folders.find_pairs(tmp_path / "raw")
+        folders.find_samples(tmp_path / "raw")
 
 
 def test_stems_may_repeat_between_folders(tmp_path, capsys):
@@ -162,7 +162,7 @@ def test_many_without_a_partner_are_counted(tmp_path, capsys):
     for number in range(1, 13):
         (tmp_path / "masks" / f"{number:02d}.ppm").unlink()
     result, _, err = run(capsys, "-d", tmp_path, "-o", tmp_path / "out", "-s", 32)
-    assert "no partner for 12 pictures: 01.png, 02.png" in err and "10.png and 2 more\n" in err
+    assert "no partner for 12 images: 01.png, 02.png" in err and "10.png and 2 more\n" in err
     assert result["pictures"] == 1 and result["unpaired"] == {"pictures": 12, "masks": 0}
 
 
@@ -233,11 +233,11 @@ def test_pixels_of_no_class_are_counted_apart(tmp_path, capsys):
         (lambda raw: picture_set(raw.parent, ["1"]) and raw.mkdir(), "did you mean"),
         (
             lambda raw: (picture_set(raw, ["1"]) / "masks/1.ppm").unlink(),
-            r"no picture in .*masks \(0\)$",
+            r"no image in .*masks \(0\)$",
         ),
         (
             lambda raw: (picture_set(raw, ["1"]) / "masks/1.ppm").rename(raw / "masks/1_mask.ppm"),
-            "no picture in .*: 1.[a-z]+ and 1_mask.ppm have other stems",
+            "no image in .*: 1.[a-z]+ and 1_mask.ppm have other stems",
         ),
     ],
 )
@@ -260,7 +260,7 @@ def test_two_files_of_one_stem_and_a_folder_given_twice_are_refused(tmp_path, ca
 def test_a_tab_in_a_name_is_refused(tmp_path):
     picture_set(tmp_path, ["a\tb"])
     with pytest.raises(InputError, match=r"a\\tb.png' has a tab"):
-        folders.find_pairs(tmp_path)
+        folders.find_samples(tmp_path)
 
 
 def test_a_mask_that_fits_no_format_stops_the_run_and_leaves_nothing(tmp_path, capsys):
@@ -309,7 +309,7 @@ def test_a_run_that_is_killed_while_it_renames_leaves_no_mixture(tmp_path, capsy
                 raise KeyboardInterrupt
             replace(source, target)
 
-        monkeypatch.setattr(folders.os, "replace", some)
+        monkeypatch.setattr(os, "replace", some)
         with pytest.raises(KeyboardInterrupt):
             run(capsys, *argv)
         monkeypatch.undo()

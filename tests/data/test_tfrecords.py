@@ -174,7 +174,7 @@ def test_empty_missing_and_foreign_files_are_named(tmp_path):
     import tensorflow as tf
 
     (tmp_path / "empty.tfrecord").touch()
-    with pytest.raises(InputError, match="empty.tfrecord: holds no picture"):
+    with pytest.raises(InputError, match="empty.tfrecord: holds no images"):
         tfrecords.Records([tmp_path / "empty.tfrecord"], NAMES)
     with pytest.raises(InputError, match="none.tfrecord: cannot be opened .No such file"):
         tfrecords.Records([tmp_path / "none.tfrecord"], NAMES)

@@ -96,7 +96,7 @@ def test_a_picture_that_is_named_twice_is_done_once(tmp_path):
 def test_files_of_a_folder_that_are_no_pictures_are_counted(tmp_path, capsys):
     for name in ("1.DNG", "2.dng", "a.mov", ".hidden.dng", "note"):
         (tmp_path / name).touch()
-    with pytest.raises(InputError, match="no pictures in this folder"):
+    with pytest.raises(InputError, match="no images in this folder"):
         predict.find_pictures([tmp_path])
     assert "left out 2 .dng, 1 .mov, 1 without suffix; .jpg" in capsys.readouterr().err
     (tmp_path / "b.jpg").touch()
@@ -106,7 +106,7 @@ def test_files_of_a_folder_that_are_no_pictures_are_counted(tmp_path, capsys):
 def test_inputs_that_are_not_there_are_named(tmp_path):
     with pytest.raises(InputError, match="nothing.png: no such file"):
         predict.find_pictures([tmp_path / "nothing.png"])
-    with pytest.raises(InputError, match="no pictures in this folder"):
+    with pytest.raises(InputError, match="no images in this folder"):
         predict.find_pictures([tmp_path])
 
 

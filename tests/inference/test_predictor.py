@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from segmentation import model_card
-from segmentation.data import labels
+from segmentation.data import palette
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError
 from segmentation.export import parity
@@ -143,7 +143,7 @@ def test_a_file_that_says_itself_what_it_finds_is_believed(artefacts, tmp_path):
     with pytest.raises(InputError, match="says itself that it finds background, hair, face"):
         predictor.load(path, keras2.LegacySpec(classes="cat,dog"))
     pets = ["background", "cat", "dog"]
-    card = {"img_size": IMG_SIZE, "classes": pets, "colors": labels.colors(pets)}
+    card = {"img_size": IMG_SIZE, "classes": pets, "colors": palette.colors(pets)}
     model_card.write(path, card)  # of a model that was trained anew under that name
     with pytest.raises(InputError, match="pets.json: this card is of another model.*dog, pets"):
         predictor.load(path)
