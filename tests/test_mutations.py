@@ -50,12 +50,9 @@ def model():
     model = decided(keras.Model(image, layers.Activation("sigmoid", name="mask")(x)), SIZE)
     probabilities = parity.expected(model, parity.check_pictures(SIZE))
     # Half of all pixels: a mask that is nearly everywhere would hide most faults.
-    model.get_layer("score").bias.assign_sub([np.median(logit(probabilities))])
+    median = np.median(probabilities)
+    model.get_layer("score").bias.assign_sub([np.log(median / (1 - median))])
     return model
-
-
-def logit(probabilities):
-    return np.log(probabilities / (1 - probabilities))
 
 
 def copy(model, **replacements):
@@ -81,7 +78,7 @@ def swapped_channels(model):
 
 
 def batch_norm_in_training_mode(model):
-    """With what that computes for the first picture of the check."""
+    """With the statistics of the first check image."""
     model = copy(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -95,11 +92,11 @@ def nearest_for_bilinear(model):
 
 
 def one_wrong_weight(model, factor=-1):
-    """By default of the wrong sign: that of the score by which the masks change most."""
+    """By default of the wrong sign: the weight of the score that changes the masks most."""
     model = copy(model)
     score = model.get_layer("score")
-    pictures = parity.check_pictures(SIZE).astype("float32")
-    features = keras.Model(model.input, score.input).predict(pictures, verbose=0)
+    images = parity.check_pictures(SIZE).astype("float32")
+    features = keras.Model(model.input, score.input).predict(images, verbose=0)
     kernel, bias = score.get_weights()
     kernel[0, 0, np.argmax(np.abs(kernel[0, 0, :, 0]) * features.std((0, 1, 2)))] *= factor
     score.set_weights([kernel, bias])
@@ -149,7 +146,7 @@ def test_without_a_fault_the_check_passes(name, model, images, tmp_path, monkeyp
     assert len(list(tmp_path.iterdir())) == 1
 
 
-# Where an IoU is the only limit and leaves room for coarse weights (0.98 and 0.9) a weight that is
+# Where an IoU is the only limit and leaves room for coarse weights (0.98 and 0.9), a weight that is
 # a tenth off passes, as it should: in another network it moved the IoU of int8 to 0.978.
 FINE = [
     name

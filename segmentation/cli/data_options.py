@@ -61,6 +61,7 @@ def open_reader(layout, data_dirs, **given):
     """
     from segmentation.data import readers
 
+    data_dirs = data_dirs and [Path(data_dir) for data_dir in data_dirs]
     if layout == "auto":
         layout = readers.detect(data_dirs)
     function = readers.LAYOUTS[layout].open_reader
@@ -83,7 +84,7 @@ def open_writer(file_format, output, **given):
     is_records = Path(output or DEFAULT_FOLDER).suffix == tfrecords.SUFFIX
     file_format = file_format or ("tfrecord" if is_records else "arrays")
     if is_records and file_format == "arrays":
-        raise InputError(f"{output}: arrays go to a folder; say --format tfrecord, or name one")
+        raise InputError(f"{output}: arrays go to a folder; name one, or say --format tfrecord")
     given |= {"output": output or DEFAULT_FOLDER}
     return _call(writers.FORMATS[file_format], given, f"the format {file_format}")
 

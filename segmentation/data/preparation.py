@@ -3,6 +3,8 @@
 import logging
 import math
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from segmentation import files
@@ -24,6 +26,17 @@ class _Prepared(NamedTuple):
     mask: masks.Mask
     classes_shown: int
     loaded: Any = None
+
+
+@dataclass
+class _Progress:
+    """What is known of the samples that have been read."""
+
+    kept: int = 0
+    persons: set[str] = field(default_factory=set)
+    skipped: list[str] = field(default_factory=list)
+    by_classes_shown: Counter = field(default_factory=Counter)  # samples, kept or not
+    seen: dict = field(default_factory=dict)  # what the masks show, as `mask_formats.note` says
 
 
 def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
@@ -51,14 +64,43 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
             kept.
     """
     start = time.perf_counter()
-    label_map = reader.label_map
-    if writer.needs_label_map:
-        label_map = read_label_map(reader, workers)
+    label_map = read_label_map(reader, workers) if writer.needs_label_map else reader.label_map
     if label_map:
         labels.check_free(writer.label_path, label_map.labels)
         _warn_of_many(label_map.labels)
-    num_classes = len(label_map.labels) - 1 if label_map else 0
-    needed = None if threshold is None else required(threshold, num_classes)
+    needed = None if threshold is None else required(threshold, len(label_map.labels) - 1)
+    with files.workspace_beside(writer.target) as workspace:
+        with writer.open(workspace):
+            progress = _write(reader.samples, writer, label_map, needed or 0, workers, max_bad)
+            if not progress.kept:
+                raise InputError(_nothing_kept(progress, label_map, threshold))
+            label_map = label_map or reader.resolve(progress.seen)
+            writer.finish(label_map)
+        if reader.label_map:
+            _require_a_class(reader.samples, writer.tally, label_map.labels, needed)
+        labels.write(writer.label_path, label_map.labels)
+        written = writer.publish()
+    seconds = time.perf_counter() - start
+    result = {**written, "pictures": progress.kept, "classes": label_map.labels}
+    if label_map.mask_format:
+        persons = len(progress.persons - {""})
+        result |= {"persons": persons, "mask_format": label_map.mask_format}
+    if reader.label_map:
+        shown = [progress.by_classes_shown[count] for count in range(len(label_map.labels))]
+        result |= {"pictures_of": len(reader.samples), "classes_needed": needed}
+        result |= {"pictures_by_classes_shown": shown}
+    return {
+        **result,
+        **writer.tally.report(len(label_map.labels)),
+        "skipped": progress.skipped,
+        "unpaired": reader.unpaired,
+        "seconds": round(seconds, 2),
+        "pictures_per_second": round(len(reader.samples) / seconds, 1),
+    }
+
+
+def _write(samples, writer, label_map, needed, workers, max_bad):
+    """Read all samples and add those to keep to the writer. Returns `_Progress`."""
 
     def work(sample):
         try:
@@ -67,55 +109,26 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
             if label_map:
                 label_map.check(sample.mask, mask)
                 classes_shown = _classes_shown(mask, label_map)
-            if classes_shown < (needed or 0):
+            if classes_shown < needed:
                 return _Prepared(mask, classes_shown)
             return _Prepared(mask, classes_shown, writer.load(sample, mask, label_map))
         except image_io.UnreadableError as error:
             return error
 
-    by_classes_shown = [0] * (num_classes + 1)
-    kept, persons, skipped, seen = 0, set(), [], {}
-    with files.workspace_beside(writer.target) as workspace:
-        with writer.open(workspace):
-            results = pairing.in_order(work, reader.samples, workers)
-            results = track(results, len(reader.samples), "images")
-            for sample, result in zip(reader.samples, results, strict=True):
-                if isinstance(result, image_io.UnreadableError):
-                    skipped.append(str(result))
-                    _skip_or_refuse(skipped, len(reader.samples), max_bad)
-                    continue
-                by_classes_shown[result.classes_shown] += 1
-                if result.loaded is None:
-                    continue
-                mask_formats.note(seen, result.mask, sample.mask)
-                writer.add(sample, result.loaded)
-                kept += 1
-                persons.add(sample.group)
-            if not kept:
-                raise InputError(_nothing_kept(by_classes_shown, needed, threshold, skipped))
-            label_map = label_map or reader.resolve(seen)
-            writer.finish(label_map)
-        if reader.label_map:
-            _require_a_class(writer.tally, label_map.labels, reader.samples, needed)
-        labels.write(writer.label_path, label_map.labels)
-        written = writer.publish()
-    seconds = time.perf_counter() - start
-    result = written | {"pictures": kept, "classes": label_map.labels}
-    if label_map.mask_format:
-        result |= {"persons": len(persons - {""}), "mask_format": label_map.mask_format}
-    if reader.label_map:
-        result |= {
-            "pictures_of": len(reader.samples),
-            "classes_needed": needed,
-            "pictures_by_classes_shown": by_classes_shown,
-        }
-    return result | {
-        **writer.tally.report(len(label_map.labels)),
-        "skipped": skipped,
-        "unpaired": reader.unpaired,
-        "seconds": round(seconds, 2),
-        "pictures_per_second": round(len(reader.samples) / seconds, 1),
-    }
+    progress = _Progress()
+    results = track(pairing.in_order(work, samples, workers), len(samples), "images")
+    for sample, result in zip(samples, results, strict=True):
+        if isinstance(result, image_io.UnreadableError):
+            progress.skipped.append(str(result))
+            _skip_or_refuse(progress.skipped, len(samples), max_bad)
+            continue
+        progress.by_classes_shown[result.classes_shown] += 1
+        if result.loaded is not None:
+            mask_formats.note(progress.seen, result.mask, sample.mask)
+            writer.add(sample, result.loaded)
+            progress.kept += 1
+            progress.persons.add(sample.group)
+    return progress
 
 
 def required(threshold, num_classes):
@@ -155,23 +168,25 @@ def _skip_or_refuse(skipped, count, max_bad):
         )
 
 
-def _nothing_kept(by_classes_shown, needed, threshold, skipped):
-    total = sum(by_classes_shown)
-    if not total:
+def _nothing_kept(progress, label_map, threshold):
+    shown, skipped = progress.by_classes_shown, progress.skipped
+    if not shown:
         return f"none of the {len(skipped)} pairs can be read; the first: {skipped[0]}"
-    classes = len(by_classes_shown) - 1
+    classes = len(label_map.labels) - 1
+    needed = required(threshold, classes)
     would = [
-        f"{threshold_of(count, classes):g} would keep {sum(by_classes_shown[count:])}"
+        f"{threshold_of(count, classes):g} would keep "
+        f"{sum(shown[more] for more in range(count, needed))}"
         for count in range(needed - 1, 0, -1)
-        if by_classes_shown[count]
+        if shown[count]
     ]
     return (
-        f"none of {total} images shows {needed} of the {classes} classes, as "
+        f"none of {shown.total()} images shows {needed} of the {classes} classes, as "
         f"--whitelist_threshold {threshold:g} wants: " + (", ".join(would) or "none shows any")
     )
 
 
-def _require_a_class(tally, names, samples, needed):
+def _require_a_class(samples, tally, names, needed):
     if tally.pixels[1 : len(names)].any():
         return
     more = "" if needed is None else " of --whitelist"

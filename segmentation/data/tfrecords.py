@@ -121,7 +121,10 @@ def record(stem, image, image_format, size, mask):
         MASK: mask,
         MASK_FORMAT: b"png",
     }
-    data = example.encode(values)
+    return _framed(example.encode(values))
+
+
+def _framed(data):
     head = struct.pack("<Q", len(data))
     return b"".join((head, _masked_checksum(head), data, _masked_checksum(data)))
 

@@ -10,7 +10,7 @@ import pytest
 
 import data
 from scene_sets import INFO, argv, parsed, read, run, scene_set, striped
-from segmentation.data import labels, pairing, preparation, tfrecords
+from segmentation.data import labels, pairing, tfrecords
 from segmentation.errors import InputError
 
 
@@ -54,20 +54,6 @@ def test_a_whitelist_relabels_merges_and_selects(tmp_path, capsys):
     assert lines[3].split()[:4] == ["2", "1", "1", "by"] and lines[3].endswith("<- this run")
     result, report, _ = run(capsys, *argv(tmp_path, "out/room.tfrecord", *more[:-1], 0))
     assert result["pictures"] == 4 and report.splitlines()[1] == f"{lines[1]}  <- this run"
-
-
-@pytest.mark.parametrize(
-    ("threshold", "classes", "needed"),
-    [(0.6, 10, 6), (0.7, 10, 7), (1.0, 4, 4), (0.61, 10, 7), (0, 5, 0), (0.05, 10, 1), (0.3, 3, 1)],
-)
-def test_a_threshold_is_a_number_of_classes_whatever_floats_do(threshold, classes, needed):
-    assert preparation.required(threshold, classes) == needed
-
-
-def test_thresholds_that_are_shown_mean_what_is_said_of_them():
-    for classes in range(1, 151):
-        for count in range(classes + 1):
-            assert preparation.required(preparation.threshold_of(count, classes), classes) == count
 
 
 def test_nothing_kept_says_what_would_and_writes_nothing(tmp_path, capsys):
@@ -149,7 +135,7 @@ def test_an_output_that_is_no_file_of_records_is_refused(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images.tfrecord").mkdir()
     with pytest.raises(InputError, match=f"^{output}: name a file that ends in .tfrecord"):
-        run(capsys, "ade20k", "-i", ".", "-a", ".", "-l", "info.txt", "-o", output)
+        run(capsys, "ade20k", "-i", ".", "-a", ".", "-l", "objectInfo.txt", "-o", output)
 
 
 def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
@@ -186,15 +172,15 @@ def test_mistakes_in_the_options_are_one_line(tmp_path, capsys, monkeypatch, mor
 
 def test_what_is_missing_is_named(tmp_path, capsys):
     with pytest.raises(InputError, match="--image_dir is missing"):
-        data.main(["ade20k", "-l", "info.txt"])
+        data.main(["ade20k", "-l", "objectInfo.txt"])
     with pytest.raises(SystemExit):
-        data.main(["ade20k", "-t", "1.5", "-l", "info.txt"])
+        data.main(["ade20k", "-t", "1.5", "-l", "objectInfo.txt"])
     assert "'1.5': expected a fraction from 0 to 1" in capsys.readouterr().err
 
 
 def test_the_benchmark_against_the_plain_way_runs(tmp_path, capsys):
     scene_set(tmp_path, {"a": [1], "b": [2]})
-    folders = [str(tmp_path / name) for name in ("images", "annotations", "info.txt")]
+    folders = [str(tmp_path / name) for name in ("images", "annotations", "objectInfo.txt")]
     runpy.run_path("benchmarks/prepare_records.py")["main"]([*folders, "wall|bed"])
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(found["ratio"]) == {"one thread", "two threads"}
@@ -202,8 +188,8 @@ def test_the_benchmark_against_the_plain_way_runs(tmp_path, capsys):
 
 
 def test_labels_are_listed_with_their_shares(tmp_path, capsys):
-    (tmp_path / "info.txt").write_text(INFO)
-    result, report, _ = run(capsys, "ade20k", "-l", tmp_path / "info.txt", "--list_labels")
+    (tmp_path / "objectInfo.txt").write_text(INFO)
+    result, report, _ = run(capsys, "ade20k", "-l", tmp_path / "objectInfo.txt", "--list_labels")
     assert report.splitlines()[1] == "  2   20.00%  floor, flooring"
     assert result["classes"]["bed"] == 0.1
     labels.write(tmp_path / "labels.txt", ["none", "sky"])
@@ -214,7 +200,7 @@ def test_labels_are_listed_with_their_shares(tmp_path, capsys):
 def test_many_classes_are_warned_of(tmp_path, capsys):
     scene_set(tmp_path, {"a": [1]})
     rows = "".join(f"{index}\tclass {index}\n" for index in range(1, 22))
-    (tmp_path / "info.txt").write_text("idx\tlabel\n" + rows)
+    (tmp_path / "objectInfo.txt").write_text("idx\tlabel\n" + rows)
     assert "warning: 21 classes" in run(capsys, *argv(tmp_path))[2]
 
 
