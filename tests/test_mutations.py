@@ -50,7 +50,7 @@ def model():
     model = decided(keras.Model(image, layers.Activation("sigmoid", name="mask")(x)), SIZE)
     probabilities = parity.expected(model, parity.check_pictures(SIZE))
     # Half of all pixels: a mask that is nearly everywhere would hide most faults.
-    median = np.median(probabilities)
+    median = np.median(probabilities)  # first: a saturated probability has an infinite score
     model.get_layer("score").bias.assign_sub([np.log(median / (1 - median))])
     return model
 
@@ -78,7 +78,7 @@ def swapped_channels(model):
 
 
 def batch_norm_in_training_mode(model):
-    """With the statistics of the first check image."""
+    """With what that computes for the first picture of the check."""
     model = copy(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -92,11 +92,11 @@ def nearest_for_bilinear(model):
 
 
 def one_wrong_weight(model, factor=-1):
-    """By default of the wrong sign: the weight of the score that changes the masks most."""
+    """By default of the wrong sign: that of the score by which the masks change most."""
     model = copy(model)
     score = model.get_layer("score")
-    images = parity.check_pictures(SIZE).astype("float32")
-    features = keras.Model(model.input, score.input).predict(images, verbose=0)
+    pictures = parity.check_pictures(SIZE).astype("float32")
+    features = keras.Model(model.input, score.input).predict(pictures, verbose=0)
     kernel, bias = score.get_weights()
     kernel[0, 0, np.argmax(np.abs(kernel[0, 0, :, 0]) * features.std((0, 1, 2)))] *= factor
     score.set_weights([kernel, bias])
@@ -146,7 +146,7 @@ def test_without_a_fault_the_check_passes(name, model, images, tmp_path, monkeyp
     assert len(list(tmp_path.iterdir())) == 1
 
 
-# Where an IoU is the only limit and leaves room for coarse weights (0.98 and 0.9), a weight that is
+# Where an IoU is the only limit and leaves room for coarse weights (0.98 and 0.9) a weight that is
 # a tenth off passes, as it should: in another network it moved the IoU of int8 to 0.978.
 FINE = [
     name
