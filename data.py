@@ -1,35 +1,43 @@
-r"""Prepare pictures and masks for training, draw samples of them, or download LFW or ADE20K.
+r"""Prepare images and masks for training, make synthetic ones, or download LFW or ADE20K.
 
-    python data.py --img_size 128                        # data/raw -> data/images-128.npy ...
-    python data.py lfw --data_dir a/raw --data_dir b/raw --out_dir data
-    python data.py lfw --data_dir own --img_size 384x480 --labels own/labels.txt
-    python data.py sample --out_dir data/sample --count 200 --seed 1
-    python data.py download lfw --out_dir data/raw
+    python data.py prepare -d own --labels own/labels.txt --img_size 384x480 -o own/data
+    python data.py prepare -d ade20k/images/training -w "wall|bed|chair:armchair" -o room.tfrecord
+    python data.py lfw --data_dir data/raw --img_size 128        # data/images-128.npy and others
     python data.py ade20k -i images/training -a annotations/training -l objectInfo150.txt \
         -w "wall|floor, flooring|bed|chair:armchair|lamp" -t 0.6 -o data/room/room.tfrecord
     python data.py ade20k -l objectInfo150.txt --list_labels
+    python data.py sample --out_dir data/sample --count 200 --seed 1
     python data.py sample --kind scenes --out_dir data/rooms
+    python data.py download lfw --out_dir data/raw
     python data.py download ade20k --out_dir data/raw
 
-lfw, also meant when no command is given, reads images/ and masks/ of a folder (or LFW's own
-lfw_funneled/ and parts_lfw_funneled_gt_images/), pairs them by file name, and writes
-images-128.npy, masks-128.npy, names-128.txt and labels.txt. Masks may be red/green/blue part
-masks, black and white, or class ids. The person of a picture, by whom training divides the data,
-comes from its LFW name, or from the columns id and person_group of a mapping.csv beside images/.
+prepare pairs images and masks by file name and writes them with labels.txt beside them. It reads
+two layouts, which --layout auto tells apart:
+  folders   images/ and masks/, or LFW's own lfw_funneled/ and parts_lfw_funneled_gt_images/. Masks
+            may be red/green/blue part masks, black and white, or class ids. The person of an image,
+            by whom training divides the data, comes from its LFW name, or from the columns id and
+            person_group of a mapping.csv beside images/.
+  ade20k    images/ and annotations/, whole or divided into training/ and validation/, with index
+            masks, and objectInfo150.txt or alike beside them. --whitelist keeps classes (names as
+            in that file, separated by |, and merged by :) and the images that show enough of them.
+and writes two formats:
+  arrays    images-128.npy, masks-128.npy and names-128.txt, stretched to one size
+  tfrecord  TFRecords of images and masks of their own sizes; JPEGs are copied byte for byte
 
-ade20k reads folders of pictures and of index masks, keeps the classes of a whitelist (names as in
-the label file, separated by |, and merged by :) and the pictures that show enough of them, and
-writes them as TFRecords, with labels.txt beside them.
+lfw, also meant when no command is given, prepares folders as arrays; ade20k prepares its layout as
+TFRecords. Both keep the options that they have always had.
 
-The options of each command: python data.py lfw --help
+The options of each command: python data.py prepare --help
 """
 
 import os
 import sys
 
-from segmentation.cli import options, terminal
-from segmentation.data import masks
+from segmentation.cli import data_options, data_report, options, terminal
+from segmentation.data import download, mask_formats, preparation, readers, writers
 from segmentation.errors import InputError
+
+DEFAULT_DATA_DIR = "data/raw"
 
 
 def parse_args(argv=None):
@@ -39,50 +47,11 @@ def parse_args(argv=None):
         argv.insert(0, "lfw")
     parser = options.Parser(__doc__)
     commands = parser.add_subparsers(dest="run", required=True, metavar="command")
-
-    lfw = _add(commands, "lfw", run_lfw, "turn pictures and masks into arrays")
-    lfw.add_argument(
-        "-d",
-        "--data_dir",
-        action="append",
-        metavar="DIR",
-        help="folder that holds images/ and masks/; may be repeated (default data/raw)",
-    )
-    lfw.add_argument("-o", "--out_dir", default="data", metavar="DIR", help="(default %(default)s)")
-    lfw.add_argument(
-        "-s",
-        "--img_size",
-        "--image_size",
-        type=options.img_size,
-        default=(128, 128),
-        metavar="SIZE",
-        help="128, or 384x480 for height x width, multiples of 32 (default 128)",
-    )
-    lfw.add_argument(
-        "-l",
-        "--labels",
-        "--label_filename",
-        metavar="FILE",
-        help="labels.txt that names the classes (default: the usual names of the mask format)",
-    )
-    lfw.add_argument(
-        "--mask_format",
-        choices=("auto", *masks.FORMATS),
-        default="auto",
-        help="red/green/blue parts, class ids, or black and white (default: seen from the pixels)",
-    )
-    lfw.add_argument(
-        "--max_bad",
-        type=options.fraction,
-        default=0.01,
-        metavar="SHARE",
-        help="damaged files are left out up to this share of all (default %(default)s)",
-    )
-    _add_workers(lfw)
-
+    _add_prepare(commands)
+    _add_lfw(commands)
     _add_ade20k(commands)
 
-    sample = _add(commands, "sample", run_sample, "draw pictures and their masks")
+    sample = _add(commands, "sample", run_sample, "make synthetic images and their masks")
     sample.add_argument(
         "--kind",
         choices=("portraits", "scenes"),
@@ -93,50 +62,160 @@ def parse_args(argv=None):
     sample.add_argument("--count", type=options.count, default=200, help="(default %(default)s)")
     sample.add_argument("--seed", type=options.seed, default=1, help="(default %(default)s)")
 
-    fetch = _add(commands, "download", run_download, "fetch LFW and its part masks, or ADE20K")
-    fetch.add_argument("name", choices=("lfw", "ade20k"))
+    fetch = _add(commands, "download", run_download, "fetch a public data set")
+    fetch.add_argument("name", choices=download.DATA_SETS)
     fetch.add_argument("-o", "--out_dir", default="data/raw", metavar="DIR", help="(%(default)s)")
     fetch.add_argument("--url", help="a mirror: address of the folder that holds the archives")
     return parser.parse_args(argv)
 
 
+def _add_prepare(commands):
+    prepare = _add(
+        commands, "prepare", run_prepare, "turn images and masks into arrays or TFRecords"
+    )
+    prepare.add_argument(
+        "--layout",
+        choices=("auto", *readers.LAYOUTS),
+        default="auto",
+        help="of the source (default: seen from its folders)",
+    )
+    prepare.add_argument(
+        "--format",
+        choices=writers.FORMATS,
+        help="of what is written (default: tfrecord if --output ends in .tfrecord, else arrays)",
+    )
+    _add_data_dir(prepare)
+    prepare.add_argument(
+        "-l",
+        "--labels",
+        "--label_filename",
+        metavar="FILE",
+        help="labels.txt that names the classes, or objectInfo150.txt "
+        "(default: the usual names of the mask format, or the file in the folder)",
+    )
+    _add_mask_format(prepare)
+    _add_pair_of_folders(prepare)
+    _add_whitelist(prepare)
+    prepare.add_argument(
+        "-o",
+        "--output",
+        "--out_dir",
+        metavar="PATH",
+        help="folder of the arrays, or a file name that ends in .tfrecord (default: data)",
+    )
+    _add_img_size(prepare, None)
+    _add_num_shards(prepare, None)
+    _add_max_bad(prepare)
+    _add_workers(prepare)
+
+
+def _add_lfw(commands):
+    lfw = _add(commands, "lfw", run_lfw, "turn folders of images and masks into arrays")
+    _add_data_dir(lfw)
+    lfw.add_argument("-o", "--out_dir", default="data", metavar="DIR", help="(default %(default)s)")
+    _add_img_size(lfw, (128, 128))
+    lfw.add_argument(
+        "-l",
+        "--labels",
+        "--label_filename",
+        metavar="FILE",
+        help="labels.txt that names the classes (default: the usual names of the mask format)",
+    )
+    _add_mask_format(lfw)
+    _add_max_bad(lfw)
+    _add_workers(lfw)
+
+
 def _add_ade20k(commands):
-    ade20k = _add(commands, "ade20k", run_ade20k, "turn pictures and index masks into TFRecords")
-    ade20k.add_argument("-i", "--image_dir", metavar="DIR", help="JPEG or PNG pictures")
-    ade20k.add_argument("-a", "--annotation_dir", metavar="DIR", help="their masks, as index PNGs")
+    ade20k = _add(commands, "ade20k", run_ade20k, "turn images and index masks into TFRecords")
+    _add_pair_of_folders(ade20k)
     ade20k.add_argument("-o", "--output", metavar="FILE", help="a name that ends in .tfrecord")
     ade20k.add_argument(
         "-l", "--label_filename", required=True, metavar="FILE", help="objectInfo150.txt, or alike"
     )
-    ade20k.add_argument(
-        "-w",
-        "--whitelist",
-        "--whitelist_labels",
-        metavar="NAMES",
-        help="classes to keep: a|b:c|d, b and c as one (default: all classes, all pictures)",
-    )
-    ade20k.add_argument(
-        "-t",
-        "--whitelist_threshold",
-        type=options.fraction,
-        metavar="SHARE",
-        help="of the whitelisted classes, that a picture must show to be kept (default 0.7)",
-    )
+    _add_whitelist(ade20k)
     ade20k.add_argument(
         "--list_labels", action="store_true", help="print the classes of the label file, and stop"
     )
-    ade20k.add_argument(
-        "--num_shards",
-        type=options.count,
-        default=1,
-        metavar="N",
-        help="more than one: room-00000-of-0000N.tfrecord ... (default %(default)s)",
-    )
+    _add_num_shards(ade20k, 1)
     _add_workers(ade20k)
     ade20k.add_argument(
         "--skip_bad",
         action="store_true",
-        help="leave out damaged files, and masks of another size than their picture",
+        help="leave out damaged files, and masks of another size than their image",
+    )
+
+
+def _add_data_dir(parser):
+    parser.add_argument(
+        "-d",
+        "--data_dir",
+        action="append",
+        metavar="DIR",
+        help=f"folder of the images and masks; may be repeated (default {DEFAULT_DATA_DIR})",
+    )
+
+
+def _add_mask_format(parser):
+    parser.add_argument(
+        "--mask_format",
+        choices=("auto", *mask_formats.FORMATS),
+        default="auto",
+        help="red/green/blue parts, class ids, or black and white (default: seen from the pixels)",
+    )
+
+
+def _add_pair_of_folders(parser):
+    parser.add_argument("-i", "--image_dir", metavar="DIR", help="JPEG or PNG images")
+    parser.add_argument("-a", "--annotation_dir", metavar="DIR", help="their masks, as index PNGs")
+
+
+def _add_whitelist(parser):
+    parser.add_argument(
+        "-w",
+        "--whitelist",
+        "--whitelist_labels",
+        metavar="NAMES",
+        help="classes to keep: a|b:c|d, b and c as one (default: all classes, all images)",
+    )
+    parser.add_argument(
+        "-t",
+        "--whitelist_threshold",
+        type=options.fraction,
+        metavar="FRACTION",
+        help="of the whitelisted classes that an image must show to be kept (default 0.7)",
+    )
+
+
+def _add_img_size(parser, default):
+    parser.add_argument(
+        "-s",
+        "--img_size",
+        "--image_size",
+        type=options.img_size,
+        default=default,
+        metavar="SIZE",
+        help="128, or 384x480 for height x width, multiples of 32 (default 128)",
+    )
+
+
+def _add_num_shards(parser, default):
+    parser.add_argument(
+        "--num_shards",
+        type=options.count,
+        default=default,
+        metavar="N",
+        help="more than one: room-00000-of-0000N.tfrecord ... (default 1)",
+    )
+
+
+def _add_max_bad(parser):
+    parser.add_argument(
+        "--max_bad",
+        type=options.fraction,
+        default=0.01,
+        metavar="FRACTION",
+        help="damaged files are left out up to this fraction of all (default %(default)s)",
     )
 
 
@@ -156,100 +235,72 @@ def _add(commands, name, run, text):
     return parser
 
 
-def run_lfw(args):
-    """Turn pictures and masks into arrays."""
-    from segmentation.data import labels
-    from segmentation.data.readers import folders
-
-    result = folders.prepare(
-        args.data_dir or ["data/raw"],
-        args.out_dir,
-        args.img_size,
-        mask_format=None if args.mask_format == "auto" else args.mask_format,
-        names=labels.read(args.labels) if args.labels else None,
-        workers=args.workers,
-        max_bad=args.max_bad,
+def run_prepare(args):
+    """Turn images and masks of any layout into arrays or TFRecords."""
+    threshold = _threshold(args)
+    writer = data_options.open_writer(
+        args.format, args.output, img_size=args.img_size, num_shards=args.num_shards
     )
-    persons = f" of {result['persons']} persons" if result["persons"] else ", persons unknown"
-    print(f"{result['pictures']} pictures{persons}; {result['mask_format']} masks")
-    width = max(len(name) for name in result["classes"])
-    print(f"{'class':<{width}}  share of pixels  in pictures")
-    rows = zip(result["classes"], result["class_shares"], result["class_pictures"], strict=True)
-    for name, share, shown in rows:
-        print(f"{name:<{width}}  {share:15.2%}  {shown:11d}")
-    if result["ignored_share"]:
-        print(f"no class (255), left out of training: {result['ignored_share']:.2%} of all pixels")
-    print(f"{result['pictures_per_second']:.0f} pictures/s; wrote {result['images']} and others")
-    return result
+    pair = {"image_dir": args.image_dir, "annotation_dir": args.annotation_dir}
+    in_pair = any(pair.values())
+    reader = data_options.open_reader(
+        "ade20k" if in_pair and args.layout == "auto" else args.layout,
+        args.data_dir or (None if in_pair else [DEFAULT_DATA_DIR]),
+        label_file=args.labels,
+        mask_format=None if args.mask_format == "auto" else args.mask_format,
+        whitelist=args.whitelist,
+        **pair,
+    )
+    return _prepare(reader, writer, args.workers, args.max_bad, threshold)
+
+
+def run_lfw(args):
+    """Turn folders of images and masks into arrays."""
+    writer = data_options.open_writer("arrays", args.out_dir, img_size=args.img_size)
+    reader = data_options.open_reader(
+        "folders",
+        args.data_dir or [DEFAULT_DATA_DIR],
+        label_file=args.labels,
+        mask_format=None if args.mask_format == "auto" else args.mask_format,
+    )
+    return _prepare(reader, writer, args.workers, args.max_bad)
 
 
 def run_ade20k(args):
-    """Turn pictures and index masks into TFRecords, or list the classes of a label file."""
-    from segmentation.data.readers import ade20k
-
+    """Turn images and index masks into TFRecords, or list the classes of a label file."""
     if args.list_labels:
-        return _list_labels(args.label_filename)
-    missing = [
-        name for name in ("image_dir", "annotation_dir", "output") if not getattr(args, name)
-    ]
-    if missing:
-        raise InputError(f"--{missing[0]} is missing (see data.py ade20k --help)")
-    if args.whitelist_threshold is not None and args.whitelist is None:
-        raise InputError("--whitelist_threshold is a share of the --whitelist, which is missing")
-    threshold = args.whitelist_threshold
-    result = ade20k.prepare(
-        args.image_dir,
-        args.annotation_dir,
-        args.output,
-        args.label_filename,
+        return data_report.list_labels(args.label_filename)
+    for name in ("image_dir", "annotation_dir", "output"):
+        if not getattr(args, name):
+            raise InputError(f"--{name} is missing (see data.py ade20k --help)")
+    threshold = _threshold(args)
+    writer = data_options.open_writer("tfrecord", args.output, num_shards=args.num_shards)
+    reader = data_options.open_reader(
+        "ade20k",
+        None,
+        label_file=args.label_filename,
+        image_dir=args.image_dir,
+        annotation_dir=args.annotation_dir,
         whitelist=args.whitelist,
-        threshold=ade20k.DEFAULT_THRESHOLD if threshold is None else threshold,
-        num_shards=args.num_shards,
-        workers=args.workers,
-        skip_bad=args.skip_bad,
     )
-    _print_shown(result)
-    print(f"{'share of pixels':>15}  {'in pictures':>11}  class")
-    rows = zip(result["classes"], result["class_shares"], result["class_pictures"], strict=True)
-    for name, share, shown in rows:
-        print(f"{share:15.2%}  {shown:11d}  {name}")
-    if result["ignored_share"]:
-        print(f"no class (255), left out of training: {result['ignored_share']:.2%} of all pixels")
-    recoded = result["pictures"] - result["copied"]
-    if recoded:
-        print(f"{recoded} pictures are no upright RGB or grey JPEG: decoded and written as PNG")
-    print(
-        f"kept {result['pictures']} of {result['pictures_of']} pictures; "
-        f"{result['pictures_per_second']:.0f} pictures/s; wrote {result['tfrecords'][0]}"
-        + (f" and {len(result['tfrecords']) - 1} more" if len(result["tfrecords"]) > 1 else "")
-    )
+    return _prepare(reader, writer, args.workers, 1 if args.skip_bad else None, threshold)
+
+
+def _threshold(args):
+    if args.whitelist is None:
+        if args.whitelist_threshold is not None:
+            raise InputError(
+                "--whitelist_threshold is a fraction of the --whitelist, which is missing"
+            )
+        return None
+    given = args.whitelist_threshold
+    return preparation.DEFAULT_THRESHOLD if given is None else given
+
+
+def _prepare(reader, writer, workers, max_bad, threshold=None):
+    result = preparation.prepare(reader, writer, workers, max_bad, threshold)
+    data_report.print_prepared(result)
     return result
-
-
-def _print_shown(result):
-    """Print how many pictures each threshold would keep, where there is one."""
-    from segmentation.data.readers import ade20k
-
-    shown = result["pictures_by_classes_shown"]
-    if result["classes_needed"] is None:
-        return
-    print("classes shown  pictures  kept by -t")
-    for count in range(len(shown)):
-        threshold = ade20k.share_of(count, len(shown) - 1)
-        mark = "  <- this run" if count == result["classes_needed"] else ""
-        bar = "#" * round(30 * shown[count] / max(shown))
-        kept = f"{sum(shown[count:])} by {threshold:g}"
-        print(f"{count:13d}  {shown[count]:8d}  {kept:<14}  {bar}{mark}".rstrip())
-
-
-def _list_labels(path):
-    from segmentation.data import labels
-
-    names, shares = labels.read_object_info(path)
-    for index, name in names.items():
-        share = f"{shares[index]:7.2%}  " if shares else ""
-        print(f"{index:3d}  {share}{name}")
-    return {"classes": {name: shares.get(index) for index, name in names.items()}}
 
 
 def run_sample(args):
@@ -263,8 +314,6 @@ def run_sample(args):
 
 def run_download(args):
     """Fetch a data set."""
-    from segmentation.data import download
-
     return download.download(args.name, args.out_dir, url=args.url)
 
 

@@ -23,7 +23,7 @@ About 100 images of 128 px per second on two CPU cores.
 from pathlib import Path
 
 from segmentation.cli import data_options, model_options, options, terminal
-from segmentation.data import masks
+from segmentation.data import mask_formats
 from segmentation.errors import InputError
 from segmentation.quiet import start_keras
 
@@ -48,7 +48,7 @@ def parse_args(argv=None):
         help="folder of images and masks; may be given several times",
     )
     data_options.add(parser)
-    parser.add_argument("--mask_format", choices=masks.FORMATS, help="of the masks in --data_dir")
+    parser.add_argument("--mask_format", choices=mask_formats.FORMATS, help="of --data_dir")
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="write scores, plots and examples to DIR"
     )
@@ -104,12 +104,13 @@ def main(argv=None):
 
 def open_data(args, card):
     """Return the `Dataset` that the arguments name."""
-    from segmentation.data import labels
-    from segmentation.data.readers import folders
+    from segmentation.data.samples import SourceFiles
 
     if args.data_dir:
-        names = labels.read(args.labels) if args.labels else None
-        return folders.Folders(args.data_dir, args.mask_format, names)
+        reader = data_options.open_reader(
+            "auto", args.data_dir, label_file=args.labels, mask_format=args.mask_format
+        )
+        return SourceFiles(reader)
     return data_options.open_data(args, card)
 
 

@@ -1,10 +1,10 @@
-"""Compare the input pipeline of TFRecords with the order of work of the older ADE20K project.
+"""Compare the input pipeline for TFRecords with that of the older ADE20K project.
 
     python benchmarks/input_pipeline.py data/room/room.tfrecord --img_size 768
 
 That project decoded, resized, padded to twice the size by reflection, rotated, zoomed and cropped
-back, picture and mask alike, and made three one-hot targets; ours is one warp each and class ids.
-Both use as many threads as training, and the same records, in one run of a minute or two; the best
+back the image and the mask, and made three one-hot targets. Ours warps each once, to class ids.
+Both use as many threads as training and the same records, in one run of a minute or two; the best
 of three counts.
 """
 
@@ -38,23 +38,23 @@ def parse_args(argv=None):
 
 
 def main(argv=None):
-    """Measure both and print pictures a second and their ratio."""
+    """Measure both and print images per second and their ratio."""
     args = parse_args(argv)
     start_keras()
     from segmentation.data import tfrecords
 
     data = tfrecords.open_records(args.tfrecord_data, args.label_filename)
-    rates = {"older order": 0.0, "one warp": 0.0}
+    speeds = {"older order": 0.0, "one warp": 0.0}
     for _ in range(REPEATS):
         for name, batches in (("older order", older(args, data)), ("one warp", ours(args, data))):
             next(batches)  # what is built once does not count
             start = time.perf_counter()
             seen = sum(len(images) for images, _ in batches)
-            rates[name] = max(rates[name], seen / (time.perf_counter() - start))
-    for name, rate in rates.items():
-        print(f"{name:12} {rate:6.1f} pictures/s")
-    ratio = rates["one warp"] / rates["older order"]
-    terminal.print_result({"pictures_per_second": rates, "ratio": round(ratio, 2)})
+            speeds[name] = max(speeds[name], seen / (time.perf_counter() - start))
+    for name, speed in speeds.items():
+        print(f"{name:12} {speed:6.1f} images/s")
+    ratio = speeds["one warp"] / speeds["older order"]
+    terminal.print_result({"pictures_per_second": speeds, "ratio": round(ratio, 2)})
 
 
 def ours(args, data):
@@ -78,7 +78,7 @@ def ours(args, data):
 
 
 def older(args, data):
-    """Yield batches of the older order, in tf.data."""
+    """Yield batches in the older order of work, with tf.data."""
     import tensorflow as tf
 
     from segmentation.data import pipeline, tfrecords

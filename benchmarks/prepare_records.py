@@ -4,9 +4,9 @@
         camvid/objectInfoCamVid.txt "Sky|Building|Road|Car"
 
 The plain way is one process that decodes every file with Pillow, relabels class by class, encodes
-both again (JPEG of quality 95, PNG) and writes with TensorFlow. Both are called within this
-process: TensorFlow's import, which only the plain way needs, counts for neither. Both keep every
-picture; the best of three runs counts.
+both again (JPEG of quality 95, PNG) and writes with TensorFlow. Both ways run in this process:
+importing TensorFlow, which only the plain way needs, counts for neither. Both keep every image; the
+best of three runs counts.
 """
 
 import io
@@ -21,24 +21,26 @@ import numpy as np
 from PIL import Image
 
 from segmentation.cli import options, terminal
-from segmentation.data import image_io, labels, pairing, tfrecords
+from segmentation.data import labels, preparation, tfrecords
 from segmentation.data.readers import ade20k
+from segmentation.data.whitelist import apply_whitelist
+from segmentation.data.writers import RecordsWriter
 from segmentation.quiet import start_keras
 
 REPEATS = 3
 
 
-def plain(pairs, output, ids):
-    """Write all pairs to one file."""
+def plain(samples, output, ids):
+    """Write all samples to one file."""
     import tensorflow as tf
 
     with tf.io.TFRecordWriter(str(output)) as writer:
-        for path, annotation_path in pairs:
-            mask = np.array(Image.open(annotation_path))
+        for sample in samples:
+            mask = np.array(Image.open(sample.mask))
             relabelled = np.zeros(mask.shape, np.uint8)
             for new, old in ids:
                 relabelled[np.where(mask == old)] = new
-            Image.open(path).convert("RGB").save(image := io.BytesIO(), "JPEG", quality=95)
+            Image.open(sample.image).convert("RGB").save(image := io.BytesIO(), "JPEG", quality=95)
             Image.fromarray(relabelled).save(annotation := io.BytesIO(), "PNG")
             feature = {
                 name: tf.train.Feature(bytes_list=tf.train.BytesList(value=[file.getvalue()]))
@@ -51,37 +53,34 @@ def plain(pairs, output, ids):
 def parse_args(argv=None):
     """Parse the command line."""
     parser = options.Parser(__doc__)
-    for name in ("image_dir", "annotation_dir", "label_filename", "whitelist"):
+    for name in ("image_dir", "annotation_dir", "label_file", "whitelist"):
         parser.add_argument(name)
     return parser.parse_args(argv)
 
 
 def main(argv=None):
-    """Measure both, and print pictures a second and their ratio."""
+    """Measure both, and print images per second and their ratios."""
     args = parse_args(argv)
     start_keras()  # and with it TensorFlow
-    names, _ = labels.read_object_info(args.label_filename)
-    _, table = labels.whitelist(names, args.whitelist)
+    names, _ = labels.read_object_info(args.label_file)
+    _, table = apply_whitelist(names, args.whitelist)
     ids = [(table[old], old) for old in names if table[old]]
-    folders = (args.image_dir, args.annotation_dir)
-    images, annotations = (pairing.by_stem(image_io.find(folder)) for folder in folders)
-    stems, *_ = pairing.match(images, annotations, *folders)
-    pairs = [(images[stem], annotations[stem]) for stem in stems]
-    rates = dict.fromkeys(("plain", "one thread", "two threads"), 0.0)
-    for way in [*rates] * REPEATS:
+    samples = ade20k.open_reader(**vars(args)).samples
+    speeds = dict.fromkeys(("plain", "one thread", "two threads"), 0.0)
+    for way in [*speeds] * REPEATS:
         with tempfile.TemporaryDirectory() as folder:
             output, start = Path(folder, "all.tfrecord"), time.perf_counter()
             if way == "plain":
-                plain(pairs, output, ids)
+                plain(samples, output, ids)
             else:
-                given = (*folders, output, args.label_filename, args.whitelist)
+                reader = ade20k.open_reader(**vars(args))
                 workers = 1 if way == "one thread" else 2
-                ade20k.prepare(*given, threshold=0, workers=workers)
-            rates[way] = max(rates[way], len(pairs) / (time.perf_counter() - start))
-    for way, rate in rates.items():
-        print(f"{way:12} {rate:6.0f} pictures/s")
-    ratios = {way: round(rates[way] / rates["plain"], 2) for way in rates if way != "plain"}
-    terminal.print_result({"pictures_per_second": rates, "ratio": ratios})
+                preparation.prepare(reader, RecordsWriter(output), workers)
+            speeds[way] = max(speeds[way], len(samples) / (time.perf_counter() - start))
+    for way, speed in speeds.items():
+        print(f"{way:12} {speed:6.0f} images/s")
+    ratios = {way: round(speeds[way] / speeds["plain"], 2) for way in speeds if way != "plain"}
+    terminal.print_result({"pictures_per_second": speeds, "ratio": ratios})
 
 
 if __name__ == "__main__":

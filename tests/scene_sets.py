@@ -1,4 +1,4 @@
-"""Sets of pictures and masks in ADE20K's layout, and the command that turns them into records."""
+"""Sets of images and masks in ADE20K's layout, and the command that turns them into records."""
 
 import json
 
@@ -22,18 +22,30 @@ def striped(ids):
 
 
 def scene_set(folder, masks):
-    """Write images/STEM.jpg, annotations/STEM.png of {stem: ids} and info.txt."""
+    """Write images/STEM.jpg, annotations/STEM.png of {stem: ids} and objectInfo.txt."""
     for name in ("images", "annotations"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     for stem, ids in masks.items():
         Image.fromarray(NOISE).save(folder / "images" / f"{stem}.jpg")
         Image.fromarray(striped(ids)).save(folder / "annotations" / f"{stem}.png")
-    (folder / "info.txt").write_text(INFO)
+    (folder / "objectInfo.txt").write_text(INFO)
+    return folder
+
+
+def divided_set(folder, training, validation):
+    """Write two sets of `scene_set`, divided as ADE20K is."""
+    for division, masks in (("training", training), ("validation", validation)):
+        scene_set(folder / "parts", masks)
+        for name in ("images", "annotations"):
+            (folder / name).mkdir(exist_ok=True)
+            (folder / "parts" / name).rename(folder / name / division)
+    (folder / "parts/objectInfo.txt").rename(folder / "objectInfo.txt")
+    (folder / "parts").rmdir()
     return folder
 
 
 def argv(folder, out="out/room.tfrecord", *more):
-    options = ("-i", "images", "-a", "annotations", "-l", "info.txt", "-o", out)
+    options = ("-i", "images", "-a", "annotations", "-l", "objectInfo.txt", "-o", out)
     options = [o if o.startswith("-") else str(folder / o) for o in options]
     return ["ade20k", *options, *map(str, more)]
 
@@ -47,20 +59,20 @@ def run(capsys, *arguments):
 
 
 def read(path):
-    """Return {stem: (picture, mask)} of a set, and check the sizes that it states."""
+    """Return {stem: (image, mask)} of a set, and check the sizes that it states."""
     import tensorflow as tf
 
     found = {}
     for shard in tfrecords.paths(path):
         for stem, fields in parsed(shard).items():
             encoded = fields["image/encoded"]
-            picture = tf.io.decode_image(encoded, channels=3).numpy()
+            image = tf.io.decode_image(encoded, channels=3).numpy()
             mask = tf.io.decode_png(fields["image/segmentation/class/encoded"]).numpy()
             size = (fields["image/height"], fields["image/width"], 1)
-            assert mask.shape == size and picture.shape == (*size[:2], 3)
+            assert mask.shape == size and image.shape == (*size[:2], 3)
             is_jpeg = encoded[:2] == b"\xff\xd8"
             assert fields["image/format"] == (b"jpeg" if is_jpeg else b"png")
-            found[stem] = picture, mask[..., 0]
+            found[stem] = image, mask[..., 0]
     return found
 
 

@@ -50,12 +50,9 @@ def model():
     model = decided(keras.Model(image, layers.Activation("sigmoid", name="mask")(x)), SIZE)
     probabilities = parity.expected(model, parity.check_pictures(SIZE))
     # Half of all pixels: a mask that is nearly everywhere would hide most faults.
-    model.get_layer("score").bias.assign_sub([np.median(logit(probabilities))])
+    median = np.median(probabilities)  # first: a saturated probability has an infinite score
+    model.get_layer("score").bias.assign_sub([np.log(median / (1 - median))])
     return model
-
-
-def logit(probabilities):
-    return np.log(probabilities / (1 - probabilities))
 
 
 def copy(model, **replacements):

@@ -5,7 +5,7 @@ import numpy as np
 
 import nets
 from segmentation import model_card
-from segmentation.data import labels
+from segmentation.data import palette
 from segmentation.export import parity
 
 IMG_SIZE = (32, 64)  # not square, so that swapped sides show
@@ -41,7 +41,9 @@ def save(model, path):
     """Save a model of `tiny_model` with its card; return the path."""
     model.save(path)
     names = CLASSES[model.output_shape[-1]]
-    model_card.write(path, {"img_size": IMG_SIZE, "classes": names, "colors": labels.colors(names)})
+    model_card.write(
+        path, {"img_size": IMG_SIZE, "classes": names, "colors": palette.colors(names)}
+    )
     return path
 
 

@@ -1,6 +1,11 @@
-"""Options that name prepared data to measure on."""
+"""Options that name data: prepared ones to measure on, source layouts, and what they become."""
 
+import inspect
 from pathlib import Path
+
+from segmentation.errors import InputError
+
+DEFAULT_FOLDER = "data"
 
 
 def add(parser):
@@ -40,3 +45,55 @@ def open_data(args, card):
     if args.split == "validation":
         return measure.held_out(data, path, args.model, card)
     return data
+
+
+def open_reader(layout, data_dirs, **given):
+    """Return the `samples.Reader` of a source layout.
+
+    Args:
+        layout: a key of `readers.LAYOUTS`, or "auto".
+        data_dirs: folders; None if other options name the files.
+        given: the options that were given, None for those that were not.
+
+    Raises:
+        InputError: for an option that the layout does not take, and as `readers.detect` and its
+            `open_reader`.
+    """
+    from segmentation.data import readers
+
+    data_dirs = data_dirs and [Path(data_dir) for data_dir in data_dirs]
+    if layout == "auto":
+        layout = readers.detect(data_dirs)
+    function = readers.LAYOUTS[layout].open_reader
+    return _call(function, {"data_dirs": data_dirs} | given, f"the layout {layout}")
+
+
+def open_writer(file_format, output, **given):
+    """Return a writer of a format.
+
+    Args:
+        file_format: a key of `writers.FORMATS`, or None: what the suffix of `output` says.
+        output: path, or None for the usual one.
+        given: the options that were given, None for those that were not.
+
+    Raises:
+        InputError: for an option that the format does not take, or an output that does not fit it.
+    """
+    from segmentation.data import tfrecords, writers
+
+    is_records = Path(output or DEFAULT_FOLDER).suffix == tfrecords.SUFFIX
+    file_format = file_format or ("tfrecord" if is_records else "arrays")
+    if is_records and file_format == "arrays":
+        raise InputError(f"{output}: arrays go to a folder; name one, or say --format tfrecord")
+    given |= {"output": output or DEFAULT_FOLDER}
+    return _call(writers.FORMATS[file_format], given, f"the format {file_format}")
+
+
+def _call(function, given, what):
+    """Call a function with the options that are given; refuse one that it does not take."""
+    given = {name: value for name, value in given.items() if value is not None}
+    taken = inspect.signature(function).parameters
+    for name in given:
+        if name not in taken:
+            raise InputError(f"--{name} does not go with {what}")
+    return function(**given)

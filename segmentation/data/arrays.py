@@ -23,11 +23,11 @@ OLD_SUM_TOLERANCE = 3  # each channel was rounded
 
 @dataclass(frozen=True)
 class Arrays:
-    """Prepared pictures and masks, memory-mapped.
+    """Prepared images and masks, memory-mapped: a `Dataset`.
 
     `images` is `(N, H, W, 3)` uint8 RGB, `masks` `(N, H, W)` uint8 class ids (255: no class);
-    `stems` and `groups` name the picture and the person of each row (empty: unknown), and
-    `labels` the classes by id.
+    `stems` holds the file name of each row, without folder and suffix, `groups` the person
+    (empty: unknown), and `labels` the class names by id.
     """
 
     images: np.ndarray
@@ -48,11 +48,11 @@ class Arrays:
         return np.asarray(self.masks[index])
 
     def fingerprint(self):
-        """Return 64 hexadecimal digits that tell prepared data apart.
+        """Return 64 hexadecimal digits that identify the data.
 
         They depend on the shapes, names, persons and classes, and on the bytes of up to
-        `FINGERPRINT_ROWS` rows, spread evenly: cheap, and other data all but never agree in all
-        that.
+        `FINGERPRINT_ROWS` rows, spread evenly: cheap, and different data hardly ever agree in
+        all of these.
         """
         digest = hashlib.sha256()
         texts = [self.images.shape, self.stems, self.groups, self.labels]
@@ -64,7 +64,7 @@ class Arrays:
         return digest.hexdigest()
 
     def shared(self, other):
-        """Return how many pictures are in another `Arrays` as well, byte by byte."""
+        """Return how many images another `Arrays` holds as well, byte by byte."""
         if self.images.shape[1:] != other.images.shape[1:]:
             return 0
         theirs = set(map(_digest, other.images))
@@ -121,7 +121,7 @@ def open_arrays(img_file, mask_file=None, label_file=None):
 
 
 def open_images(path):
-    """Open prepared pictures, `(N, H, W, 3)` uint8 RGB, without reading them into memory.
+    """Open prepared images, `(N, H, W, 3)` uint8 RGB, without reading them into memory.
 
     Raises:
         InputError: if the file is missing, damaged, pickled, empty or of another type or shape.
@@ -130,12 +130,12 @@ def open_images(path):
     if images.ndim != 4 or images.shape[-1] != 3:
         raise InputError(f"{path} has shape {images.shape}, not (N, H, W, 3): {PREPARE_AGAIN}")
     if not len(images):
-        raise InputError(f"{path} holds no picture: {PREPARE_AGAIN}")
+        raise InputError(f"{path} holds no images: {PREPARE_AGAIN}")
     return images
 
 
 def _beside(img_file, noun, suffix):
-    """Return `masks-X.npy` for `images-X.npy`, or None for a file that is called otherwise."""
+    """Return `masks-X.npy` for `images-X.npy`, or None for a file of another name."""
     if not img_file.stem.startswith("images"):
         return None
     return img_file.with_name(noun + img_file.stem.removeprefix("images") + suffix)
@@ -192,10 +192,15 @@ def _old_masks_to_ids(masks, mask_file):
 
 
 def check_ids(mask, name, names):
-    """Return the highest class id in `mask` but for 255, and whether there is a 255.
+    """Return the highest class id in `mask` other than 255, and whether there is a 255.
+
+    Args:
+        mask: array of uint8 class ids.
+        name: of the file, for messages.
+        names: of the classes, by id.
 
     Raises:
-        InputError: if `names`, of the classes by id, ends below it; `name` is that of the file.
+        InputError: if `names` ends below the highest id.
     """
     highest, ignored = int(mask.max()), False
     if highest == labels.IGNORED:
@@ -233,7 +238,7 @@ def _read_names(path, count):
     lines = lines[:-1] if lines[-1] == "" else lines
     if len(lines) != count:
         raise InputError(
-            f"{path} has {len(lines)} lines for {count} pictures: {PREPARE_AGAIN}, or delete it"
+            f"{path} has {len(lines)} lines for {count} images: {PREPARE_AGAIN}, or delete it"
         )
     pairs = [line.partition("\t") for line in lines]
     return [stem for stem, _, _ in pairs], [group.strip() for _, _, group in pairs]

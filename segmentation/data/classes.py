@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from segmentation.data import labels
+from segmentation.data import labels, palette
 from segmentation.data.labels import IGNORED
 from segmentation.errors import InputError
 
@@ -57,7 +57,7 @@ class Classes:
     def of_names(cls, names, ignored=None):
         """Return the classes of these names, in their usual colours."""
         shown = [labels.BACKGROUND_NAMES[0], *names] if len(names) == 1 else names
-        return cls(tuple(names), _tuples(labels.colors(shown)[-len(names) :]), ignored)
+        return cls(tuple(names), _tuples(palette.colors(shown)[-len(names) :]), ignored)
 
     @classmethod
     def of_card(cls, card):
@@ -73,7 +73,7 @@ class Classes:
             names: all class names of the data, index = class id, background first.
             chosen: names of the classes to predict, in channel order; surrounding blanks are
                 stripped.
-            ignore_class: a class id whose pixels count nowhere, or None.
+            ignore_class: the id of a class whose pixels count nowhere, or None.
 
         Returns:
             `Classes` with a `table`. One chosen class: that alone, its id maps to 1 and all others
@@ -84,7 +84,7 @@ class Classes:
 
         Raises:
             InputError: for an unknown class, the background, a repeat, or an ignored class that is
-                chosen or leaves no pixel to tell the class from.
+                chosen or leaves no other class.
         """
         names = [name.strip() for name in names]
         chosen = [name.strip() for name in chosen]
@@ -105,7 +105,7 @@ class Classes:
         table[IGNORED] = IGNORED
         if ignore_class is not None:
             table[ignore_class] = IGNORED
-        by_name = dict(zip(names, _tuples(labels.colors(names)), strict=True))
+        by_name = dict(zip(names, _tuples(palette.colors(names)), strict=True))
         colors = tuple(by_name[name] for name in channels)
         return cls(tuple(channels), colors, ignored, names[0], table)
 
@@ -142,12 +142,10 @@ def _check_ignored(ignore_class, names, chosen):
         )
     if names[ignore_class] in chosen:
         raise InputError(
-            f"the class '{names[ignore_class]}' is both chosen and ignored: decide for one"
+            f"the class '{names[ignore_class]}' is both chosen and ignored: drop one of the two"
         )
     if len(chosen) == 1 and len(names) == 2:
-        raise InputError(
-            f"without class {ignore_class} there is nothing to tell '{chosen[0]}' from"
-        )
+        raise InputError(f"without class {ignore_class} there is nothing but '{chosen[0]}'")
 
 
 def choose(names, text=None, ignore_class=None):

@@ -1,16 +1,12 @@
-"""Fetch public data sets: download with resume, checksum, safe unpacking."""
+"""Fetch public data sets: a table of them, and downloads that resume and are checked."""
 
 import errno
 import logging
 import os
-import sys
-import tarfile
-import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
-from segmentation import files
+from segmentation.data import archives
 from segmentation.errors import InputError
 from segmentation.progress import track
 
@@ -19,14 +15,22 @@ TIMEOUT = (30, 60)  # seconds, to connect and between bytes
 
 
 class Archive(NamedTuple):
-    """A tar or zip archive of a data set."""
+    """A tar or zip archive of a data set.
+
+    Attributes:
+        file: its name on disk, which ends in .zip or as a tar archive does.
+        url: where it was published.
+        known_hash: its checksum, `algorithm:hexadecimal`, as pooch takes it.
+        folder: the one folder in it, which appears beside the archive.
+    """
 
     file: str
     url: str
-    known_hash: str  # algorithm:hexadecimal, as pooch wants it
-    folder: str  # the one that it unpacks to
+    known_hash: str
+    folder: str
 
 
+# The archives of each data set that `data.py download` knows.
 DATA_SETS = {
     "lfw": (
         Archive(  # address and checksum of scikit-learn's fetch_lfw_people
@@ -43,7 +47,7 @@ DATA_SETS = {
         ),
     ),
     "ade20k": (
-        Archive(  # http://sceneparsing.csail.mit.edu: 20,210 pictures to train, 2,000 to validate
+        Archive(  # http://sceneparsing.csail.mit.edu: 20,210 images to train, 2,000 to validate
             file="ADEChallengeData2016.zip",
             url="http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip",
             known_hash="sha1:219e1696abb36c8ba3a3afe7fb2f4b4606a897c7",
@@ -57,7 +61,7 @@ def download(name, out_dir, url=None):
     """Download and unpack a data set; what is there already is not fetched or unpacked again.
 
     The archives stay beside the folders that they unpack to. An archive put there by hand is
-    taken if its checksum is right. An interrupted download goes on where it stopped.
+    taken if its checksum is right. An interrupted download continues where it stopped.
 
     Args:
         name: key of `DATA_SETS`.
@@ -65,9 +69,9 @@ def download(name, out_dir, url=None):
         url: http(s) address of a folder that holds the archives under their own names; None
             takes them from where they were published.
 
-
-    Returns: dictionary of `out_dir`, `folders` (the paths unpacked to), and `downloaded` and
-        `unpacked`: the names of the files and folders that this call added.
+    Returns:
+        dictionary of `out_dir`, `folders` (the paths unpacked to), and `downloaded` and `unpacked`:
+        the names of the files and folders that this call added.
 
     Raises:
         InputError: if an address does not answer or lacks the file, a checksum is wrong, an
@@ -89,11 +93,11 @@ def download(name, out_dir, url=None):
         fetcher = _Fetcher(out_dir / f".{archive.file}.part", archive.file)
         try:
             _fetch(archive, address, out_dir, fetcher)
-            _unpack(out_dir / archive.file, archive.folder)
+            archives.unpack(out_dir / archive.file, archive.folder)
         except OSError as error:
             reason = "disk is full" if error.errno == errno.ENOSPC else error.strerror or error
             raise InputError(
-                f"{out_dir}: {reason} while writing {archive.file} or what is in it; make room "
+                f"{out_dir}: {reason} while writing {archive.file} or its contents; make room "
                 "or choose another --out_dir, then run again"
             ) from None
         if fetcher.used:
@@ -127,64 +131,11 @@ def _fetch(archive, address, out_dir, fetcher):
         raise InputError(f"{address}: {error} Run again, give another --url, {by_hand}") from None
 
 
-def _unpack(path, folder):
-    """Unpack an archive beside itself: `folder` appears whole, and nothing else does."""
-    with files.written_whole(path.parent / folder) as temporary:
-        stage = temporary.parent / "unpacked"
-        stage.mkdir()
-        extract = _extract_zip if path.suffix == ".zip" else _extract_tar
-        try:
-            extract(path, stage)
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error) as error:
-            raise InputError(
-                f"{path}: a damaged archive ({error}); delete it and run again"
-            ) from None
-        if not (stage / folder).is_dir():
-            raise InputError(f"{path}: holds no folder {folder}; delete it and run again")
-        os.replace(stage / folder, temporary)
-
-
-def _extract_tar(path, stage):
-    if not hasattr(tarfile, "data_filter"):
-        raise InputError(
-            f"{path}: Python {sys.version.split()[0]} cannot unpack archives safely; take 3.11.4 "
-            f"or later, or unpack it by hand into {path.parent}"
-        )
-    try:
-        with tarfile.open(path) as tar:
-            members = tar.getmembers()
-            members = track(members, len(members), f"unpacking {path.name}")
-            tar.extractall(stage, members, filter="data")
-    except tarfile.FilterError as error:
-        raise InputError(_not_unpacked(path, error)) from None
-
-
-def _extract_zip(path, stage):
-    # extract() takes dots out of a path and writes a link as a small file: nothing gets outside.
-    # But an archive that tries is to be refused, as a tar archive is.
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        for member in members:
-            name = PurePosixPath(member.filename.replace("\\", "/"))
-            if name.is_absolute() or ".." in name.parts:
-                raise InputError(_not_unpacked(path, f"'{member.filename}'"))
-        members = track(members, len(members), f"unpacking {path.name}")
-        for member in members:
-            archive.extract(member, stage)
-
-
-def _not_unpacked(path, error):
-    return (
-        f"{path}: not unpacked, for it would write outside its folder ({error}); take the "
-        "archive from elsewhere"
-    )
-
-
 class _Fetcher:
-    """A downloader for pooch that goes on where an earlier one stopped.
+    """A downloader for pooch that continues where an earlier one stopped.
 
-    Pooch's own begins from nothing each time. The bytes gather in `partial`; a file that has
-    changed on the server in between is found out by its checksum.
+    Pooch's own starts from nothing each time. The bytes gather in `partial`. A file that has
+    changed on the server in the meantime is found out by its checksum.
     """
 
     def __init__(self, partial, description):

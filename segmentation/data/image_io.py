@@ -1,4 +1,4 @@
-"""Reading any picture file as RGB bytes, resizing it, and finding the pictures in a folder."""
+"""Find the image files in a folder, read them as RGB whatever their format, and resize them."""
 
 import logging
 from collections import Counter
@@ -27,9 +27,9 @@ class UnreadableError(InputError):
 
 
 def find(folder):
-    """Return the pictures of a folder (not of its subfolders), sorted by name, as paths.
+    """Return the image files of a folder (not of its subfolders), sorted by name, as paths.
 
-    Hidden files are left out: macOS puts a `._0001.jpg` beside a `0001.jpg` on foreign disks.
+    Hidden files are left out: macOS puts a `._0001.jpg` next to `0001.jpg` on foreign disks.
 
     Args:
         folder: where to look.
@@ -51,21 +51,21 @@ def find(folder):
 
 
 def find_some(folder):
-    """Return the pictures of a folder as `find`; InputError also if there are none."""
+    """Return the image files of a folder as `find` does; InputError also if there are none."""
     found = find(folder)
     if not found:
         raise InputError(
-            f"{folder}: no pictures in this folder (subfolders are not read); name one with .jpg "
+            f"{folder}: no images in this folder (subfolders are not read); name one with .jpg "
             "or .png files"
         )
     return found
 
 
 def sample(folder, img_size, count):
-    """Read up to `count` pictures of a folder, evenly spread over them, stretched to one size.
+    """Read up to `count` images of a folder, evenly spread over it, stretched to one size.
 
     Args:
-        folder: of `find`.
+        folder: where to look, as `find` does.
         img_size: `(height, width)`, pixels.
         count: how many at most.
 
@@ -73,7 +73,7 @@ def sample(folder, img_size, count):
         `(n, height, width, 3)` uint8 RGB, `1 <= n <= count`.
 
     Raises:
-        InputError: if the folder holds no picture or a chosen one cannot be read.
+        InputError: if the folder holds no image or a chosen one cannot be read.
     """
     found = find_some(folder)
     return np.stack([resize(read(found[i]), img_size) for i in spread(len(found), count)])
@@ -85,18 +85,18 @@ def spread(total, count):
 
 
 def decode(path, name=None, turned=True):
-    """Open and decode a picture file.
+    """Open and decode an image file.
 
     Args:
-        path: of the file, or an open one.
-        name: that messages call it by; default: its path.
-        turned: as its EXIF orientation says.
+        path: of the file, or an open file.
+        name: what messages call it; default: its path.
+        turned: whether to apply its EXIF orientation.
 
     Returns:
         `PIL.Image.Image`, in the mode of the file.
 
     Raises:
-        UnreadableError: if the file is missing, truncated, damaged, no picture, or so large that
+        UnreadableError: if the file is missing, truncated, damaged, not an image, or so large that
             Pillow takes it for a decompression bomb.
     """
     name = name or path
@@ -107,28 +107,28 @@ def decode(path, name=None, turned=True):
     except FileNotFoundError:
         raise UnreadableError(f"{name}: no such file") from None
     except Image.UnidentifiedImageError:
-        raise UnreadableError(f"{name}: no picture, or damaged from its first bytes on") from None
+        raise UnreadableError(f"{name}: not an image, or damaged from its first bytes on") from None
     except Exception as error:  # Pillow's parsers answer damage with a dozen kinds of exception
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise UnreadableError(f"{name}: cannot be read ({reason.splitlines()[0]})") from None
 
 
 def read(path, name=None, turned=True):
-    """Read a picture file as RGB.
+    """Read an image file as RGB.
 
-    Grey, palette and CMYK are converted, 16 bits scaled to 8; alpha is dropped, not blended: what
-    a phone's camera sees has none. Of an animation, the first frame.
+    Grey, palette and CMYK are converted and 16 bits scaled to 8. Alpha is dropped, not blended: a
+    phone's camera gives none. Of an animation, the first frame is read.
 
     Args:
-        path: as `decode`.
-        name: the same.
-        turned: the same.
+        path: of the file, or an open file.
+        name: what messages call it; default: its path.
+        turned: whether to apply its EXIF orientation.
 
     Returns:
         `(H, W, 3)` uint8, 0..255.
 
     Raises:
-        UnreadableError: an InputError, as `decode`, or for pixels without a known range.
+        UnreadableError: as `decode` does, or for pixels without a known range.
     """
     name = name or path
     image = decode(path, name, turned)
@@ -148,11 +148,11 @@ def read(path, name=None, turned=True):
         raise UnreadableError(f"{name}: cannot be read as RGB from {image.mode}") from None
 
 
-def resize(picture, size):
-    """Stretch a picture to `size`, antialiased when it shrinks.
+def resize(image, size):
+    """Stretch an image to `size`, antialiased when it shrinks.
 
     Args:
-        picture: `(H, W, 3)` or `(H, W)` uint8.
+        image: `(H, W, 3)` or `(H, W)` uint8.
         size: `(height, width)`, pixels.
 
     Returns:
@@ -160,6 +160,6 @@ def resize(picture, size):
         Pillow's BILINEAR, torchvision's `antialias=True` and `tf.image.resize(antialias=True)`.
     """
     height, width = size
-    if picture.shape[:2] == (height, width):
-        return picture
-    return np.asarray(Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR))
+    if image.shape[:2] == (height, width):
+        return image
+    return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR))

@@ -1,11 +1,7 @@
-"""Class names: their files, a colour for each, and whitelists of them."""
+"""Class names and the files that hold them: labels.txt, and objectInfo150.txt or alike."""
 
-import difflib
-import functools
 import re
 from pathlib import Path
-
-import numpy as np
 
 from segmentation import files
 from segmentation.errors import InputError
@@ -13,13 +9,6 @@ from segmentation.errors import InputError
 HEADER = "idx\tlabel"
 IGNORED = 255  # in a mask: no class, left out of losses and metrics (PASCAL VOC's convention)
 BACKGROUND_NAMES = ("background", "none")
-# The colours of LFW's part labels; their blue background is black here, to let a picture through.
-KNOWN_COLORS = {"hair": [255, 0, 0], "face": [0, 255, 0]}
-# The 150 classes of ADE20K's challenge in the order of its objectInfo150.txt, with the colours of
-# color150.mat of https://github.com/CSAILVision/semantic-segmentation-pytorch
-ADE20K_FILE = Path(__file__).with_name("ade20k_classes.tsv")
-COLOR_DISTANCE = 24  # of 255, in one channel: VOC's colours are 32 apart, and 31 from pure red
-VOC_COLORS = 512  # all that there are
 
 
 def read(path):
@@ -121,11 +110,11 @@ def read_object_info(path):
     """Read the classes of an `objectInfo150.txt`, or of any table in that form.
 
     The columns are tab-separated; the header names `Idx` and `Name` (a labels.txt has `idx` and
-    `label`), and `Ratio`, if it is known. A class of id 0 is what belongs to none.
+    `label`), and `Ratio`, if it is known. A class of id 0 stands for what belongs to none.
 
     Returns:
-        `(names, shares)`: `{id: name}`, ids 1..254, names without surrounding blanks, and
-        `{id: share}` of all pixels, 0..1, empty if the file does not say.
+        `(names, fractions)`: `{id: name}`, ids 1..254, names without surrounding blanks, and
+        `{id: fraction}` of all pixels, 0..1, empty if the file does not say.
 
     Raises:
         InputError: if the file is missing or malformed, or an id or a name occurs twice.
@@ -138,7 +127,7 @@ def read_object_info(path):
             f"{path}: the first line must name the columns Idx and Name, tab-separated, as in "
             "objectInfo150.txt"
         )
-    names, shares = {}, {}
+    names, fractions = {}, {}
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():
             continue
@@ -152,121 +141,13 @@ def read_object_info(path):
         names[index] = name
         if "ratio" in header:
             try:
-                shares[index] = float(row.get("ratio", ""))
+                fractions[index] = float(row.get("ratio", ""))
             except ValueError:
                 raise InputError(f"{where}: its ratio is no number") from None
     names.pop(0, None)
     if not names:
         raise InputError(f"{path}: names no class")
-    return names, shares
-
-
-def whitelist(names, text=None):
-    """Return the classes of prepared masks, and how the ids of annotations become theirs.
-
-    Args:
-        names: `{id: name}`, as of `read_object_info`.
-        text: `chair|wall|car:truck:van`: names separated by `|`, those that become one class by
-            `:`; None keeps each class.
-
-    Returns:
-        `(class_names, table)`: `none` and the classes in the order given, a merged one called by
-        its first member; `(256,)` uint8 for `table[mask]`, in which what is not named maps to 0
-        and 255 to 255.
-
-    Raises:
-        InputError: for unknown names (all of them, with the nearest ones), an empty one, or one
-            that is given twice.
-    """
-    if text is None:
-        groups = [[names[index]] for index in sorted(names)]
-    else:
-        groups = [[name.strip() for name in part.split(":")] for part in text.split("|")]
-    ids = {name: index for index, name in names.items()}
-    given = [name for group in groups for name in group]
-    if "" in given:
-        raise InputError(f"a name in the whitelist {text!r} is empty: one | or : too many")
-    if any(is_background(name) and name not in ids for name in given):
-        raise InputError("the whitelist names 'none', which is what is left over: leave it out")
-    unknown = [name for name in dict.fromkeys(given) if name not in ids]
-    if unknown:
-        hints = ", ".join(f"'{name}'{_nearest(name, ids)}" for name in unknown)
-        raise InputError(f"no class is called {hints}; --list_labels shows them all")
-    for name in given:
-        if given.count(name) > 1:
-            raise InputError(f"the whitelist names '{name}' twice")
-    table = np.zeros(256, np.uint8)
-    table[IGNORED] = IGNORED
-    for index, group in enumerate(groups, start=1):
-        table[[ids[name] for name in group]] = index
-    class_names = ["none", *(group[0] for group in groups)]
-    check(class_names)
-    return class_names, table
-
-
-def _nearest(name, known):
-    """Return a hint at the names that a wrong one may mean, by the synonyms that they list."""
-    meant = {other.lower(): other for other in known}
-    for other in reversed(known):
-        meant |= dict.fromkeys(other.lower().split(", "), other)
-    close = difflib.get_close_matches(name.lower(), meant, n=2)
-    close = dict.fromkeys(repr(meant[synonym]) for synonym in close)
-    return f" (did you mean {' or '.join(close)}?)" if close else ""
-
-
-@functools.cache
-def ade20k():
-    """Return `{name: (r, g, b)}` of ADE20K's 150 classes, in the order of their ids from 1 on."""
-    rows = [line.split("\t") for line in ADE20K_FILE.read_text(encoding="utf-8").splitlines()[1:]]
-    return {name: tuple(bytes.fromhex(color)) for _, color, name in rows}
-
-
-def colors(names):
-    """Return an `[r, g, b]`, 0..255, for each name: distinct, and the same for the same list.
-
-    Background is black, hair red, face green, and ADE20K's classes have the colours of its
-    palette. Any other class has PASCAL VOC's colour of its index (`VOClabelcolormap` of its
-    development kit), which never uses the value 255, or another of VOC's where a class of a
-    palette has nearly the same. ADE20K has one colour twice, for road and skyscraper: where both
-    are named, the second is taken for any other class.
-    """
-    found = {}
-    for index, name in enumerate(names):
-        color = _palette_color(name)
-        if color and color not in found.values():
-            found[index] = color
-    elsewhere = [index for index in range(len(names)) if index not in found]
-    for index in list(elsewhere):
-        if _is_apart(_voc_color(index), found.values()):
-            found[index] = _voc_color(index)
-            elsewhere.remove(index)
-    for index in elsewhere:
-        candidates = map(_voc_color, range(1, VOC_COLORS))
-        found[index] = next(color for color in candidates if _is_apart(color, found.values()))
-    return [list(found[index]) for index in range(len(names))]
-
-
-def _palette_color(name):
-    if is_background(name):
-        return (0, 0, 0)
-    if name.strip().lower() in KNOWN_COLORS:
-        return tuple(KNOWN_COLORS[name.strip().lower()])
-    return ade20k().get(name.strip())
-
-
-def _voc_color(index):
-    # VOC spreads the bits of the index over the three channels, the lowest bits brightest.
-    return tuple(
-        sum(((index >> (3 * bit + channel)) & 1) << (7 - bit) for bit in range(3))
-        for channel in range(3)
-    )
-
-
-def _is_apart(color, others):
-    return all(
-        max(abs(a - b) for a, b in zip(color, other, strict=True)) >= COLOR_DISTANCE
-        for other in others
-    )
+    return names, fractions
 
 
 def listed(names, limit=20):

@@ -1,7 +1,8 @@
-"""TFRecords of pictures and masks: the one place that writes and reads them.
+"""TFRecords of images and masks: their fields, their files, and reading them in any order.
 
 The fields are those of the TensorFlow DeepLab builders (research/deeplab/datasets/build_data.py),
-so their tools read these files, and files of theirs, or of the older project, are read here.
+so their tools read these files, and their files and those of the older project are read here.
+Neither TensorFlow nor protobuf is needed.
 """
 
 import functools
@@ -15,7 +16,7 @@ from pathlib import Path, PurePath
 import google_crc32c
 import numpy as np
 
-from segmentation.data import arrays, image_io, labels, pairing
+from segmentation.data import arrays, example, image_io, labels, pairing
 from segmentation.errors import InputError
 
 SUFFIX = ".tfrecord"
@@ -28,9 +29,9 @@ CHANNELS = "image/channels"
 MASK = "image/segmentation/class/encoded"  # a PNG of one channel, class ids
 MASK_FORMAT = "image/segmentation/class/format"
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
-# A record is its length (8 bytes, and 4 of their checksum), its data, and 4 bytes of theirs.
+# A record is a length of 8 bytes, its checksum of 4, the data, and their checksum of 4.
 HEAD, TAIL = 12, 4
-PREPARE_AGAIN = "prepare the data again with data.py ade20k"
+PREPARE_AGAIN = "prepare the data again with data.py"
 
 
 def shard_paths(path, num_shards):
@@ -50,7 +51,7 @@ def shard_paths(path, num_shards):
 
 
 def existing(path):
-    """Return the files that stand for `path`, whole sets or not: itself and shards, sorted."""
+    """Return the files there are for `path`, itself and shards, sorted; a set may be partial."""
     path = Path(path)
     shards = [
         other
@@ -86,7 +87,7 @@ def paths(path):
     if Path(path) in found:
         raise InputError(f"{path}: stands beside shards, {found[1].name} first: remove one set")
     if not found:
-        raise InputError(f"{path}: no such file, nor shards of it; data.py ade20k writes them")
+        raise InputError(f"{path}: no such file, nor shards of it; data.py writes them")
     totals = {int(SHARD.search(shard.stem)[2]) for shard in found}
     if len(totals) > 1:
         raise InputError(
@@ -120,7 +121,10 @@ def record(stem, image, image_format, size, mask):
         MASK: mask,
         MASK_FORMAT: b"png",
     }
-    data = _example(values)
+    return _framed(example.encode(values))
+
+
+def _framed(data):
     head = struct.pack("<Q", len(data))
     return b"".join((head, _masked_checksum(head), data, _masked_checksum(data)))
 
@@ -132,37 +136,11 @@ def _masked_checksum(data):
     return struct.pack("<I", rotated & 0xFFFFFFFF)
 
 
-def _example(values):
-    """Return a serialized `tf.train.Example` (tensorflow/core/example) of bytes and numbers."""
-    entries = []
-    for name, value in values.items():
-        if isinstance(value, int):
-            feature = _field(3, _field(1, _varint(value)))  # Feature.int64_list, its values
-        else:
-            feature = _field(1, _field(1, value))  # Feature.bytes_list, its values
-        entries.append(_field(1, _field(1, name.encode()) + _field(2, feature)))
-    return _field(1, b"".join(entries))  # Example.features, a map
-
-
-def _field(number, payload):
-    """Return a field of a protocol buffer whose payload has a length."""
-    return _varint(number << 3 | 2) + _varint(len(payload)) + payload
-
-
-def _varint(value):
-    encoded = bytearray()
-    while value > 127:
-        encoded.append(value & 127 | 128)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
 def open_records(path, label_file=None):
     """Open prepared TFRecords.
 
     Args:
-        path: as `paths`.
+        path: as `paths` takes it.
         label_file: default `labels.txt` beside them.
 
     Returns:
@@ -184,17 +162,17 @@ def open_records(path, label_file=None):
 class Records:
     """The records of one or several TFRecord files.
 
-    Only their places are remembered. A record can be read whenever it is wanted, so that an order
-    or a division is one of numbers: no buffer has to be shuffled, and a resumed run goes on
-    exactly.
+    A `Dataset`. Only the places of the records are remembered, and any can be read at any time: to
+    shuffle or split them is to shuffle or split numbers, no buffer is needed, and a resumed run
+    goes on exactly.
 
     Attributes:
         labels: class names by id.
-        groups: an empty string for each record: nobody is known to be on several pictures.
+        groups: an empty string for each record: TFRecords do not hold the person.
 
     Args:
-        shards: list of paths, as `paths` gives.
-        labels: as above.
+        shards: list of paths, as `paths` returns.
+        labels: class names by id.
 
     Raises:
         InputError: if a file is missing, cut off or no TFRecord, or all are empty.
@@ -204,7 +182,7 @@ class Records:
         self.labels = labels
         self._places = [place for shard in shards for place in _places(shard)]
         if not self._places:
-            raise InputError(f"{shards[0]}: holds no picture; {PREPARE_AGAIN}")
+            raise InputError(f"{shards[0]}: holds no images; {PREPARE_AGAIN}")
         self.groups = [""] * len(self)
 
     def __len__(self):
@@ -212,12 +190,12 @@ class Records:
 
     @functools.cached_property
     def stems(self):
-        """The file name, without folder and ending, of each picture; a number if damaged."""
+        """The file name, without folder and suffix, of each image; a number if damaged."""
 
         def stem(index):
             try:
                 return _stem(*self._features(index, FILENAME))
-            except image_io.UnreadableError:  # `read` tells of it
+            except image_io.UnreadableError:  # `read` reports it
                 return f"record {index}"
 
         return [stem(index) for index in range(len(self))]
@@ -229,9 +207,9 @@ class Records:
             image_io.UnreadableError: if either is damaged or they differ in size.
             InputError: if the mask holds a class that the labels do not name.
         """
-        picture, mask, name = self._parts(index, IMAGE, MASK)
+        encoded, mask, name = self._parts(index, IMAGE, MASK)
         # Not turned: TensorFlow's decoders, and builders of records that rely on them, ignore EXIF.
-        image, ids = image_io.read(io.BytesIO(picture), name, turned=False), self._ids(mask, name)
+        image, ids = image_io.read(io.BytesIO(encoded), name, turned=False), self._ids(mask, name)
         if ids.shape != image.shape[:2]:
             raise image_io.UnreadableError(
                 pairing.different_sizes(f"mask of {name}", ids.shape, name, image.shape[:2])
@@ -239,11 +217,11 @@ class Records:
         return image, ids
 
     def read_mask(self, index):
-        """Return `(H, W)` uint8 class ids of a record, as `read`."""
+        """Return the `(H, W)` uint8 class ids of a record alone. Raises as `read` does."""
         return self._ids(*self._parts(index, MASK))
 
     def _parts(self, index, *names):
-        """Return some fields of a record, and what messages call it by."""
+        """Return some fields of a record, and its name for messages."""
         *parts, file_name = self._features(index, *names, FILENAME)
         return *parts, f"{self._name(index)} ({_stem(file_name)})"
 
@@ -253,24 +231,19 @@ class Records:
         return ids
 
     def fingerprint(self):
-        """Return 64 hexadecimal digits that tell data apart, by lengths, checksums and labels."""
+        """Return 64 hexadecimal digits that identify the data, by lengths, checksums and labels."""
         digest = hashlib.sha256("\t".join(self.labels).encode())
         for _, _, length, checksum in self._places:
             digest.update(struct.pack("<Q", length) + checksum)
         return digest.hexdigest()
 
     def shared(self, other):
-        """Return how many records are in another `Records` as well, by lengths and checksums."""
+        """Return how many records another `Records` holds as well, by lengths and checksums."""
         theirs = {place[2:] for place in other._places}
         return sum(place[2:] in theirs for place in self._places)
 
     def _features(self, index, *names):
         """Return the bytes of some fields of a record, which is read once."""
-        try:
-            import tensorflow as tf
-            from google.protobuf.message import DecodeError
-        except ImportError as error:
-            raise InputError(f"{self._name(index)}: reading it needs {error.name}") from None
         path, start, length, checksum = self._places[index]
         with open(path, "rb") as file:
             file.seek(start)
@@ -278,13 +251,13 @@ class Records:
         if _masked_checksum(data) != checksum:
             raise image_io.UnreadableError(f"{self._name(index)}: damaged; {PREPARE_AGAIN}")
         try:
-            features = tf.train.Example.FromString(data).features.feature
-        except DecodeError:
+            features = example.decode(data)
+        except ValueError:
             features = {}
         for name in names:
-            if name not in features or not features[name].bytes_list.value:
+            if name not in features:
                 raise InputError(f"{self._name(index)}: has no {name}; {PREPARE_AGAIN}")
-        return [features[name].bytes_list.value[0] for name in names]
+        return [features[name] for name in names]
 
     def _name(self, index):
         return f"{self._places[index][0]}, record {index}"

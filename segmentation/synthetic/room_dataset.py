@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from segmentation import files
-from segmentation.data import labels
+from segmentation.data import palette
 from segmentation.errors import InputError
 from segmentation.synthetic import image_files
 from segmentation.synthetic.rooms import room
@@ -35,7 +35,7 @@ def write_rooms(out_dir, count, seed):
     out_dir = Path(out_dir)
     numbers = image_files.numbers(count, seed)
     _refuse_foreign_files(out_dir)
-    names = list(labels.ade20k())
+    names = list(palette.ade20k())
     pixels = np.zeros(len(names) + 1, int)
     shown = {split: np.zeros(len(names) + 1, int) for split in SPLITS}  # number of images
     with (

@@ -48,7 +48,7 @@ def test_plain_jpegs_are_copied_and_everything_else_is_upright_rgb(tmp_path, cap
         (tmp_path / "images" / f"{name.split('.')[0]}.jpg").unlink()
         (tmp_path / "images" / name).write_bytes(content)
     result, report, _ = run(capsys, *argv(tmp_path))
-    assert result["copied"] == 4 and "8 pictures are no upright RGB or grey JPEG" in report
+    assert result["copied"] == 4 and "8 images are no upright RGB or grey JPEG" in report
     found = read(tmp_path / "out/room.tfrecord")
     encoded = {
         stem: fields["image/encoded"] for stem, fields in parsed(result["tfrecords"][0]).items()
@@ -112,8 +112,8 @@ def of_another_size(folder):
     [
         (of_another_size, "annotations/b.png is 40x25 pixels, and .*images/b.jpg 40x24"),
         (cut, "images/b.jpg: cannot be read"),
-        (lambda f: (f / "images/b.jpg").write_bytes(b"no"), "images/b.jpg: no picture"),
-        (lambda f: (f / "annotations/b.png").write_bytes(b"no"), "annotations/b.png: no picture"),
+        (lambda f: (f / "images/b.jpg").write_bytes(b"no"), "images/b.jpg: not an image"),
+        (lambda f: (f / "annotations/b.png").write_bytes(b"no"), "annotations/b.png: not an image"),
     ],
 )
 def test_a_bad_pair_is_an_error_or_a_counted_skip(tmp_path, capsys, spoil, message):

@@ -89,7 +89,7 @@ def test_pictures_given_as_masks_are_refused(tmp_path):
     [
         (0, np.zeros((3, 32, 64, 3), np.float32), "float32, not uint8"),
         (0, np.zeros((3, 32, 64), np.uint8), r"not \(N, H, W, 3\)"),
-        (0, np.zeros((0, 32, 64, 3), np.uint8), "holds no picture"),
+        (0, np.zeros((0, 32, 64, 3), np.uint8), "holds no images"),
         (0, np.zeros((3, 32, 32, 3), np.uint8), "do not belong together"),
         (0, np.array([{}, None]), "no whole .npy array"),
         (1, np.zeros((4, 32, 64), np.uint8), "do not belong together"),
@@ -133,7 +133,7 @@ def test_a_shortened_array_is_named(tmp_path):
 def test_missing_files_are_named(tmp_path):
     image_path, mask_path, name_path, label_path = prepared(tmp_path)
     name_path.write_text("0001\tann\n")
-    with pytest.raises(InputError, match="1 lines for 3 pictures"):
+    with pytest.raises(InputError, match="1 lines for 3 images"):
         arrays.open_arrays(image_path)
     label_path.unlink()
     with pytest.raises(InputError, match="labels.txt: no such file"):

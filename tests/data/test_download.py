@@ -4,6 +4,7 @@ import errno
 import hashlib
 import http.server
 import io
+import json
 import random
 import re
 import tarfile
@@ -12,6 +13,7 @@ import zipfile
 
 import pytest
 
+import data
 from segmentation import progress
 from segmentation.data import download
 from segmentation.errors import InputError
@@ -92,11 +94,11 @@ def archive_of(members):
     return buffer.getvalue()
 
 
-def publish(server, monkeypatch, pictures, masks=None):
+def publish(server, monkeypatch, images, masks=None):
     """Make `server` the origin of a data set "tiny" of two archives."""
     masks = masks or archive_of({"masks/a.ppm": b"mask"})
     archives = []
-    for file, content in (("pictures.tgz", pictures), ("masks.tgz", masks)):
+    for file, content in (("pictures.tgz", images), ("masks.tgz", masks)):
         server.contents[f"/mirror/{file}"] = content
         known = "sha256:" + hashlib.sha256(content).hexdigest()
         folder = file.partition(".")[0]
@@ -127,18 +129,18 @@ def tree(folder):
 
 WHOLE = ["masks", "masks.tgz", "masks/a.ppm", "pictures", "pictures.tgz", "pictures/a.jpg"]
 NOISE = random.Random(1).randbytes(100_000)  # compresses to no less
-PICTURES = archive_of({"pictures/a.jpg": NOISE})
+IMAGES = archive_of({"pictures/a.jpg": NOISE})
 
 
 def test_lfw_is_what_the_issue_names():
-    pictures, masks = download.DATA_SETS["lfw"]
-    assert pictures.file == "lfw-funneled.tgz"
-    assert pictures.known_hash.endswith(
+    images, masks = download.DATA_SETS["lfw"]
+    assert images.file == "lfw-funneled.tgz"
+    assert images.known_hash.endswith(
         "b47c8422c8cded889dc5a13418c4bc2abbda121092b3533a83306f90d900100a"
     )
     assert masks.url.endswith("/lfw/part_labels/parts_lfw_funneled_gt_images.tgz")
     assert masks.known_hash == "md5:3e7e26e801c3081d651c8c2ef3c45cfc"
-    assert (pictures.folder, masks.folder) == ("lfw_funneled", "parts_lfw_funneled_gt_images")
+    assert (images.folder, masks.folder) == ("lfw_funneled", "parts_lfw_funneled_gt_images")
 
 
 def test_ade20k_is_what_the_challenge_names():
@@ -182,7 +184,7 @@ def test_a_bad_zip_is_named_and_leaves_no_folder(server, monkeypatch, tmp_path, 
 
 
 def test_fetches_and_unpacks_once(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES)
+    publish(server, monkeypatch, IMAGES)
     shown = []
 
     def display(items, total, description):
@@ -203,7 +205,7 @@ def test_fetches_and_unpacks_once(server, monkeypatch, tmp_path):
 
 
 def test_url_replaces_the_folder_part_of_each_address(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES)
+    publish(server, monkeypatch, IMAGES)
     server.contents = {path.replace("mirror", "other"): v for path, v in server.contents.items()}
     other = server.url.replace("mirror/", "other")  # with or without the last slash
     assert download.download("tiny", tmp_path, url=other)["downloaded"]
@@ -211,16 +213,16 @@ def test_url_replaces_the_folder_part_of_each_address(server, monkeypatch, tmp_p
 
 
 def test_an_archive_put_there_by_hand_is_taken(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES)
-    (tmp_path / "pictures.tgz").write_bytes(PICTURES)
+    publish(server, monkeypatch, IMAGES)
+    (tmp_path / "pictures.tgz").write_bytes(IMAGES)
     result = download.download("tiny", tmp_path)
     assert result["downloaded"] == ["masks.tgz"]
     assert result["unpacked"] == ["pictures", "masks"]
 
 
 def test_goes_on_within_a_call_while_bytes_come(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES)
-    server.limit = len(PICTURES) // 2 + 1
+    publish(server, monkeypatch, IMAGES)
+    server.limit = len(IMAGES) // 2 + 1
     download.download("tiny", tmp_path)
     whole_chunks = server.limit // download.CHUNK * download.CHUNK
     assert server.ranges[:2] == [None, f"bytes={whole_chunks}-"]
@@ -228,7 +230,7 @@ def test_goes_on_within_a_call_while_bytes_come(server, monkeypatch, tmp_path):
 
 
 def test_a_later_call_goes_on_where_an_earlier_one_stopped(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES)
+    publish(server, monkeypatch, IMAGES)
     content = server.contents["/mirror/pictures.tgz"]
     (tmp_path / ".pictures.tgz.part").write_bytes(content[:30])
     server.limit = 0
@@ -242,7 +244,7 @@ def test_a_later_call_goes_on_where_an_earlier_one_stopped(server, monkeypatch, 
 
 
 def test_begins_again_if_the_server_ignores_ranges(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES)
+    publish(server, monkeypatch, IMAGES)
     server.honours_ranges = False
     (tmp_path / ".pictures.tgz.part").write_bytes(b"x" * 30)
     download.download("tiny", tmp_path)
@@ -253,11 +255,11 @@ def test_begins_again_if_the_server_ignores_ranges(server, monkeypatch, tmp_path
 def test_takes_a_part_that_is_complete_and_drops_one_that_is_too_long(
     server, monkeypatch, tmp_path
 ):
-    publish(server, monkeypatch, PICTURES)
+    publish(server, monkeypatch, IMAGES)
     for surplus, requests in ((b"", 1), (b"too long", 2)):
         out = tmp_path / str(requests)
         out.mkdir()
-        (out / ".pictures.tgz.part").write_bytes(PICTURES + surplus)
+        (out / ".pictures.tgz.part").write_bytes(IMAGES + surplus)
         server.ranges = []
         download.download("tiny", out)
         assert len(server.ranges) == requests + 1  # one more for the masks
@@ -265,7 +267,7 @@ def test_takes_a_part_that_is_complete_and_drops_one_that_is_too_long(
 
 
 def test_a_wrong_checksum_names_both_and_leaves_what_was_there(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES)
+    publish(server, monkeypatch, IMAGES)
     (tmp_path / "pictures.tgz").write_bytes(b"mine")
     (tmp_path / "notes.txt").write_bytes(b"mine too")
     server.contents["/mirror/pictures.tgz"] = b"something else"
@@ -273,18 +275,18 @@ def test_a_wrong_checksum_names_both_and_leaves_what_was_there(server, monkeypat
         download.download("tiny", tmp_path)
     message = str(caught.value)
     assert server.url + "pictures.tgz" in message and "\n" not in message
-    assert hashlib.sha256(PICTURES).hexdigest() in message
+    assert hashlib.sha256(IMAGES).hexdigest() in message
     assert hashlib.sha256(b"something else").hexdigest() in message
     assert (tmp_path / "pictures.tgz").read_bytes() == b"mine"
     assert tree(tmp_path) == ["notes.txt", "pictures.tgz"]
-    server.contents["/mirror/pictures.tgz"] = PICTURES
+    server.contents["/mirror/pictures.tgz"] = IMAGES
     download.download("tiny", tmp_path)
     assert tree(tmp_path) == sorted([*WHOLE, "notes.txt"])
 
 
 @pytest.mark.parametrize("status", [404, 403, 503, 202])
 def test_a_refusal_names_address_and_status(server, monkeypatch, tmp_path, status):
-    publish(server, monkeypatch, PICTURES)
+    publish(server, monkeypatch, IMAGES)
     server.status = status
     with pytest.raises(InputError, match=f"pictures.tgz: the server answers {status}.*by hand"):
         download.download("tiny", tmp_path)
@@ -292,7 +294,7 @@ def test_a_refusal_names_address_and_status(server, monkeypatch, tmp_path, statu
 
 
 def test_offline(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES)
+    publish(server, monkeypatch, IMAGES)
     with pytest.raises(InputError, match="no connection"):
         download.download("tiny", tmp_path, url="http://127.0.0.1:9")
     with pytest.raises(InputError, match="no http"):
@@ -336,7 +338,7 @@ def test_only_the_named_folder_appears(server, monkeypatch, tmp_path):
 
 
 def test_a_damaged_archive_is_named(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES[: len(PICTURES) // 2])
+    publish(server, monkeypatch, IMAGES[: len(IMAGES) // 2])
     with pytest.raises(InputError, match="pictures.tgz: a damaged archive"):
         download.download("tiny", tmp_path)
     publish(server, monkeypatch, b"no archive at all")
@@ -345,7 +347,7 @@ def test_a_damaged_archive_is_named(server, monkeypatch, tmp_path):
 
 
 def test_a_full_disk_is_said_and_keeps_the_download(server, monkeypatch, tmp_path):
-    publish(server, monkeypatch, PICTURES)
+    publish(server, monkeypatch, IMAGES)
 
     def full(*args, **kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -356,3 +358,13 @@ def test_a_full_disk_is_said_and_keeps_the_download(server, monkeypatch, tmp_pat
             download.download("tiny", tmp_path)
     assert tree(tmp_path) == ["pictures.tgz"]
     assert download.download("tiny", tmp_path)["downloaded"] == ["masks.tgz"]
+
+
+def test_a_data_set_from_outside_is_one_row(server, monkeypatch, tmp_path, capsys):
+    publish(server, monkeypatch, IMAGES)  # sets DATA_SETS["tiny"]
+    data.main(["download", "tiny", "-o", str(tmp_path / "raw"), "--url", server.url])
+    result = json.loads(capsys.readouterr().out)
+    assert result["unpacked"] == ["pictures", "masks"] and tree(tmp_path / "raw") == WHOLE
+    with pytest.raises(SystemExit):
+        data.main(["download", "small"])
+    assert "invalid choice: 'small'" in capsys.readouterr().err

@@ -135,7 +135,7 @@ def test_what_is_no_picture_is_named(tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "text.png").write_text("hello")
     for name in ("empty.jpg", "text.png"):
-        with pytest.raises(InputError, match=f"{name}: no picture"):
+        with pytest.raises(InputError, match=f"{name}: not an image"):
             image_io.read(tmp_path / name)
     with pytest.raises(InputError, match="none.jpg: no such file"):
         image_io.read(tmp_path / "none.jpg")

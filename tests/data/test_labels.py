@@ -1,18 +1,11 @@
-"""Class names, their file, their colours, and the table from class ids to channels."""
+"""Class names and the files that hold them."""
 
-import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
+from class_names import class_names
 from segmentation.data import labels
-from segmentation.data.classes import Classes, choose, of_channels
 from segmentation.errors import InputError
-
-NAMES = ["background", "hair", "face", "hat"]
-class_names = st.lists(
-    st.text(st.characters(exclude_categories=("C", "Z")), min_size=1), max_size=20, unique=True
-).map(lambda names: ["none", *(name for name in names if not labels.is_background(name))])
 
 
 @given(class_names)
@@ -83,135 +76,6 @@ def test_other_names_are_not_overwritten(tmp_path):
     assert path.stat().st_mtime_ns == before and labels.read(path) == ["none", "wall"]
 
 
-def test_colors_of_the_known_classes():
-    assert labels.colors(NAMES)[:3] == [[0, 0, 0], [255, 0, 0], [0, 255, 0]]
-    # PASCAL VOC: 3 is (128, 128, 0); 20, tv monitor, is (0, 64, 128)
-    assert labels.colors(NAMES)[3] == [128, 128, 0]
-    assert labels.colors(["none", *"abcdefghijklmnopqrst"])[20] == [0, 64, 128]
-
-
-def test_all_colors_differ():
-    names = ["background", "hair", "face", *(f"class_{index}" for index in range(3, 255))]
-    assert len({tuple(color) for color in labels.colors(names)}) == 255
-
-
-def test_one_class_is_a_yes_or_no():
-    found = Classes.of_data(NAMES, ["face"])
-    names, table = list(found.names), found.table
-    assert names == ["face"]
-    assert table[:4].tolist() == [0, 0, 1, 0] and table[255] == labels.IGNORED
-
-
-def test_several_classes_follow_the_background_in_the_order_chosen():
-    found = Classes.of_data(NAMES, [" hat", "hair"])
-    names, table = list(found.names), found.table
-    assert names == ["background", "hat", "hair"]
-    assert table[:4].tolist() == [0, 2, 0, 1] and table.dtype == np.uint8
-
-
-def test_an_ignored_class_counts_nowhere():
-    assert Classes.of_data(NAMES, ["hair", "hat"], ignore_class=2).table[:4].tolist() == [
-        0,
-        1,
-        255,
-        2,
-    ]
-    assert Classes.of_data(NAMES, ["hair"], ignore_class=2).table[:4].tolist() == [0, 1, 255, 0]
-    assert Classes.of_data(NAMES, ["hair"], ignore_class=0).table[:4].tolist() == [255, 1, 0, 0]
-
-
-def test_without_background_there_is_no_channel_for_what_is_left_over():
-    found = Classes.of_data(NAMES, ["hat", "hair"], ignore_class=0)
-    names, table = list(found.names), found.table
-    assert names == ["hat", "hair"]
-    assert table[:4].tolist() == [255, 1, 255, 0] and (table[4:] == 255).all()
-
-
-@pytest.mark.parametrize(
-    ("chosen", "ignored", "message"),
-    [
-        (["hiar"], None, "there are hair, face, hat; did you mean 'hair'"),
-        (["background", "hair"], None, "class 0"),
-        (["hair", "face", "hair"], None, "twice"),
-        ([], None, "no class is chosen"),
-        (["hair"], 1, "both chosen and ignored"),
-        (["hair"], 4, "none of the ids 0 to 3"),
-    ],
-)
-def test_a_wrong_choice_is_explained(chosen, ignored, message):
-    with pytest.raises(InputError, match=message):
-        Classes.of_data(NAMES, chosen, ignored)
-
-
-def test_one_class_needs_pixels_of_another():
-    with pytest.raises(InputError, match="nothing to tell 'hair' from"):
-        Classes.of_data(["background", "hair"], ["hair"], ignore_class=0)
-
-
-@given(class_names.filter(lambda names: len(names) > 1), st.data())
-def test_each_id_has_the_channel_of_its_name(names, data):
-    chosen = data.draw(st.lists(st.sampled_from(names[1:]), min_size=1, unique=True))
-    found = Classes.of_data(names, chosen)
-    channel_names, table = list(found.names), found.table
-    for index, name in enumerate(names):
-        if len(chosen) == 1:
-            assert table[index] == (name == chosen[0])
-        else:
-            assert channel_names[table[index]] == (name if name in chosen else names[0])
-
-
-def test_channels_are_named_in_their_order():
-    assert of_channels("hair", 1) == ["hair"]
-    assert of_channels("hair, face", 3) == ["background", "hair", "face"]
-    assert of_channels("none|floor, flooring|wall", 3) == [
-        "none",
-        "floor, flooring",
-        "wall",
-    ]
-    assert of_channels("floor,wall", 2) == ["floor", "wall"]  # of one without background
-
-
-@pytest.mark.parametrize(
-    ("text", "number", "message"),
-    [
-        ("hair", 3, "names hair, the model has 3 channels"),
-        ("hair,face", 1, "names hair, face, the model has 1 channel:"),
-        ("hair,hair", 3, "given twice"),
-        ("hair,", 3, "no class name"),
-        ("background", 1, "given twice"),
-    ],
-)
-def test_names_that_fit_no_channels_are_refused(text, number, message):
-    with pytest.raises(InputError, match=message):
-        of_channels(text, number)
-
-
-def test_ade20ks_classes_have_the_colors_of_its_palette():
-    assert len(labels.ade20k()) == 150
-    names = ["none", "pillow", "my own", "wall", "floor, flooring ", "sky", "hair", "flag"]
-    assert labels.colors(names) == [
-        *([0, 0, 0], [0, 235, 255], [0, 128, 0], [120, 120, 120], [80, 50, 50], [6, 230, 230]),
-        *([255, 0, 0], [92, 0, 255]),
-    ]
-    # The published palette gives one colour twice.
-    road, skyscraper = labels.colors(["none", "road, route", "skyscraper"])[1:]
-    assert road == [140, 140, 140] != skyscraper
-
-
-def test_a_color_near_one_of_the_palette_is_replaced():
-    # The seventh of VOC is (128, 128, 128), and a wall (120, 120, 120).
-    names = ["none", "wall", *"abcdefg"]
-    wall, *others = labels.colors(names)[1:]
-    assert others[4] == [0, 128, 128]  # the sixth of VOC, as ever
-    assert others[5] == [128, 0, 0]  # the first, which no other class has
-    assert len({tuple(color) for color in labels.colors(names)}) == len(names)
-
-
-def test_all_colors_of_a_full_list_with_ade20k_differ():
-    names = ["none", *labels.ade20k(), *map(str, range(104))]
-    assert len({tuple(color) for color in labels.colors(names)}) == 255
-
-
 INFO = "Idx\tRatio\tTrain\tVal\tName\n1\t0.5\t9\t1\twall\n22 \t0.25\t9\t1\tsofa, couch, lounge \n"
 
 
@@ -244,36 +108,6 @@ def test_a_malformed_object_info_is_named(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as error:
         labels.read_object_info(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
-
-
-def test_a_whitelist_gives_names_and_a_table():
-    names = {1: "person", 2: "car", 5: "truck", 9: "van", 12: "sea"}
-    found, table = labels.whitelist(names, "person|truck : car:van")
-    assert found == ["none", "person", "truck"]  # a merged group is called by its first member
-    assert table[[0, 1, 2, 5, 9, 12, 255]].tolist() == [0, 1, 2, 2, 2, 0, 255]
-    found, table = labels.whitelist(names)
-    assert found == ["none", *names.values()]
-    assert table[[0, 1, 2, 5, 9, 12, 255]].tolist() == [0, 1, 2, 3, 4, 5, 255]
-
-
-def test_every_unknown_name_is_listed_with_its_nearest():
-    names = dict(enumerate(labels.ade20k(), start=1))
-    with pytest.raises(InputError) as error:
-        labels.whitelist(names, "chiar|wall|Sky|couch|qqq")
-    message = str(error.value)
-    assert "'chiar' (did you mean 'chair'" in message and "'Sky' (did you mean 'sky'" in message
-    assert "'couch' (did you mean 'sofa, couch, lounge'" in message and "'qqq';" in message
-    assert "'wall'" not in message and "\n" not in message
-
-
-def test_all_classes_are_chosen_but_the_background_and_the_ignored_one():
-    names = ["none", "wall", "sky", "tree"]
-    assert choose(names) == ["wall", "sky", "tree"]
-    assert choose(names, ignore_class=2) == ["wall", "tree"]
-    assert choose(["background", "hair", "hat"]) == ["hair", "hat"]
-    assert choose(["background", "hair", "face"]) == ["hair"]
-    assert choose(["background", "hair", "face"], ignore_class=2) == ["hair"]
-    assert choose(["background", "hair", "face"], ignore_class=1) == ["face"]
 
 
 @pytest.mark.parametrize("row", ["2\tsky", "sky"])

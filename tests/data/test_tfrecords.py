@@ -5,6 +5,8 @@ import os
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from segmentation.data import image_io, labels, tfrecords
@@ -14,7 +16,7 @@ NAMES = ["none"] + [f"class {number}" for number in range(1, 151)]
 ROOM = NAMES[:3]
 
 MASK = np.repeat(np.uint8([[0, 1], [2, 150]]), 20, axis=1)  # 2 x 40
-PICTURE = np.random.default_rng(1).integers(0, 256, (2, 40, 3), np.uint8)
+NOISE = np.random.default_rng(1).integers(0, 256, (2, 40, 3), np.uint8)
 
 
 def encoded(array, kind="PNG"):
@@ -24,7 +26,7 @@ def encoded(array, kind="PNG"):
 
 
 def record(stem="room"):
-    return tfrecords.record(stem, encoded(PICTURE), "png", (2, 40), encoded(MASK))
+    return tfrecords.record(stem, encoded(NOISE), "png", (2, 40), encoded(MASK))
 
 
 def write(path, stems):
@@ -49,7 +51,7 @@ def test_tensorflow_reads_a_record_by_the_names_of_deeplabs_builders(tmp_path):
     first, second = tf.data.TFRecordDataset(str(path)).map(
         lambda serialized: tf.io.parse_single_example(serialized, features)
     )
-    np.testing.assert_array_equal(tf.io.decode_image(first["image/encoded"]), PICTURE)
+    np.testing.assert_array_equal(tf.io.decode_image(first["image/encoded"]), NOISE)
     mask = tf.io.decode_png(first["image/segmentation/class/encoded"])
     np.testing.assert_array_equal(mask[..., 0], MASK)
     assert mask.shape == (2, 40, 1)
@@ -113,21 +115,21 @@ def test_a_folder_in_place_of_records_is_named(tmp_path):
         tfrecords.paths(tmp_path)
 
 
-def test_pictures_of_records_are_not_turned_as_tensorflow_does_not(tmp_path):
+def test_images_of_records_are_not_turned_as_tensorflow_does_not(tmp_path):
     orientation = Image.Exif()
     orientation[0x0112] = 6
     files = [io.BytesIO(), io.BytesIO()]
-    Image.fromarray(PICTURE).save(files[0], "JPEG", exif=orientation)
+    Image.fromarray(NOISE).save(files[0], "JPEG", exif=orientation)
     Image.fromarray(MASK).save(files[1], "PNG", exif=orientation)
-    picture, mask = (file.getvalue() for file in files)
+    image, mask = (file.getvalue() for file in files)
     path = tmp_path / "a.tfrecord"
-    path.write_bytes(tfrecords.record("turned", picture, "jpeg", (2, 40), mask))
+    path.write_bytes(tfrecords.record("turned", image, "jpeg", (2, 40), mask))
     image, ids = tfrecords.Records([path], NAMES).read(0)
     np.testing.assert_array_equal(image, Image.open(files[0]).convert("RGB"))
     np.testing.assert_array_equal(ids, MASK)
 
 
-def test_fingerprints_tell_sets_apart(tmp_path):
+def test_fingerprints_differ_where_sets_do(tmp_path):
     paths = [tmp_path / f"{name}.tfrecord" for name in "abcde"]
     write(paths[0], ["1", "2", "3"])
     write(paths[1], ["1", "2", "3"])
@@ -174,7 +176,7 @@ def test_empty_missing_and_foreign_files_are_named(tmp_path):
     import tensorflow as tf
 
     (tmp_path / "empty.tfrecord").touch()
-    with pytest.raises(InputError, match="empty.tfrecord: holds no picture"):
+    with pytest.raises(InputError, match="empty.tfrecord: holds no images"):
         tfrecords.Records([tmp_path / "empty.tfrecord"], NAMES)
     with pytest.raises(InputError, match="none.tfrecord: cannot be opened .No such file"):
         tfrecords.Records([tmp_path / "none.tfrecord"], NAMES)
@@ -192,7 +194,7 @@ def written(path, image, mask, size=(8, 8)):
     return tfrecords.Records([path], ROOM)
 
 
-def test_masks_of_three_equal_channels_are_class_ids_and_pictures_become_rgb(tmp_path):
+def test_masks_of_three_equal_channels_are_class_ids_and_images_become_rgb(tmp_path):
     ids = np.arange(64, dtype=np.uint8).reshape(8, 8) % 3
     grey = np.full((8, 8), 77, np.uint8)
     found = written(
@@ -226,7 +228,7 @@ def test_a_bad_record_is_named(tmp_path, image, mask, message):
     assert "one.tfrecord" in str(error.value) and "\n" not in str(error.value)
 
 
-def test_damage_that_a_run_may_skip_is_told_from_wrong_classes(tmp_path):
+def test_damage_that_a_run_may_skip_differs_from_wrong_classes(tmp_path):
     found = written(tmp_path / "one.tfrecord", encoded(GREY)[:40], encoded(GREY))
     with pytest.raises(image_io.UnreadableError):
         found.read(0)
@@ -242,6 +244,66 @@ def test_records_of_other_labels_are_not_mixed(tmp_path):
     assert len(tfrecords.open_records(tmp_path / "*/room.tfrecord", tmp_path / "a/labels.txt")) == 2
 
 
-def test_stems_lose_the_ending_of_a_picture_and_no_other(tmp_path):
+def test_stems_lose_the_suffix_of_an_image_and_no_other(tmp_path):
     path = write(tmp_path / "a.tfrecord", ["street.v2", "rooms/a.JPG", "b"])
     assert tfrecords.Records([path], NAMES).stems == ["street.v2", "a", "b"]
+
+
+def test_records_that_tensorflow_wrote_are_read_whatever_else_they_hold(tmp_path):
+    import tensorflow as tf
+
+    def feature(value):
+        if isinstance(value, bytes):
+            return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+        return tf.train.Feature(int64_list=tf.train.Int64List(value=value))
+
+    features = {
+        tfrecords.MASK: encoded(MASK),
+        "image/object/ids": list(range(0, 1 << 40, 1 << 35)),  # packed, of several bytes each
+        "image/key/sha256": b"0" * 64,
+        tfrecords.IMAGE: encoded(NOISE, "PNG"),
+        "image/width": [40],
+        tfrecords.FILENAME: b"room.jpg",
+    }
+    path = tmp_path / "a.tfrecord"
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for names in (list(features), list(features)[::-1]):
+            kept = {name: feature(features[name]) for name in names}
+            example = tf.train.Example(features=tf.train.Features(feature=kept))
+            writer.write(example.SerializeToString())
+    found = tfrecords.Records([path], NAMES)
+    assert found.stems == ["room", "room"]
+    for index in range(2):
+        image, mask = found.read(index)
+        np.testing.assert_array_equal(image, NOISE)
+        np.testing.assert_array_equal(mask, MASK)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), max_size=5),
+    st.integers(0, 10**6),
+)
+def test_hostile_records_with_right_checksums_are_refused_as_input(
+    tmp_path_factory, changes, length
+):
+    data = bytearray(record()[tfrecords.HEAD : -tfrecords.TAIL])
+    for place, byte in changes:
+        data[place % len(data)] = byte
+    data = bytes(data[: length % (2 * len(data))])  # as long as it was, or cut
+    path = tmp_path_factory.mktemp("hostile") / "a.tfrecord"
+    path.write_bytes(tfrecords._framed(data))
+    try:
+        found = tfrecords.Records([path], NAMES)
+        assert len(found.stems) == 1
+        image, mask = found.read(0)
+        assert image.shape == (*mask.shape, 3) and image.dtype == mask.dtype == np.uint8
+    except InputError as error:
+        assert str(path) in str(error)
+
+
+@given(st.binary(max_size=100))
+def test_files_of_random_bytes_are_refused_as_input(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("random") / "a.tfrecord"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="a.tfrecord: "):
+        tfrecords.Records([path], NAMES)

@@ -13,7 +13,7 @@ from PIL import Image
 
 import evaluate
 from segmentation import model_card, probabilities
-from segmentation.data import arrays, labels
+from segmentation.data import arrays, labels, palette
 from segmentation.errors import InputError
 from segmentation.evaluation import measure, summary
 from segmentation.evaluation.metrics import PixelCounts
@@ -28,7 +28,7 @@ def fake_predictor(tmp_path, probabilities, classes):
     """Return a predictor that gives `probabilities`, whatever it sees."""
     path = tmp_path / "fake.keras"
     h, w = probabilities.shape[1:3]
-    card = {"img_size": [h, w], "classes": classes, "colors": labels.colors(classes)}
+    card = {"img_size": [h, w], "classes": classes, "colors": palette.colors(classes)}
     model_card.write(path, card)
     remaining = list(probabilities)
     runner = Runner(
@@ -258,7 +258,12 @@ def test_damaged_samples_are_named_and_the_others_measured(prepared, folder, cap
     with pytest.raises(InputError, match="3 of 5 samples could not be read"):
         evaluate.main([model, "--data_dir", str(folder)])
     out, err = capsys.readouterr()
-    for line in ("0.png: no picture", "1.ppm: no picture", "2.ppm is 8x8", "no partner.*: 3.png"):
+    for line in (
+        "0.png: not an image",
+        "1.ppm: not an image",
+        "2.ppm is 8x8",
+        "no partner.*: 3.png",
+    ):
         assert re.search(line, err)
     result = json.loads(out.splitlines()[-1])
     assert result["pictures"] == 2 and result["broken"] == 3

@@ -12,7 +12,7 @@ import nets
 import predict
 import tf_converter
 from segmentation import model_card
-from segmentation.data import labels
+from segmentation.data import palette
 from segmentation.export import parity
 from segmentation.inference import predictor
 from segmentation.probabilities import to_mask, upsample
@@ -41,7 +41,7 @@ def folder(tmp_path_factory, images):
     gain = 2 / logits.std(0)  # masks that are not constant, with clear borders
     score.set_weights([score.get_weights()[0] * gain, -np.median(logits, 0) * gain])
     model.save(folder / "room.keras")
-    card = {"img_size": SIZE, "classes": NAMES, "colors": labels.colors(NAMES)}
+    card = {"img_size": SIZE, "classes": NAMES, "colors": palette.colors(NAMES)}
     model_card.write(folder / "room.keras", card)
     np.save(folder / "images-192.npy", parity.check_pictures(SIZE, count=12))
     return folder

@@ -10,7 +10,7 @@ import coreml_converter
 import nets
 import tf_converter
 from segmentation import model_card
-from segmentation.data import labels
+from segmentation.data import palette
 from segmentation.export import parity
 from segmentation.inference import predictor
 from tiny_models import decided
@@ -43,7 +43,7 @@ def path(tmp_path_factory):
     # Less sharp: on so deep a path through random weights, rounding grows.
     score.set_weights([array / 4 for array in score.get_weights()])
     model.save(path)
-    model_card.write(path, {"img_size": SIZE, "classes": NAMES, "colors": labels.colors(NAMES)})
+    model_card.write(path, {"img_size": SIZE, "classes": NAMES, "colors": palette.colors(NAMES)})
     return path
 
 

@@ -119,5 +119,5 @@ def test_pictures_from_a_folder_are_spread_over_it_and_stretched(tmp_path):
 
 
 def test_an_empty_folder_is_a_mistake_of_the_user(tmp_path):
-    with pytest.raises(InputError, match="no pictures"):
+    with pytest.raises(InputError, match="no images"):
         parity.check_pictures((32, 32), tmp_path)

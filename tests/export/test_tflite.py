@@ -13,7 +13,7 @@ from PIL import Image
 import evaluate
 import tf_converter
 from segmentation import files, model_card
-from segmentation.data import arrays, labels
+from segmentation.data import arrays, labels, palette
 from segmentation.errors import ExportError, InputError
 from segmentation.evaluation import measure
 from segmentation.export import parity, tensorflow
@@ -155,7 +155,7 @@ def test_a_file_without_a_card_says_itself_what_its_classes_are(folder, tmp_path
         shutil.copy(folder / f"{name}.tflite", tmp_path)
         predict = predictor.load(tmp_path / f"{name}.tflite")
         assert predict.named and predict.card is None
-        assert predict.classes == classes and predict.colors == labels.colors(classes)
+        assert predict.classes == classes and predict.colors == palette.colors(classes)
 
 
 def test_a_card_of_another_class_does_not_fit_a_file_with_a_background(folder, tmp_path):
@@ -293,7 +293,7 @@ def test_pictures_that_cannot_calibrate_are_a_mistake_of_the_user(tmp_path):
         ("images-8.npy", "float32, not uint8"),
         ("none.npy", "no such file"),
         ("none", "no readable folder"),
-        ("", "no pictures in this folder"),
+        ("", "no images in this folder"),
     ):
         with pytest.raises(InputError, match=message):
             tensorflow.calibration_pictures(tmp_path / name, (32, 64))

@@ -96,7 +96,7 @@ def test_an_image_that_is_named_twice_is_found_once(tmp_path):
 def test_files_of_a_folder_that_are_no_images_are_counted(tmp_path, capsys):
     for name in ("1.DNG", "2.dng", "a.mov", ".hidden.dng", "note"):
         (tmp_path / name).touch()
-    with pytest.raises(InputError, match="no pictures in this folder"):
+    with pytest.raises(InputError, match="no images in this folder"):
         predictions.find_images([tmp_path])
     assert "left out 2 .dng, 1 .mov, 1 without suffix; .jpg" in capsys.readouterr().err
     (tmp_path / "b.jpg").touch()
@@ -106,7 +106,7 @@ def test_files_of_a_folder_that_are_no_images_are_counted(tmp_path, capsys):
 def test_missing_inputs_are_named(tmp_path):
     with pytest.raises(InputError, match="nothing.png: no such file"):
         predictions.find_images([tmp_path / "nothing.png"])
-    with pytest.raises(InputError, match="no pictures in this folder"):
+    with pytest.raises(InputError, match="no images in this folder"):
         predictions.find_images([tmp_path])
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from segmentation import model_card
-from segmentation.data import labels
+from segmentation.data import palette
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError
 from segmentation.export import parity
@@ -184,7 +184,7 @@ def test_the_classes_in_the_metadata_of_a_file_may_not_be_contradicted(artefacts
     with pytest.raises(InputError, match="the file names its classes background, hair, face"):
         predictor.load(path, LegacySpec(class_names="cat,dog"))
     pets = ["background", "cat", "dog"]
-    card = {"img_size": IMG_SIZE, "classes": pets, "colors": labels.colors(pets)}
+    card = {"img_size": IMG_SIZE, "classes": pets, "colors": palette.colors(pets)}
     model_card.write(path, card)  # of a model that was later trained under that name
     with pytest.raises(
         InputError, match="pets.json: this card is of another model.*dog, pets.tflite"

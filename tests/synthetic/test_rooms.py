@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from segmentation.data import labels
+from segmentation.data import labels, palette
 from segmentation.errors import InputError
 from segmentation.synthetic.room_dataset import write_rooms
 from segmentation.synthetic.rooms import room
@@ -42,7 +42,7 @@ def test_a_room_depends_on_seed_and_index_alone(rooms):
 
 
 def test_ids_are_those_of_ade20k(rooms):
-    names = list(labels.ade20k())
+    names = list(palette.ade20k())
     assert (names[IDS["wall"] - 1], IDS["bed"], IDS["pillow"]) == ("wall", 8, 58)
     shown = set(np.unique(np.concatenate([mask.ravel() for _, mask in rooms])).tolist())
     assert shown == {IDS[name] for name in SHOWN}
@@ -87,7 +87,7 @@ def test_files_are_repeatable_and_have_the_layout_of_ade20k(tmp_path):
         ]
     )
     names, fractions = labels.read_object_info(tmp_path / "a/objectInfo150.txt")
-    assert list(names.values()) == list(labels.ade20k())
+    assert list(names.values()) == list(palette.ade20k())
     assert sum(fractions.values()) == pytest.approx(1, abs=0.005)
     mask = cv2.imread(str(tmp_path / "a/annotations/validation/room_0005.png"), -1)
     np.testing.assert_array_equal(mask, room(3, 4)[1])

@@ -11,7 +11,7 @@ from keras.src.utils import file_utils
 import keras2_files
 import nets
 from segmentation import model_card
-from segmentation.data import labels
+from segmentation.data import palette
 from segmentation.errors import InputError
 from segmentation.legacy.spec import ORIGINS
 from segmentation.training import transfer
@@ -42,7 +42,7 @@ def saved(path, classes, card=None, **options):
     """Save such a network with a card of its classes and, of `card`, more; return both."""
     model = network(classes, **options)
     (model.save_weights if path.name.endswith(".weights.h5") else model.save)(path)
-    beside = {"img_size": [8, 8], "classes": classes, "colors": labels.colors(classes)}
+    beside = {"img_size": [8, 8], "classes": classes, "colors": palette.colors(classes)}
     model_card.write(path.with_name(path.name.replace(".weights.h5", ".h5")), beside | (card or {}))
     return path, model
 

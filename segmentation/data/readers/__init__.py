@@ -1,1 +1,47 @@
-"""One module for each source layout: where its samples are and what their masks mean."""
+"""One module for each source layout: where its samples are and what their masks mean.
+
+A module has a `DESCRIPTION` for messages, `fits(folder)`, which says whether a folder has the
+layout, and `open_reader(data_dirs, label_file=None, …)`, which returns a `samples.Reader`. Its
+further arguments are the options of `data.py prepare` that the layout takes.
+"""
+
+from pathlib import Path
+
+from segmentation.data import pairing
+from segmentation.data.readers import ade20k, folders
+from segmentation.errors import InputError
+
+LAYOUTS = {"folders": folders, "ade20k": ade20k}
+
+
+def detect(data_dirs):
+    """Return the one layout, a key of `LAYOUTS`, that all of some folders have.
+
+    Raises:
+        InputError: if a folder is missing or has no known layout or several, or they differ.
+    """
+    found = {data_dir: _detect(Path(data_dir)) for data_dir in data_dirs}
+    if len({*found.values()}) > 1:
+        layouts = ", ".join(f"{data_dir} ({layout})" for data_dir, layout in found.items())
+        raise InputError(f"these folders have different layouts: {layouts}; give one kind")
+    return next(iter(found.values()))
+
+
+def _detect(folder):
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give one that holds {_described(LAYOUTS)}")
+    fitting = [name for name, module in LAYOUTS.items() if module.fits(folder)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise InputError(
+            f"{folder} holds {_described(fitting)}: data.py prepare --layout says which"
+        )
+    hint = pairing.did_you_mean(
+        folder, lambda near: any(module.fits(near) for module in LAYOUTS.values())
+    )
+    raise InputError(f"{folder} has no layout that is known: {_described(LAYOUTS)}{hint}")
+
+
+def _described(names):
+    return "; ".join(f"{LAYOUTS[name].DESCRIPTION} ({name})" for name in names)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from segmentation.data import labels
+from segmentation.data import palette
 from segmentation.synthetic.canvas import SIDE, Canvas, blotches, tinted
 
 # Class ids by the first name of each class of ADE20K.
-IDS = {name.split(",")[0]: index for index, name in enumerate(labels.ade20k(), start=1)}
+IDS = {name.split(",")[0]: index for index, name in enumerate(palette.ade20k(), start=1)}
 # Brightness of a surface that faces up, down, along x and along z.
 UP, DOWN, ALONG_X, ALONG_Z = 1.12, 0.6, 0.82, 0.97
 

@@ -11,7 +11,6 @@ import pytest
 import data
 from scene_sets import INFO, argv, parsed, read, run, scene_set, striped
 from segmentation.data import labels, pairing, tfrecords
-from segmentation.data.readers import ade20k
 from segmentation.errors import InputError
 
 
@@ -57,27 +56,13 @@ def test_a_whitelist_relabels_merges_and_selects(tmp_path, capsys):
     assert result["pictures"] == 4 and report.splitlines()[1] == f"{lines[1]}  <- this run"
 
 
-@pytest.mark.parametrize(
-    ("threshold", "classes", "needed"),
-    [(0.6, 10, 6), (0.7, 10, 7), (1.0, 4, 4), (0.61, 10, 7), (0, 5, 0), (0.05, 10, 1), (0.3, 3, 1)],
-)
-def test_a_threshold_is_a_number_of_classes_whatever_floats_do(threshold, classes, needed):
-    assert ade20k.required(threshold, classes) == needed
-
-
-def test_thresholds_that_are_shown_mean_what_is_said_of_them():
-    for classes in range(1, 151):
-        for count in range(classes + 1):
-            assert ade20k.required(ade20k.share_of(count, classes), classes) == count
-
-
 def test_nothing_kept_says_what_would_and_writes_nothing(tmp_path, capsys):
     scene_set(tmp_path, {"a": [1, 2], "b": [1], "c": [1]})
     more = ("-w", "wall|floor, flooring|bed|car", "-t", "0.8")
     with pytest.raises(InputError) as error:
         run(capsys, *argv(tmp_path, "out/room.tfrecord", *more))
     assert str(error.value) == (
-        "none of 3 pictures shows 4 of the 4 classes, as --whitelist_threshold 0.8 wants: "
+        "none of 3 images shows 4 of the 4 classes, as --whitelist_threshold 0.8 wants: "
         "0.5 would keep 1, 0.25 would keep 3"
     )
     assert not (tmp_path / "out").exists()
@@ -113,7 +98,7 @@ def test_another_number_of_shards_replaces_the_set(tmp_path, capsys):
         own = [name for name in leftovers(tmp_path / "out") if name.startswith("room")]
         assert len(own) == shards and len(read(tmp_path / "out/room.tfrecord")) == 3
     assert (tmp_path / "out/bedroom-00000-of-00002.tfrecord").exists()
-    with pytest.raises(InputError, match="--num_shards 4 for 3 pictures"):
+    with pytest.raises(InputError, match="--num_shards 4 for 3 images"):
         run(capsys, *argv(tmp_path, "out/room.tfrecord", "--num_shards", 4))
 
 
@@ -128,7 +113,7 @@ def test_a_run_that_is_killed_while_it_renames_leaves_no_mixture(tmp_path, capsy
             raise KeyboardInterrupt
         replace(source, target)
 
-    monkeypatch.setattr(ade20k.os, "replace", some)
+    monkeypatch.setattr(os, "replace", some)
     with pytest.raises(KeyboardInterrupt):
         run(capsys, *command)
     with pytest.raises(InputError, match="this shard .* is missing"):
@@ -150,7 +135,7 @@ def test_an_output_that_is_no_file_of_records_is_refused(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "images.tfrecord").mkdir()
     with pytest.raises(InputError, match=f"^{output}: name a file that ends in .tfrecord"):
-        run(capsys, "ade20k", "-i", ".", "-a", ".", "-l", "info.txt", "-o", output)
+        run(capsys, "ade20k", "-i", ".", "-a", ".", "-l", "objectInfo.txt", "-o", output)
 
 
 def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
@@ -161,7 +146,7 @@ def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
     result, _, err = run(capsys, *argv(tmp_path))
     assert "images: left out 1 .dng" in err
     assert result["unpaired"] == {"pictures": 1, "masks": 1}
-    assert "no partner for 1 picture: c.jpg" in err and "no partner for 1 mask: b.png" in err
+    assert "no partner for 1 image: c.jpg" in err and "no partner for 1 mask: b.png" in err
 
 
 @pytest.mark.parametrize(
@@ -171,10 +156,10 @@ def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
         (["-w", "none|wall"], "leave it out"),
         (["-w", "wall||bed"], "is empty"),
         (["-w", "wall|bed:wall"], "'wall' twice"),
-        (["-t", "0.5"], "--whitelist_threshold is a share of the --whitelist"),
+        (["-t", "0.5"], "--whitelist_threshold is a fraction of the --whitelist"),
         (["-o", "room.records"], "ends in .tfrecord"),
         (["-i", "nowhere"], "nowhere: no readable folder"),
-        (["-a", "."], r": no pictures in this folder"),
+        (["-a", "."], r": no images in this folder"),
         (["-l", "nowhere.txt"], "nowhere.txt: cannot read the class names"),
     ],
 )
@@ -187,15 +172,15 @@ def test_mistakes_in_the_options_are_one_line(tmp_path, capsys, monkeypatch, mor
 
 def test_what_is_missing_is_named(tmp_path, capsys):
     with pytest.raises(InputError, match="--image_dir is missing"):
-        data.main(["ade20k", "-l", "info.txt"])
+        data.main(["ade20k", "-l", "objectInfo.txt"])
     with pytest.raises(SystemExit):
-        data.main(["ade20k", "-t", "1.5", "-l", "info.txt"])
+        data.main(["ade20k", "-t", "1.5", "-l", "objectInfo.txt"])
     assert "'1.5': expected a fraction from 0 to 1" in capsys.readouterr().err
 
 
 def test_the_benchmark_against_the_plain_way_runs(tmp_path, capsys):
     scene_set(tmp_path, {"a": [1], "b": [2]})
-    folders = [str(tmp_path / name) for name in ("images", "annotations", "info.txt")]
+    folders = [str(tmp_path / name) for name in ("images", "annotations", "objectInfo.txt")]
     runpy.run_path("benchmarks/prepare_records.py")["main"]([*folders, "wall|bed"])
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert set(found["ratio"]) == {"one thread", "two threads"}
@@ -203,8 +188,8 @@ def test_the_benchmark_against_the_plain_way_runs(tmp_path, capsys):
 
 
 def test_labels_are_listed_with_their_shares(tmp_path, capsys):
-    (tmp_path / "info.txt").write_text(INFO)
-    result, report, _ = run(capsys, "ade20k", "-l", tmp_path / "info.txt", "--list_labels")
+    (tmp_path / "objectInfo.txt").write_text(INFO)
+    result, report, _ = run(capsys, "ade20k", "-l", tmp_path / "objectInfo.txt", "--list_labels")
     assert report.splitlines()[1] == "  2   20.00%  floor, flooring"
     assert result["classes"]["bed"] == 0.1
     labels.write(tmp_path / "labels.txt", ["none", "sky"])
@@ -215,7 +200,7 @@ def test_labels_are_listed_with_their_shares(tmp_path, capsys):
 def test_many_classes_are_warned_of(tmp_path, capsys):
     scene_set(tmp_path, {"a": [1]})
     rows = "".join(f"{index}\tclass {index}\n" for index in range(1, 22))
-    (tmp_path / "info.txt").write_text("idx\tlabel\n" + rows)
+    (tmp_path / "objectInfo.txt").write_text("idx\tlabel\n" + rows)
     assert "warning: 21 classes" in run(capsys, *argv(tmp_path))[2]
 
 

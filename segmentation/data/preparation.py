@@ -1,0 +1,195 @@
+"""Turn the samples of any reader into the files of any writer."""
+
+import logging
+import math
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from segmentation import files
+from segmentation.data import image_io, labels, mask_formats, masks, pairing
+from segmentation.data.samples import read_label_map
+from segmentation.errors import InputError
+from segmentation.progress import track
+
+logger = logging.getLogger(__name__)
+
+MANY_CLASSES = 20  # from the older ADE20K project's README: beyond, accuracy suffers
+DEFAULT_THRESHOLD = 0.7  # the older ADE20K project's
+ROUNDING = 1e-9  # 0.7 * 10 is 7.000000000000001
+
+
+class _Prepared(NamedTuple):
+    """What becomes of a sample; `loaded` is None for one that shows too few classes."""
+
+    mask: masks.Mask
+    classes_shown: int
+    loaded: Any = None
+
+
+@dataclass
+class _Progress:
+    """What is known of the samples that have been read."""
+
+    kept: int = 0
+    persons: set[str] = field(default_factory=set)
+    skipped: list[str] = field(default_factory=list)
+    by_classes_shown: Counter = field(default_factory=Counter)  # samples, kept or not
+    seen: dict = field(default_factory=dict)  # what the masks show, as `mask_formats.note` says
+
+
+def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
+    """Write the samples of a reader, and labels.txt beside them.
+
+    The files are the same bytes whatever `workers` is, and appear together at the end. Memory does
+    not grow with the number of samples, names excepted.
+
+    Args:
+        reader: `samples.Reader`.
+        writer: one of `writers.FORMATS`, new.
+        workers: threads that read, and encode or resize.
+        max_bad: fraction, 0..1, of the samples that may be damaged before it is an error; None:
+            none. Damaged is a file that cannot be read whole, and a mask of another size than its
+            image.
+        threshold: fraction, 0..1, of the classes that a sample must show to be kept. Class 0 is
+            not counted. None keeps every sample; a reader without a label map takes no other.
+
+    Returns:
+        dictionary: the paths written, counts, the fraction of pixels of each class, the number of
+        samples that show it, what was skipped, and images per second.
+
+    Raises:
+        InputError: for whatever is wrong with the files, names or the disk, or if no sample is
+            kept.
+    """
+    start = time.perf_counter()
+    label_map = read_label_map(reader, workers) if writer.needs_label_map else reader.label_map
+    if label_map:
+        labels.check_free(writer.label_path, label_map.labels)
+        _warn_of_many(label_map.labels)
+    needed = None if threshold is None else required(threshold, len(label_map.labels) - 1)
+    with files.workspace_beside(writer.target) as workspace:
+        with writer.open(workspace):
+            progress = _write(reader.samples, writer, label_map, needed or 0, workers, max_bad)
+            if not progress.kept:
+                raise InputError(_nothing_kept(progress, label_map, threshold))
+            label_map = label_map or reader.resolve(progress.seen)
+            writer.finish(label_map)
+        if reader.label_map:
+            _require_a_class(reader.samples, writer.tally, label_map.labels, needed)
+        labels.write(writer.label_path, label_map.labels)
+        written = writer.publish()
+    seconds = time.perf_counter() - start
+    result = {**written, "pictures": progress.kept, "classes": label_map.labels}
+    if label_map.mask_format:
+        persons = len(progress.persons - {""})
+        result |= {"persons": persons, "mask_format": label_map.mask_format}
+    if reader.label_map:
+        shown = [progress.by_classes_shown[count] for count in range(len(label_map.labels))]
+        result |= {"pictures_of": len(reader.samples), "classes_needed": needed}
+        result |= {"pictures_by_classes_shown": shown}
+    return {
+        **result,
+        **writer.tally.report(len(label_map.labels)),
+        "skipped": progress.skipped,
+        "unpaired": reader.unpaired,
+        "seconds": round(seconds, 2),
+        "pictures_per_second": round(len(reader.samples) / seconds, 1),
+    }
+
+
+def _write(samples, writer, label_map, needed, workers, max_bad):
+    """Read all samples and add those to keep to the writer. Returns `_Progress`."""
+
+    def work(sample):
+        try:
+            mask = masks.read(sample.mask, writer.mask_size)
+            classes_shown = 0
+            if label_map:
+                label_map.check(sample.mask, mask)
+                classes_shown = _classes_shown(mask, label_map)
+            if classes_shown < needed:
+                return _Prepared(mask, classes_shown)
+            return _Prepared(mask, classes_shown, writer.load(sample, mask, label_map))
+        except image_io.UnreadableError as error:
+            return error
+
+    progress = _Progress()
+    results = track(pairing.in_order(work, samples, workers), len(samples), "images")
+    for sample, result in zip(samples, results, strict=True):
+        if isinstance(result, image_io.UnreadableError):
+            progress.skipped.append(str(result))
+            _skip_or_refuse(progress.skipped, len(samples), max_bad)
+            continue
+        progress.by_classes_shown[result.classes_shown] += 1
+        if result.loaded is not None:
+            mask_formats.note(progress.seen, result.mask, sample.mask)
+            writer.add(sample, result.loaded)
+            progress.kept += 1
+            progress.persons.add(sample.group)
+    return progress
+
+
+def required(threshold, num_classes):
+    """Return how many of the classes a fraction of them is: 0.6 of 10 is 6, 0.61 of 10 is 7."""
+    return math.ceil(threshold * num_classes - ROUNDING)
+
+
+def threshold_of(count, num_classes):
+    """Return a threshold, to three digits, for which `count` classes are `required`."""
+    return math.floor(1000 * count / num_classes) / 1000
+
+
+def _classes_shown(mask, label_map):
+    ids = label_map.table(mask.legend)[mask.shown]
+    return len({*ids.tolist()} - {0, labels.IGNORED})
+
+
+def _warn_of_many(names):
+    if len(names) - 1 > MANY_CLASSES:
+        logger.warning(
+            "warning: %d classes; accuracy suffers beyond %d: choose with --whitelist, or with "
+            "--classes in training",
+            len(names) - 1,
+            MANY_CLASSES,
+        )
+
+
+def _skip_or_refuse(skipped, count, max_bad):
+    """Log the last message about a damaged sample; raise InputError if there are too many."""
+    if max_bad is None:
+        raise InputError(f"{skipped[0]}; fix or remove it, or say --skip_bad")
+    logger.warning("skipped: %s", skipped[-1])
+    if len(skipped) > max_bad * count:
+        raise InputError(
+            f"{len(skipped)} of {count} pairs are damaged or do not match, more than --max_bad "
+            f"{max_bad:g} allows: fix or remove them; the first: {skipped[0]}"
+        )
+
+
+def _nothing_kept(progress, label_map, threshold):
+    shown, skipped = progress.by_classes_shown, progress.skipped
+    if not shown:
+        return f"none of the {len(skipped)} pairs can be read; the first: {skipped[0]}"
+    classes = len(label_map.labels) - 1
+    needed = required(threshold, classes)
+    would = [
+        f"{threshold_of(count, classes):g} would keep "
+        f"{sum(shown[more] for more in range(count, needed))}"
+        for count in range(needed - 1, 0, -1)
+        if shown[count]
+    ]
+    return (
+        f"none of {shown.total()} images shows {needed} of the {classes} classes, as "
+        f"--whitelist_threshold {threshold:g} wants: " + (", ".join(would) or "none shows any")
+    )
+
+
+def _require_a_class(samples, tally, names, needed):
+    if tally.pixels[1 : len(names)].any():
+        return
+    more = "" if needed is None else " of --whitelist"
+    if tally.pixels[labels.IGNORED] and needed is None:
+        more = "; objects of black and white masks must be 1: 255 is no class"
+    raise InputError(f"{samples[0].mask.parent}: no mask shows a class{more}")

@@ -1,0 +1,89 @@
+"""Write samples as images-X.npy, masks-X.npy and names-X.txt, for training with any backend."""
+
+import contextlib
+import os
+
+import numpy as np
+
+from segmentation.data import arrays, image_io
+from segmentation.data.samples import check_sizes
+from segmentation.data.writers.tally import Tally
+
+
+class ArraysWriter:
+    """A writer for `prepare`.
+
+    Rows are in the order of the samples. Images and masks are stretched to one size.
+
+    Args:
+        output: the folder where the files go; made if missing.
+        img_size: `(height, width)` in pixels.
+    """
+
+    needs_label_map = False  # the codes of the masks wait in a file until all are read
+
+    def __init__(self, output, img_size=(128, 128)):
+        self.mask_size = img_size
+        *self._targets, self.label_path = arrays.paths(output, img_size)
+        self.target = self._targets[0]
+        self.tally = Tally()
+        self._samples, self._legends = [], []
+        self._one_of_each = {}  # equal legends share memory
+
+    @contextlib.contextmanager
+    def open(self, workspace):
+        """Keep the unfinished files open, in the folder `workspace`."""
+        self._images, self._masks, self._names = (workspace / path.name for path in self._targets)
+        with (
+            arrays.RowWriter(self._images, (*self.mask_size, 3)) as self._image_rows,
+            open(workspace / "codes", "w+b") as self._code_rows,
+        ):
+            yield
+
+    def load(self, sample, mask, label_map):
+        """Return what `add` takes of a sample; may run in any thread.
+
+        Args:
+            sample: `Sample`.
+            mask: `masks.Mask` of it, stretched to `mask_size`.
+            label_map: not needed.
+
+        Raises:
+            image_io.UnreadableError: if the image is damaged, or the two differ in size.
+        """
+        image = image_io.read(sample.image)
+        check_sizes(sample, image.shape[:2], mask.size)
+        return image_io.resize(image, self.mask_size), mask.codes, mask.legend
+
+    def add(self, sample, loaded):
+        """Append a row."""
+        image, codes, legend = loaded
+        self._image_rows.append(image)
+        self._code_rows.write(codes.tobytes())
+        self._legends.append(self._one_of_each.setdefault(legend, legend))
+        self._samples.append(sample)
+
+    def finish(self, label_map):
+        """Write masks and names, when all rows have been added."""
+        tables = {legend: label_map.table(legend) for legend in self._one_of_each}
+        height, width = self.mask_size
+        self._code_rows.seek(0)
+        with arrays.RowWriter(self._masks, self.mask_size) as mask_rows:
+            for legend in self._legends:
+                codes = np.frombuffer(self._code_rows.read(height * width), np.uint8)
+                mask = tables[legend][codes].reshape(self.mask_size)
+                mask_rows.append(mask)
+                self.tally.add(np.bincount(mask.reshape(-1), minlength=256))
+        stems = [sample.stem for sample in self._samples]
+        arrays.write_names(self._names, stems, [sample.group for sample in self._samples])
+
+    def publish(self):
+        """Move the files to their places; return the entries of the result that name them."""
+        # A kill in between must not leave old images beside new masks: without images, nothing
+        # opens.
+        self.target.unlink(missing_ok=True)
+        sources = (self._images, self._masks, self._names)
+        for source, target in reversed([*zip(sources, self._targets, strict=True)]):
+            os.replace(source, target)
+        paths = zip(("images", "masks", "names"), map(str, self._targets), strict=True)
+        return dict(paths) | {"labels": str(self.label_path), "img_size": list(self.mask_size)}

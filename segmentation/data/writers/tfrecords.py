@@ -1,0 +1,155 @@
+"""Write samples as TFRecords, each at the size of its files: JPEGs are copied as they are."""
+
+import contextlib
+import logging
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from PIL import ExifTags, Image
+
+from segmentation.data import image_io, tfrecords
+from segmentation.data.samples import check_sizes
+from segmentation.data.writers.tally import Tally
+from segmentation.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+TURNED = range(2, 9)  # EXIF orientations that are not upright
+END_OF_JPEG = b"\xff\xd9"
+FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]  # level 1 is twice as fast as the default, and as small
+
+
+class _Loaded(NamedTuple):
+    record: bytes
+    pixels: np.ndarray  # (256,) by class id
+    copied: bool  # whether the image's bytes are those of the file
+
+
+class RecordsWriter:
+    """A writer for `prepare`.
+
+    Samples go to the shards in turn, in their order: each shard is a sample of all, and the frames
+    of a film are better divided by folders. Files of an older output of this name are removed,
+    with any number of shards. Groups are not written.
+
+    Args:
+        output: a path that ends in `.tfrecord`; `tfrecords.shard_paths` names the shards.
+        num_shards: how many files.
+
+    Raises:
+        InputError: if `output` is not such a path, or is a folder.
+    """
+
+    needs_label_map = True
+    mask_size = None
+
+    def __init__(self, output, num_shards=1):
+        self.target = Path(output)
+        if self.target.suffix != tfrecords.SUFFIX or self.target.is_dir():
+            raise InputError(f"{output}: name a file that ends in {tfrecords.SUFFIX}")
+        self.label_path = self.target.with_name("labels.txt")
+        self.tally = Tally()
+        self._num_shards = num_shards
+        self._kept = self._copied = self._grouped = 0
+
+    @contextlib.contextmanager
+    def open(self, workspace):
+        """Write unfinished files in the folder `workspace`."""
+        self._written = tfrecords.shard_paths(workspace / self.target.name, self._num_shards)
+        yield
+
+    def load(self, sample, mask, label_map):
+        """Return what `add` takes of a sample; may run in any thread.
+
+        Args:
+            sample: `Sample`.
+            mask: `masks.Mask` of it, of its own size.
+            label_map: `LabelMap` of the set.
+
+        Raises:
+            image_io.UnreadableError: if the image is damaged, or the two differ in size.
+        """
+        image, image_format, size = _encoded(sample.image)
+        check_sizes(sample, size, mask.size)
+        table = label_map.table(mask.legend)
+        pixels = np.zeros(256, int)
+        np.add.at(pixels, table, np.array(Image.fromarray(mask.codes).histogram()))
+        unchanged = (table[mask.shown] == mask.shown).all() and _is_grey_png(sample.mask)
+        ids = sample.mask.read_bytes() if unchanged else _png(table[mask.codes])
+        record = tfrecords.record(sample.stem, image, image_format, size, ids)
+        return _Loaded(record, pixels, image_format == "jpeg")
+
+    def add(self, sample, loaded):
+        """Append a record to the shard whose turn it is."""
+        with open(self._written[self._kept % self._num_shards], "ab") as shard:
+            shard.write(loaded.record)
+        self._kept += 1
+        self._copied += loaded.copied
+        self._grouped += bool(sample.group)
+        self.tally.add(loaded.pixels)
+
+    def finish(self, label_map):
+        """Raise InputError if a shard would be empty."""
+        if self._kept < self._num_shards:
+            raise InputError(
+                f"--num_shards {self._num_shards} for {self._kept} images: some would be empty"
+            )
+        if self._grouped:
+            logger.warning(
+                "warning: TFRecords do not hold the person of an image: a split of them may put a "
+                "person into both parts; arrays hold it"
+            )
+
+    def publish(self):
+        """Move the files to their places; return the entries of the result that name them."""
+        targets = tfrecords.shard_paths(self.target, self._num_shards)
+        # A kill in between must not leave old shards among new ones: an incomplete set is refused.
+        for old in tfrecords.existing(self.target):
+            old.unlink()
+        for source, target in zip(self._written, targets, strict=True):
+            os.replace(source, target)
+        paths = [str(target) for target in targets]
+        return {"tfrecords": paths, "labels": str(self.label_path), "copied": self._copied}
+
+
+def _encoded(path):
+    """Return the bytes of an image that any decoder makes upright RGB of.
+
+    Returns:
+        `(bytes, format, size)`: `jpeg` and the bytes of the file, or `png`; `(height, width)`.
+    """
+    size = _size_of_plain_jpeg(path)
+    if size:
+        data = path.read_bytes()
+        if data.rstrip(b"\0").endswith(END_OF_JPEG):  # or it was cut short
+            return data, "jpeg", size
+    pixels = image_io.read(path)
+    return _png(pixels[..., ::-1]), "png", pixels.shape[:2]
+
+
+def _size_of_plain_jpeg(path):
+    """Return `(height, width)` of an upright RGB or grey JPEG, and None of anything else."""
+    try:
+        with Image.open(path) as image:
+            if (
+                image.format == "JPEG"
+                and image.mode in ("RGB", "L")
+                and image.getexif().get(ExifTags.Base.Orientation) not in TURNED
+            ):
+                return image.height, image.width
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        pass  # reading the pixels says what is wrong
+    return None
+
+
+def _is_grey_png(path):
+    with Image.open(path) as image:
+        # Not all readers turn a mask as its EXIF orientation says.
+        return image.format == "PNG" and image.mode == "L" and "exif" not in image.info
+
+
+def _png(pixels):
+    return cv2.imencode(".png", pixels, FAST)[1].tobytes()
