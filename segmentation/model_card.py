@@ -21,8 +21,8 @@ def read(model_path):
 
     Its keys are `network`, `arguments` (of the network), `img_size` (`[height, width]`, pixels),
     `classes` (names in channel order: one, or several with the background first, unless training
-    ignored it) and `colors` (an `[r, g, b]` 0..255 per class), and what `training.card_of` and
-    `run.fit` add about the training.
+    ignored it) and `colors` (an `[r, g, b]` 0..255 per class), and what `cards.new_card` and
+    `loop.fit` of training add.
 
     Raises:
         InputError: if there is no card, or it is no JSON with these keys.
