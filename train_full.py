@@ -1,6 +1,6 @@
 """Train a segmentation network from scratch.
 
-Hair, from the arrays that data.py writes (46 s an epoch on two CPU cores for the 1,997 pictures of
+Hair, from the arrays that data.py writes (46 s an epoch on two CPU cores for the 1,997 images of
 LFW; hair IoU 0.73 after 12 epochs, 0.79 after 80, and with hair,face 0.805 after 115):
     python train_full.py --img_file data/images-128.npy --mask_file data/masks-128.npy --epochs 12
 After an interruption, the same command with --resume carries on. The face, or both:
@@ -10,39 +10,48 @@ Objects, with ICNet, from the TFRecord that data.py writes:
     python train_full.py -d data/room/room.tfrecord -s 768 -a 0.25 -n 10000 -o data/room/icnet.keras
 
 Written beside -o: the model of the best epoch, its card (.json), the history (.csv), the curves
-(.png) and the state for --resume (.ckpt/); logs/ is for TensorBoard.
+(.png) and the checkpoint for --resume (.ckpt/); logs/ is for TensorBoard.
 """
 
 from segmentation.cli import options, terminal, training_options
 from segmentation.quiet import start_keras
+from segmentation.training.config import FullConfig
 
 
 def parse_args(argv=None):
-    """Parse the options."""
+    """Parse the options into a `FullConfig`."""
     parser = options.Parser(__doc__)
     network, training = training_options.add(parser)
     network.add_argument(
         "--fine_tune_checkpoint", metavar="MODEL", help="begin with the weights of this model"
     )
-    training.add_argument("--epochs", type=options.count, default=40, help="(default: %(default)s)")
     training.add_argument(
-        "-n", "--num_steps", type=options.count, help="optimizer steps, overrides --epochs"
+        "--epochs", type=options.count, default=FullConfig.epochs, help="(default: %(default)s)"
+    )
+    training.add_argument(
+        "-n", "--num_steps", type=options.count, help="optimizer steps; overrides --epochs"
     )
     args = parser.parse_args(argv)
     training_options.complete(parser, args)
-    return args
+    return training_options.to_config(args, FullConfig)
 
 
 def main(argv=None):
     """Train, and print the model card."""
-    args = parse_args(argv)
+    config = parse_args(argv)
     start_keras()
-    from segmentation.training import loop, train
+    from segmentation.training import cards, class_weights, loop, network, run_files, sources
 
-    stages = [loop.Stage("full", args.epochs, args.lr, args.num_steps)]
-    report = terminal.TrainingReport()
-    result = train.train(args, stages, args.fine_tune_checkpoint, report)
-    terminal.print_result(result)
+    samples = sources.open_samples(config)
+    run = run_files.RunFiles(config, samples.classes)
+    model = network.build(config, samples, run.earlier_card)
+    if not run.begun:
+        network.load_weights(model, config, samples.classes)
+    data = sources.open_batches(config, samples)
+    weights = class_weights.of_option(config.class_weights, data)
+    compile_stage = network.stage_compiler(config, data, weights)
+    card = cards.new_card(model, run, data, weights)
+    terminal.print_result(loop.fit(model, data, card, compile_stage, run, terminal.EpochBar()))
 
 
 if __name__ == "__main__":

@@ -1,100 +1,91 @@
-r"""Adapt a pretrained encoder, or an earlier model, to your own classes and pictures.
+r"""Adapt a pretrained encoder, or an earlier model, to your own classes and images.
 
-Two stages in one run: the encoder stays as it is while the rest is trained; then all of it, or what
-comes after --freeze_until, is trained at a lower rate. From MobileNet's ImageNet weights, which
+Two stages in one run: the encoder is frozen while the rest is trained; then all layers, or those
+after --freeze_until, are trained at a lower learning rate. From MobileNet's ImageNet weights, which
 Keras fetches:
     python train_transfer.py --img_file data/images-128.npy --mask_file data/masks-128.npy \
         -o artifacts/hair-imagenet.keras
-From a model of other pictures, sizes or classes; the same classes keep what was learned of them:
+From a model of other images, sizes or classes; classes that both have keep what was learned:
     python train_transfer.py --img_file mine/data/images-128.npy --weights artifacts/hair.keras \
         -o artifacts/mine.keras
-ICNet, from one trained on other TFRecords, its two deep branches left alone for good:
+ICNet, from one trained on other TFRecords, its two deep branches frozen in both stages:
     python train_transfer.py -d data/room/room.tfrecord -s 384x480 --freeze_until conv5_3 \
         --weights artifacts/street.keras -o artifacts/room.keras
 
-What was loaded is listed. Written beside -o: as train_full.py does, and --resume works alike.
+What was loaded is listed. The files beside -o are those of train_full.py, and --resume works alike.
 """
 
-import nets
 from segmentation.cli import options, terminal, training_options
 from segmentation.quiet import start_keras
+from segmentation.training.config import FINE_TUNE_FACTOR, STAGES, TransferConfig
 
-STAGES = ("transfer", "fine_tune")
 OPTIONS_OF_OTHER_STAGE = {
     "transfer": ("freeze_until", "fine_tune_epochs", "fine_tune_lr"),
     "fine_tune": ("transfer_epochs", "lr"),
 }
-TRANSFER_EPOCHS, FINE_TUNE_EPOCHS = 10, 30
-# The rate of fine-tuning by that of the stage before. Measured with benchmarks/transfer.py: of 0.5,
-# 0.25 and 0.1 the more the better; with the last, training from scratch ended above it.
-LOWER = 0.5
 
 
 def parse_args(argv=None):
-    """Parse the options."""
+    """Parse the options into a `TransferConfig`."""
     parser = options.Parser(__doc__)
     network, training = training_options.add(parser)
     network.add_argument(
         "--weights",
-        default="imagenet",
+        default=TransferConfig.weights,
         metavar="imagenet|none|FILE",
         help="to begin with (default: %(default)s)",
     )
     network.add_argument(
         "--freeze_until",
         metavar="LAYER",
-        help="the last layer that fine-tuning leaves as it is, like conv_pw_11 (default: none)",
+        help="the last layer that stays frozen in fine-tuning, like conv_pw_11 (default: none)",
     )
-    training.add_argument("--stage", choices=[*STAGES, "both"], default="both")
+    training.add_argument("--stage", choices=[*STAGES, "both"], default=TransferConfig.stage)
     training.add_argument(
         "--transfer_epochs",
         type=options.count,
         metavar="N",
-        help="with the encoder frozen (10)",
+        help=f"with the encoder frozen ({TransferConfig.transfer_epochs})",
     )
     training.add_argument(
         "--fine_tune_epochs",
         type=options.count,
         metavar="N",
-        help="of fine-tuning (30)",
+        help=f"of fine-tuning ({TransferConfig.fine_tune_epochs})",
     )
     training.add_argument(
         "--fine_tune_lr",
         type=options.positive,
         metavar="LR",
-        help="highest rate of it (half of --lr)",
+        help="peak learning rate of fine-tuning (half of --lr)",
     )
     args = parser.parse_args(argv)
     for name in OPTIONS_OF_OTHER_STAGE.get(args.stage, ()):
         if getattr(args, name) is not None:
             parser.error(f"--{name} has no meaning with --stage {args.stage}")
     training_options.complete(parser, args)
-    args.transfer_epochs = args.transfer_epochs or TRANSFER_EPOCHS
-    args.fine_tune_epochs = args.fine_tune_epochs or FINE_TUNE_EPOCHS
-    args.fine_tune_lr = args.fine_tune_lr or LOWER * args.lr
-    return args
+    args.transfer_epochs = args.transfer_epochs or TransferConfig.transfer_epochs
+    args.fine_tune_epochs = args.fine_tune_epochs or TransferConfig.fine_tune_epochs
+    args.fine_tune_lr = args.fine_tune_lr or FINE_TUNE_FACTOR * args.lr
+    return training_options.to_config(args, TransferConfig)
 
 
 def main(argv=None):
     """Train, and print the model card."""
-    args = parse_args(argv)
+    config = parse_args(argv)
     start_keras()
-    from segmentation.training import loop, train
+    from segmentation.training import cards, class_weights, loop, network, run_files, sources
 
-    stages = {
-        "transfer": loop.Stage(
-            "transfer", args.transfer_epochs, args.lr, freeze_until=nets.encoder_end(args.model)
-        ),
-        "fine_tune": loop.Stage(
-            "fine_tune", args.fine_tune_epochs, args.fine_tune_lr, freeze_until=args.freeze_until
-        ),
-    }
-    chosen = STAGES if args.stage == "both" else [args.stage]
-    weights = None if args.weights == "none" else args.weights
-    if weights is None and "transfer" in chosen:
-        terminal.say("--weights none: the encoder is frozen as it was drawn by chance")
-    report = terminal.TrainingReport()
-    terminal.print_result(train.train(args, [stages[name] for name in chosen], weights, report))
+    samples = sources.open_samples(config)
+    run = run_files.RunFiles(config, samples.classes)
+    model = network.build(config, samples, run.earlier_card)
+    if not run.begun:
+        network.load_weights(model, config, samples.classes)
+    data = sources.open_batches(config, samples)
+    weights = class_weights.of_option(config.class_weights, data)
+    compile_stage = network.stage_compiler(config, data, weights)  # stage by stage: freeze, compile
+    card = cards.new_card(model, run, data, weights)
+    terminal.print_result(loop.fit(model, data, card, compile_stage, run, terminal.EpochBar()))
 
 
 if __name__ == "__main__":

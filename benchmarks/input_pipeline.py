@@ -62,17 +62,16 @@ def ours(args, data):
     import numpy as np
 
     from segmentation.data import augmentation, pipeline
+    from segmentation.data.dataset import Subset
 
-    batches = pipeline.TrainingBatches(
-        data,
-        range(len(data)),
-        seed=0,
-        motion=augmentation.SCENES,
-        targets=[(np.arange(256, dtype=np.uint8), stride) for stride in (4, 8, 16)],
-        batch_size=BATCH_SIZE,
-        img_size=args.img_size,
+    options = pipeline.BatchOptions(
+        args.img_size,
+        BATCH_SIZE,
+        affine_ranges=augmentation.SCENES,
         steps_per_epoch=args.pictures // BATCH_SIZE,
     )
+    targets = [(np.arange(256, dtype=np.uint8), stride) for stride in (4, 8, 16)]
+    batches = pipeline.TrainingBatches(Subset(data, range(len(data))), targets, options)
     with ThreadPoolExecutor(pipeline.WORKERS) as pool:
         yield from pool.map(batches.__getitem__, range(len(batches)))
 

@@ -41,7 +41,7 @@ def register(set_item):
 
 
 def write_arrays(folder, count=20, size=32, shown=1):
-    """Write arrays of pictures whose bright disc is the class `shown`, two of each person."""
+    """Write arrays of images whose bright disc is the class `shown`, two of each person."""
     import numpy as np
 
     from segmentation.data import arrays, labels

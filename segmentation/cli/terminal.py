@@ -60,8 +60,8 @@ def show(text):
     print(text, flush=True)
 
 
-class TrainingReport:
-    """A bar for each epoch where stderr is a terminal."""
+class EpochBar:
+    """The progress bar of a training epoch, on stderr where that is a terminal."""
 
     def __init__(self):
         from rich.console import Console
@@ -72,16 +72,16 @@ class TrainingReport:
         self._task = self._bar.add_task("")
 
     def start(self, total, text):
-        """Begin a bar of `total` steps."""
+        """Begin an epoch of `total` steps."""
         self._bar.reset(self._task, total=total, description=text)
         self._bar.start()
 
     def advance(self):
-        """Move the bar by a step."""
+        """Move the bar by one step."""
         self._bar.advance(self._task)
 
     def stop(self):
-        """Take the bar away."""
+        """Remove the bar."""
         self._bar.stop()
 
 

@@ -1,19 +1,36 @@
 """The options that both training commands have."""
 
-import nets
-from segmentation import choices
-from segmentation.cli import options
+import dataclasses
 
-VALIDATION_SPLIT = 0.2
-RECORD_SIZE = (768, 768)  # that pictures of TFRecords are stretched to; the older project's
+import nets
+from segmentation.cli import options
+from segmentation.training.config import (
+    LOSSES,
+    OPTIMIZERS,
+    OTHER_LOSS_NAMES,
+    PRECISIONS,
+    SCHEDULES,
+    DataFiles,
+    TrainConfig,
+)
+
+RECORD_SIZE = (768, 768)  # that images of TFRecords are stretched to; the older project's
 
 
 def add(parser):
-    """Add them to a `options.Parser`, and return its groups `(network, training)`."""
-    data = parser.add_argument_group("data")
+    """Add the options to an `options.Parser`, and return its groups `(network, training)`."""
+    _add_data(parser.add_argument_group("data"))
+    network = parser.add_argument_group("network")
+    _add_network(network)
+    training = parser.add_argument_group("training")
+    _add_training(training)
+    return network, training
+
+
+def _add_data(data):
     data.add_argument("--img_file", help="default: data/images-128.npy")
     data.add_argument("--mask_file", help="default: masks-….npy beside the images")
-    data.add_argument("-d", "--tfrecord_data", help="TFRecords in their place; trains ICNet")
+    data.add_argument("-d", "--tfrecord_data", help="TFRecords instead of arrays; trains ICNet")
     data.add_argument(
         "-l", "--label_filename", metavar="FILE", help="default: labels.txt beside the data"
     )
@@ -23,105 +40,121 @@ def add(parser):
         "--image_size",
         type=options.img_size,
         metavar="SIZE",
-        help="128, or 384x480 for height x width (default: of the arrays; of TFRecords 768)",
+        help="128, or 384x480 for height x width (default: that of the arrays; 768 for TFRecords)",
     )
     data.add_argument(
         "--classes",
         metavar="NAMES",
-        help="from labels.txt, like hair,face or a|b (default: all; hair of hair and face)",
+        help="from labels.txt, like hair,face or a|b (default: all; of hair and face hair alone)",
     )
     data.add_argument(
         "--ignore_class",
         type=options.non_negative,
         metavar="ID",
-        help="left out of loss and scores; with 0 the network's ids begin with class 1",
+        help="leave its pixels out of loss and scores; with 0 the network's ids begin with class 1",
     )
     data.add_argument(
         "--validation_split",
         type=options.fraction,
-        help="share held out, by person (0.2)",
+        help="fraction held out, by person (0.2)",
     )
-    data.add_argument("--val_img_file", help="validate on these arrays; nothing is held out then")
+    data.add_argument("--val_img_file", help="validate on these arrays and hold nothing out")
     data.add_argument("--val_mask_file", help="default: beside --val_img_file")
-    data.add_argument("--val_tfrecord_data", help="validate on these TFRecords, likewise")
-
-    network = parser.add_argument_group("network")
-    network.add_argument(
-        "--model", choices=nets.NETWORKS, help="default: mobile_unet; of TFRecords icnet"
+    data.add_argument(
+        "--val_tfrecord_data", help="validate on these TFRecords and hold nothing out"
     )
-    network.add_argument("-a", "--alpha", type=options.positive, help="width of it (1)")
+
+
+def _add_network(network):
+    network.add_argument(
+        "--model", choices=nets.NETWORKS, help="default: mobile_unet; icnet for TFRecords"
+    )
+    network.add_argument("-a", "--alpha", type=options.positive, help="width of the network (1)")
     network.add_argument(
         "--alpha_up", type=options.positive, help="width of MobileUNet's decoder (0.25)"
     )
     network.add_argument(
-        "--depth_multiplier", type=options.count, help="of depthwise convolutions (1)"
+        "--depth_multiplier",
+        type=options.count,
+        help="output per input channel of depthwise convolutions (1)",
     )
     network.add_argument("--upsampling", choices=nets.UPSAMPLINGS)
     network.add_argument(
         "--aux_classes",
         metavar="NAMES",
-        help="learned beside --classes, by an output that no export has",
+        help="classes that one more output learns in training alone",
     )
     network.add_argument(
-        "--aux_weight", type=options.positive, metavar="W", help="of the loss of these (0.3)"
+        "--aux_weight",
+        type=options.positive,
+        metavar="W",
+        help="weight of the loss of --aux_classes (0.3)",
     )
     network.add_argument("--model_name", metavar="LABEL", help="noted in the model card")
 
-    training = parser.add_argument_group("training")
+
+def _add_training(training):
     training.add_argument(
-        "--steps_per_epoch", type=options.count, help="default: one pass over the pictures"
+        "--steps_per_epoch", type=options.count, help="default: one pass over the images"
     )
     training.add_argument(
-        "-b", "--batch_size", type=options.count, help="pictures (16, or all if fewer)"
+        "-b", "--batch_size", type=options.count, help="images (16, or all if fewer)"
     )
     training.add_argument(
         "--loss",
-        choices=[*choices.LOSSES, *choices.OTHER_LOSS_NAMES],
-        default="dice+crossentropy",
+        choices=[*LOSSES, *OTHER_LOSS_NAMES],
+        default=TrainConfig.loss,
     )
     training.add_argument(
         "--class_weights",
-        default="none",
+        default=TrainConfig.class_weights,
         metavar="none|balanced|FILE",
         help="balanced: by median frequency; or a JSON object of weights by class name",
     )
-    training.add_argument("--optimizer", choices=choices.OPTIMIZERS, default="adamw")
-    training.add_argument("--lr", type=options.positive, help="highest rate (adamw 8e-3, sgd 0.1)")
-    training.add_argument("--schedule", choices=choices.SCHEDULES, default="cosine")
+    training.add_argument("--optimizer", choices=OPTIMIZERS, default=TrainConfig.optimizer)
+    training.add_argument(
+        "--lr", type=options.positive, help="peak learning rate (adamw 8e-3, sgd 0.1)"
+    )
+    training.add_argument("--schedule", choices=SCHEDULES, default=TrainConfig.schedule)
     training.add_argument(
         "--warm_up",
         type=options.fraction,
-        metavar="SHARE",
-        help="of the steps, in which the cosine's rate rises (0.05)",
+        metavar="FRACTION",
+        help="of the steps, in which the learning rate of cosine rises (0.05)",
     )
     training.add_argument(
         "--clip_norm",
         type=options.positive,
         metavar="N",
-        help="cut gradients down to this norm, all together",
+        help="clip the gradients to this global norm",
     )
     training.add_argument(
-        "--ema", action="store_true", help="validate and keep the moving average of the weights"
+        "--ema",
+        action="store_true",
+        help="validate and save the exponential moving average of the weights",
     )
     training.add_argument("--augment", action="store_true", default=True, help="(default)")
     training.add_argument("--no_augment", action="store_false", dest="augment")
     training.add_argument(
-        "--flip_up_down", action="store_true", help="for pictures without an up, as from above"
+        "--flip_up_down",
+        action="store_true",
+        help="for images without an up, such as aerial photographs",
     )
-    training.add_argument("--precision", choices=choices.PRECISIONS, default="float32")
+    training.add_argument("--precision", choices=PRECISIONS, default=TrainConfig.precision)
     training.add_argument(
-        "--patience", type=options.count, help="stop after so many epochs without a better one"
+        "--patience", type=options.count, help="stop a stage after N epochs without a better one"
     )
     training.add_argument("--seed", type=options.seed, default=0)
-    training.add_argument("--resume", action="store_true", help="go on after an interruption")
+    training.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     training.add_argument(
-        "-o", "--output", help="default: artifacts/CLASS.keras; model.keras if several"
+        "-o",
+        "--output",
+        help="default: artifacts/CLASS.keras, or artifacts/model.keras for several classes",
     )
-    return network, training
 
 
 def complete(parser, args):
-    """Refuse options that do not go together, and fill in those that follow from others."""
+    """Refuse options that contradict each other, and fill in defaults that depend on others."""
     if args.val_mask_file and not args.val_img_file:
         parser.error("--val_mask_file goes with --val_img_file")
     if args.tfrecord_data and (args.img_file or args.mask_file or args.val_img_file):
@@ -129,9 +162,9 @@ def complete(parser, args):
     if args.val_tfrecord_data and not args.tfrecord_data:
         parser.error("--val_tfrecord_data goes with --tfrecord_data")
     if args.validation_split is None:
-        args.validation_split = VALIDATION_SPLIT
+        args.validation_split = TrainConfig.validation_split
     elif args.val_img_file or args.val_tfrecord_data:
-        parser.error("--validation_split means nothing beside files to validate on")
+        parser.error("--validation_split has no meaning with files to validate on")
     if args.flip_up_down and not args.augment:
         parser.error("--flip_up_down is an augmentation: leave out --no_augment")
     if args.aux_weight and not args.aux_classes:
@@ -144,4 +177,17 @@ def complete(parser, args):
     else:
         args.model = args.model or "mobile_unet"
         args.img_file = args.img_file or "data/images-128.npy"
-    args.lr = args.lr or choices.OPTIMIZERS[args.optimizer]
+    args.lr = args.lr or OPTIMIZERS[args.optimizer]
+
+
+def to_config(args, kind):
+    """Return the parsed options as a config.
+
+    Args:
+        args: namespace of the parser, completed.
+        kind: subclass of `TrainConfig` with a field for every option.
+    """
+    values = vars(args)
+    files = {field.name: values[field.name] for field in dataclasses.fields(DataFiles)}
+    others = {name: value for name, value in values.items() if name not in files}
+    return kind(files=DataFiles(**files), **others)

@@ -1,7 +1,7 @@
-"""Random changes of a picture and its mask together, for training only.
+"""Random changes of an image and its mask together, for training only.
 
-Each is a pure function of (image, mask, seed, epoch, index): reruns and resumed runs see the same
-pictures, whatever the number of threads, and nothing is remembered between calls.
+Each is a pure function of the image, the mask and (seed, pass, row): reruns and resumed runs see
+the same images, whatever the number of threads, and nothing is remembered between calls.
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ CONTRAST = 0.25  # relative, either way
 COLOR = 0.12  # relative gain of each channel, either way
 BLUR = 0.15  # probability
 BLUR_SIGMA = (0.4, 1.2)  # pixels
-ALIASING = 0.1  # probability of point sampling, as some phone frameworks shrink pictures
-COARSE = 1.5  # input pixels per output pixel beyond which a picture is shrunk before it is warped
+ALIASING = 0.1  # probability of point sampling, as some phone frameworks downsample images
+COARSE = 1.5  # input pixels per output pixel beyond which an image is resized before it is warped
 
 
 @dataclass(frozen=True)
 class AffineRanges:
-    """How far a picture is moved at most.
+    """The ranges from which an affine transform is sampled.
 
     Attributes:
         rotation: degrees, either way.
         shear: horizontal shift per unit of height, either way.
-        zoom: `(lowest, highest)` extent of the picture that is seen: above 1 objects shrink.
-        aspect: relative, either way, of each axis on top of that.
-        shift: of the side, either way.
-        flip_up_down: whether half of the pictures stand on their head.
+        zoom: `(lowest, highest)` extent of the image that is seen: above 1 objects shrink.
+        aspect: relative scale of each axis on top of the zoom, either way.
+        shift: fraction of the side, either way.
+        flip_up_down: whether half of the images are flipped upside down.
     """
 
     rotation: float
@@ -47,25 +47,24 @@ PORTRAITS = AffineRanges(rotation=20, shear=0.2, zoom=(0.8, 1.2))
 SCENES = AffineRanges(rotation=30, shear=0, zoom=(0.85, 1.75), aspect=0)
 
 
-def augment(image, mask, seed, epoch, index, size=None, motion=PORTRAITS):
-    """Warp image and mask by one random affine transform, then change the light of the image.
+def augment(image, mask, key, size=None, affine_ranges=PORTRAITS):
+    """Warp image and mask by one random affine transform, then change the image's light.
 
     Args:
         image: `(H, W, 3)` uint8, RGB.
         mask: `(H, W)` uint8 class ids.
-        seed: of the run.
-        epoch: number of the pass over the data, from 0.
-        index: row of the picture in the data set.
-        size: `(height, width)` to stretch both to, in the same warp; None: their own.
-        motion: `AffineRanges`.
+        key: `(seed, pass, row)`, integers ≥ 0: the seed of the run, the number of the pass over the
+            data and the row of the sample. They alone determine the result.
+        size: `(height, width)` to stretch both to, in the same warp; None: their own size.
+        affine_ranges: `AffineRanges`.
 
     Returns:
-        `(image, mask)` of that size and the same dtypes. The mask holds only ids that it held
-        before: it is sampled to the nearest pixel; borders are reflected in both.
+        `(image, mask)` of that size, with the dtypes of the arguments. The mask holds only ids that
+        it held before: it is sampled to the nearest pixel; borders are reflected in both.
     """
-    rng = np.random.default_rng((seed, epoch, index))
+    rng = np.random.default_rng(key)
     size = mask.shape if size is None else size
-    moved = _affine(rng, *size, motion)
+    moved = _affine(rng, *size, affine_ranges)
     sampling = cv2.INTER_NEAREST if rng.random() < ALIASING else cv2.INTER_LINEAR
     if sampling == cv2.INTER_LINEAR and max(np.divide(mask.shape, size)) > COARSE:
         image = image_io.resize(image, size)  # linear sampling would leave pixels out
@@ -76,17 +75,17 @@ def augment(image, mask, seed, epoch, index, size=None, motion=PORTRAITS):
     return _relight(rng, image), mask
 
 
-def _affine(rng, height, width, motion):
-    """Return the 2×3 matrix from pixels of the output to those they show, about the centre."""
-    angle = np.deg2rad(rng.uniform(-motion.rotation, motion.rotation))
-    shear = rng.uniform(-motion.shear, motion.shear)
-    zoom = rng.uniform(*motion.zoom)
-    zoom_x, zoom_y = zoom * rng.uniform(1 - motion.aspect, 1 + motion.aspect, 2)
+def _affine(rng, height, width, ranges):
+    """Sample the 2×3 matrix from pixels of the output to pixels of the input, about the centre."""
+    angle = np.deg2rad(rng.uniform(-ranges.rotation, ranges.rotation))
+    shear = rng.uniform(-ranges.shear, ranges.shear)
+    zoom = rng.uniform(*ranges.zoom)
+    zoom_x, zoom_y = zoom * rng.uniform(1 - ranges.aspect, 1 + ranges.aspect, 2)
     flip_x = -1 if rng.random() < FLIP else 1
     cos, sin = np.cos(angle), np.sin(angle)
     center = np.array([(width - 1) / 2, (height - 1) / 2])
-    shift = rng.uniform(-motion.shift, motion.shift, 2) * (width, height)
-    flip_y = -1 if motion.flip_up_down and rng.random() < FLIP else 1
+    shift = rng.uniform(-ranges.shift, ranges.shift, 2) * (width, height)
+    flip_y = -1 if ranges.flip_up_down and rng.random() < FLIP else 1
     linear = (
         np.array([[cos, -sin], [sin, cos]])
         @ np.array([[1, shear], [0, 1]])
@@ -96,7 +95,7 @@ def _affine(rng, height, width, motion):
 
 
 def _warp(array, moved, size, sampling):
-    """Stretch an array to `size` and move it, by one matrix."""
+    """Stretch an array to `size` and transform it, by one matrix."""
     height, width = size
     scale = np.array([array.shape[1] / width, array.shape[0] / height])
     # Pixel i of `size` has its centre at i + 0.5, and in the array at (i + 0.5) · scale.

@@ -1,1 +1,1 @@
-"""The training loop, what it optimises, and what it begins with."""
+"""Training: what is asked for, what is optimised, the loop, and the files of a run."""

@@ -1,4 +1,4 @@
-"""The state of an unfinished run, in one file, from which it goes on as if nothing had happened."""
+"""The checkpoint of an unfinished run: one file, from which it goes on as if never interrupted."""
 
 import contextlib
 import json
@@ -9,23 +9,25 @@ import numpy as np
 from segmentation import files
 from segmentation.errors import InputError
 
+PROGRESS = "run"  # its name in the file
 
-def save(path, model, run):
-    """Write every variable of the model and its optimizer, and `run`, whole or not at all.
+
+def save(path, model, progress):
+    """Write every variable of a model and its optimizer, and `progress`, whole or not at all.
 
     Args:
         path: `.npz` file.
         model: compiled `keras.Model`.
-        run: dictionary of JSON values.
+        progress: dictionary of JSON values.
     """
     arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
-    arrays["run"] = np.frombuffer(json.dumps(run).encode(), np.uint8)
+    arrays[PROGRESS] = np.frombuffer(json.dumps(progress).encode(), np.uint8)
     with files.written_whole(path) as temporary:
         np.savez(temporary, **arrays)
 
 
 def read(path):
-    """Return the `run` that `save` wrote, or None where there is no such file.
+    """Return the `progress` that `save` wrote, or None if there is no such file.
 
     Raises:
         InputError: if the file is damaged.
@@ -33,7 +35,7 @@ def read(path):
     if not path.exists():
         return None
     with _opened(path) as arrays:
-        return json.loads(arrays["run"].tobytes())
+        return json.loads(arrays[PROGRESS].tobytes())
 
 
 def restore(path, model):
@@ -44,7 +46,7 @@ def restore(path, model):
     """
     variables = _variables(model)
     with _opened(path) as arrays:
-        values = [arrays[name] for name in arrays if name != "run"]
+        values = [arrays[name] for name in arrays if name != PROGRESS]
     if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
         raise InputError(
             f"{path}: a checkpoint of another network or optimizer; "

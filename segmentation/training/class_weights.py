@@ -1,4 +1,4 @@
-"""Weights of classes in the loss, so that rare ones are not drowned by the common."""
+"""Weights of classes in the loss, so that common classes do not drown rare ones."""
 
 import json
 import math
@@ -10,38 +10,53 @@ from segmentation.data import labels
 from segmentation.errors import InputError
 
 
+def check_option(config, classes):
+    """Raise InputError if `--class_weights` of a `TrainConfig` is a mistake, before masks are read.
+
+    Args:
+        config: `TrainConfig`.
+        classes: `Classes` to learn.
+    """
+    if config.class_weights == "none":
+        return
+    if config.loss == "dice" and len(classes) == 1:
+        raise InputError("--class_weights: the dice loss of one class has nothing to weigh")
+    if config.class_weights != "balanced":
+        _read(Path(config.class_weights), classes.id_names)
+
+
 def of_option(option, data):
     """Return what `--class_weights` asks for: floats in the order of the classes, or None.
 
     Args:
         option: `none`, `balanced`, or the path of a JSON object of weights by class name.
-        data: `input_pipeline.Dataset`.
+        data: `pipeline.TrainingData`.
 
     Raises:
-        InputError: if the file is missing, no such object, or weighs other classes.
+        InputError: if the file is missing, holds no such object, or weighs other classes.
     """
     if option == "none":
         return None
     if option == "balanced":
-        return balanced(data.shares * data.card["data"]["training_pictures"], data.pictures)
+        return balanced(data.statistics)
     return _read(Path(option), data.classes.id_names)
 
 
-def balanced(shares, pictures):
+def balanced(statistics):
     """Return median-frequency weights (https://arxiv.org/abs/1411.4734).
 
-    The frequency of a class is its mean share of the pictures that show it; its weight is the
-    median frequency of all classes over its own.
+    The frequency of a class is its mean fraction of the images that show it; its weight is the
+    median frequency of all classes divided by its own.
 
     Args:
-        shares: `(C,)`, the sum over all pictures of the share that each class covers.
-        pictures: `(C,)`, how many show it.
+        statistics: `ClassStatistics` of C classes.
 
     Returns:
-        list of C floats; of a class that no picture shows, 1.
+        list of C floats; 1 for a class that no image shows.
     """
-    shown = pictures > 0
-    frequencies = np.divide(shares, pictures, where=shown, out=np.ones(len(shares)))
+    sums, images = statistics.fractions * statistics.num_images, statistics.images
+    shown = images > 0
+    frequencies = np.divide(sums, images, where=shown, out=np.ones(len(sums)))
     weights = np.where(shown, np.median(frequencies[shown]) / frequencies, 1.0)
     return weights.tolist()
 
@@ -55,16 +70,16 @@ def _read(path, names):
             "--class_weights is none, balanced or a file"
         ) from None
     except ValueError as error:
-        raise InputError(f"{path}: no JSON ({error})") from None
+        raise InputError(f"{path}: not JSON ({error})") from None
     example = json.dumps(dict.fromkeys(names[:2], 1.0))
     if not isinstance(found, dict) or not all(map(_is_weight, found.values())):
-        raise InputError(f"{path}: must hold numbers from 0 on by class name, like {example}")
+        raise InputError(f"{path}: expected numbers ≥ 0 by class name, like {example}")
     if not any(found.values()):
         raise InputError(f"{path}: all weights are 0; there would be nothing to learn")
     if found.keys() != set(names):
         missing, unknown = set(names) - found.keys(), found.keys() - set(names)
         parts = [f"lacks {labels.listed(sorted(missing))}"] * bool(missing)
-        parts += [f"names {labels.listed(sorted(unknown))} besides"] * bool(unknown)
+        parts += [f"names unknown classes ({labels.listed(sorted(unknown))})"] * bool(unknown)
         raise InputError(f"{path}: {' and '.join(parts)}; the classes are {labels.listed(names)}")
     return [float(found[name]) for name in names]
 

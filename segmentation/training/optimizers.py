@@ -2,8 +2,8 @@
 
 import keras
 
-WARM_UP = 0.05  # of all steps, of the cosine schedule
-# The older hair project: tenfold drops after these parts of all steps.
+WARM_UP = 0.05  # fraction of all steps, for the cosine schedule
+# The older hair project: tenfold drops after these fractions of all steps.
 DROPS = (0.5, 0.75, 0.9)
 WEIGHT_DECAY = 0.02
 # Of AdamW's squared gradients. Keras' 0.999 remembers the wild first steps for most of a short run:
@@ -11,45 +11,65 @@ WEIGHT_DECAY = 0.02
 BETA_2 = 0.98
 
 
-def learning_rate(schedule, rate, total_steps, warm_up=None):
-    """Return a rate or a schedule over optimizer steps.
+def learning_rate(schedule, peak, total_steps, warm_up=None):
+    """Return a learning rate or a schedule of it over optimizer steps.
 
     Args:
         schedule: `cosine` (linear warm-up, then half a cosine to 0,
             https://arxiv.org/abs/1608.03983), `progressive` (tenfold drops after 50, 75 and 90 %,
             the older hair project's) or `constant`.
-        rate: the highest rate.
+        peak: the peak learning rate.
         total_steps: of the schedule.
-        warm_up: share of the steps in which the rate of `cosine` rises, or None: `WARM_UP`.
+        warm_up: fraction of the steps in which the learning rate of `cosine` rises, or None:
+            `WARM_UP`.
     """
     if schedule == "constant":
-        return rate
+        return peak
     if schedule == "progressive":
-        drops = [round(part * total_steps) for part in DROPS]
-        rates = [rate * 10.0**-i for i in range(len(DROPS) + 1)]
-        return keras.optimizers.schedules.PiecewiseConstantDecay(drops, rates)
+        drops = [round(fraction * total_steps) for fraction in DROPS]
+        values = [peak * 10.0**-i for i in range(len(DROPS) + 1)]
+        return keras.optimizers.schedules.PiecewiseConstantDecay(drops, values)
     warm_up = round((WARM_UP if warm_up is None else warm_up) * total_steps)
     return keras.optimizers.schedules.CosineDecay(
         0.0,
         max(1, total_steps - warm_up),
-        warmup_target=rate,
+        warmup_target=peak,
         warmup_steps=warm_up,
     )
 
 
-def build(name, rate, *, clip_norm=None, ema=False):
+def of_stage(config, stage, total_steps):
+    """Return the Keras optimizer for a `Stage` of so many steps, as a `TrainConfig` says."""
+    peak = stage.learning_rate
+    scheduled = learning_rate(config.schedule, peak, total_steps, config.warm_up)
+    return build(config.optimizer, scheduled, clip_norm=config.clip_norm, ema=config.ema)
+
+
+def averaging(model):
+    """Return `[SwapEMAWeights]` for `fit` if the optimizer of `model` averages weights, else []."""
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
+    if not optimizer.use_ema:
+        return []
+    callback = keras.callbacks.SwapEMAWeights()
+    callback.set_model(model)
+    return [callback]
+
+
+def build(name, learning_rate, *, clip_norm=None, ema=False):
     """Return the Keras optimizer called `name`: `adamw`, or `sgd` with momentum 0.9.
 
     Args:
-        name: a key of `choices.OPTIMIZERS`.
-        rate: learning rate or schedule.
-        clip_norm: norm of all gradients together that they are cut down to, or None.
-        ema: whether it keeps a moving average of the weights.
+        name: a key of `config.OPTIMIZERS`.
+        learning_rate: a number or a schedule.
+        clip_norm: global norm to which all gradients together are clipped, or None.
+        ema: whether it keeps an exponential moving average of the weights.
     """
     options = {"global_clipnorm": clip_norm, "use_ema": ema}
     if name == "sgd":
-        return keras.optimizers.SGD(rate, momentum=0.9, **options)
-    adamw = keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY, beta_2=BETA_2, **options)
+        return keras.optimizers.SGD(learning_rate, momentum=0.9, **options)
+    adamw = keras.optimizers.AdamW(
+        learning_rate, weight_decay=WEIGHT_DECAY, beta_2=BETA_2, **options
+    )
     # Decaying scales and shifts towards 0 only takes from what normalisation has to set.
     adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return adamw

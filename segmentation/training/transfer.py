@@ -1,7 +1,7 @@
-"""Beginning a network with the weights of something else: ImageNet's, or a file's.
+"""Loading a network's first weights: those of ImageNet, or of a file.
 
-Layers take weights by their name. The heads, whose channels are classes, take them by the names of
-the classes, which the model card beside a file knows.
+Weights are matched by the names of layers. In the heads, whose channels are classes, they are
+matched by the names of the classes, which the model card beside a file knows.
 """
 
 import contextlib
@@ -24,23 +24,24 @@ IMAGENET = "imagenet"
 # Where the files are and which there are: keras/src/applications/mobilenet.py
 IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"
 IMAGENET_ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
-IMAGENET_SIZES = (128, 160, 192, 224)  # of square pictures, in pixels; for others, the last
-MOBILENET_END, MOBILENET_WIDTH = "conv_pw_13", 1024  # its last convolution, and how wide at alpha 1
+IMAGENET_SIZES = (128, 160, 192, 224)  # of square images, in pixels; the last for all others
+MOBILENET_END, MOBILENET_WIDTH = "conv_pw_13", 1024  # its last convolution, its width at alpha 1
 BACKGROUND = labels.BACKGROUND_NAMES[0]
-SHOWN = 3  # names in a row of the table that holds no bad news
+SHOWN = 3  # names of layers in a row of the report that names what was loaded
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What a network took over.
+    """Which weights of a network were loaded.
 
     Attributes:
-        source: what the weights are from.
+        source: path of the weights.
         classes: names of the network's channels.
-        loaded, other_shape, missing: names of layers with weights: loaded, of another shape in the
-            source, not in it.
-        heads: `{layer: names of the classes that were taken over}`; the other classes are fresh,
-            and the layer is in none of the lists.
+        loaded: names of the layers whose weights were loaded.
+        other_shape: names of the layers whose weights have another shape in the source.
+        missing: names of the layers that are not in the source.
+        heads: `{layer: names of the classes that were loaded}`; the other classes are fresh, and
+            the layer is in none of the three lists.
         notes: lines for the user.
     """
 
@@ -53,15 +54,15 @@ class LoadReport:
     notes: list[str]
 
     def lines(self):
-        """Return a table with counts that names in full what was not loaded."""
+        """Return the lines of a table that names in full what was not loaded."""
         rows = [
             ("layers loaded", len(self.loaded), _shortened(self.loaded)),
             ("of another shape", len(self.other_shape), self.other_shape),
             ("not in the file", len(self.missing), self.missing),
         ]
-        for head, taken in self.heads.items():
-            fresh = [name for name in self.classes if name not in taken]
-            rows.append((f"classes of {head}", len(taken), _shortened(taken)))
+        for head, loaded in self.heads.items():
+            fresh = [name for name in self.classes if name not in loaded]
+            rows.append((f"classes of {head}", len(loaded), _shortened(loaded)))
             rows.append(("fresh classes", len(fresh), fresh))
         width = max(len(label) for label, _, _ in rows)
         table = [f"  {label:{width}} {count:4}  {', '.join(names)}" for label, count, names in rows]
@@ -74,33 +75,33 @@ def _shortened(names):
 
 
 def load_weights(model, weights, network, classes):
-    """Give each layer of `model` the weights of its name and shapes in something else.
+    """Load into each layer of `model` the weights of its name, where the shapes agree.
 
     Args:
         model: built network, training heads included.
         weights: `imagenet`, or the path of a `.keras` or `.h5` file: a model of this project, of
-            any size of picture and with other classes, or only its weights; a MobileNet of
-            keras.applications; a MobileUNet of hair2017 (see `older_models`).
-        network: key of `nets.NETWORKS` that `model` is.
+            any input size and with any classes, or its weights alone; a MobileNet of
+            keras.applications; a MobileUNet of hair2017 (see `legacy.hair2017`).
+        network: name of the network, a key of `nets.NETWORKS`.
         classes: names of its channels.
 
     Returns:
         `LoadReport`.
 
     Raises:
-        InputError: if there are no such weights, the file or its card cannot be read or the card is
-            of another model, or nothing fits.
+        InputError: if there are no such weights, the file or its card cannot be read, the card is
+            that of another model, or no layer fits.
     """
     path = _imagenet(model, network) if weights == IMAGENET else Path(weights)
     if path.suffix.lower() not in model_card.MODEL_SUFFIXES or path.is_dir():
         raise InputError(
             f"{path}: weights are {IMAGENET} or a {' or '.join(model_card.MODEL_SUFFIXES)} file; "
-            "in place of an export give the model that it was made of"
+            "instead of an export, give the model that it was made from"
         )
     with predictor.reading(path):
         arrays, notes = translate(path, *_read(path))
     card, heads = card_of(path), {}
-    fresh = arrays.pop(f"{nets.AUX}_score", None)  # of classes that no card names
+    aux_score = arrays.pop(f"{nets.AUX}_score", None)  # of classes that no card names
     if card:
         arrays, heads = _match_heads(path, card, model, network, classes, arrays)
     loaded, other_shape, missing = nets.take_weights(model, arrays)
@@ -111,15 +112,15 @@ def load_weights(model, weights, network, classes):
             f"shape, {len(missing)} are not in the file); check --model and --alpha"
         )
     if any(name in nets.score_layers(network) for name in loaded):
-        taken_for = ", ".join(_shortened(classes))
-        notes = [*notes, f"no model card: its classes are taken to be {taken_for}"]
-    if fresh and nets.AUX in model.output_names:
-        notes = [*notes, f"{nets.AUX}_score of {path.name} is left out: it begins anew"]
+        assumed = ", ".join(_shortened(classes))
+        notes = [*notes, f"no model card: its classes are assumed to be {assumed}"]
+    if aux_score and nets.AUX in model.output_names:
+        notes = [*notes, f"{nets.AUX}_score of {path.name} is not loaded: it is trained anew"]
     return LoadReport(str(path), list(classes), loaded, other_shape, missing, heads, notes)
 
 
 def _imagenet(model, network):
-    """Return the path of ImageNet's weights for the MobileNet in `model`; fetch it if need be."""
+    """Return the path of ImageNet's weights for the MobileNet in `model`; fetch them if needed."""
     import keras
 
     names = [layer.name for layer in model.layers]
@@ -141,21 +142,21 @@ def _imagenet(model, network):
     name = f"mobilenet_{IMAGENET_ALPHAS[alpha]}_{size}_tf_no_top.h5"
     home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # where Keras shows how far it is
+        with contextlib.redirect_stdout(sys.stderr):  # Keras shows its progress there
             path = keras.utils.get_file(
                 name, IMAGENET_URL + name, cache_dir=str(home), cache_subdir="models"
             )
     except Exception as error:  # Keras raises it bare where there is no network
         raise InputError(
             f"ImageNet's weights cannot be fetched ({reason(error).rpartition(' -- ')[2]}): fetch "
-            f"{IMAGENET_URL}{name} by hand, and put it as {home / 'models' / name} or give it as "
+            f"{IMAGENET_URL}{name} by hand, and save it as {home / 'models' / name} or give it as "
             "--weights"
         ) from error
     return Path(path)
 
 
 def _read(path):
-    """Return lists of arrays by layer name, and the `(height, width)` of their model or None."""
+    """Return lists of arrays by layer name, and the model's `(height, width)` or None."""
     import h5py
 
     if path.suffix.lower() == ".keras":
@@ -168,15 +169,15 @@ def _read(path):
         layers = [layer["vars"] for layer in file["layers"].values()]
         if not all("name" in layer.attrs for layer in layers):
             raise InputError(
-                f"{path}: the Keras that wrote these weights left out the names of layers; "
-                "give the whole model, .keras or .h5"
+                f"{path}: the version of Keras that wrote these weights left out the names of "
+                "layers; give the whole model, .keras or .h5"
             )
         numbered = ((layer, map(str, range(len(layer)))) for layer in layers)
         return {layer.attrs["name"]: [layer[i][()] for i in keys] for layer, keys in numbered}, None
 
 
 def card_of(weights):
-    """Return the model card beside weights, if any; X.weights.h5 has that of X."""
+    """Return the model card beside weights, or None; X.weights.h5 shares the card of X.h5."""
     if weights in (None, IMAGENET):
         return None
     model_path = Path(str(weights).replace(".weights.h5", ".h5"))
@@ -184,9 +185,9 @@ def card_of(weights):
 
 
 def _match_heads(path, card, model, network, classes, arrays):
-    """Put into `arrays` heads for `classes`; return it, and the classes taken over by head.
+    """Return `arrays` with heads for `classes`, and by head the classes that were found.
 
-    A head of another network saw other features: of that nothing is taken.
+    Nothing is taken from a head of another network: it has learned from other features.
     """
     theirs = card["classes"] if card.get("network", network) == network else []
     their_keys, keys = _keys(theirs), _keys(classes)
@@ -197,8 +198,8 @@ def _match_heads(path, card, model, network, classes, arrays):
         found, fresh = arrays[layer.name], layer.get_weights()  # kernel and bias, (…, classes)
         if found[0].shape[-1] != len(card["classes"]):
             raise InputError(
-                f"{path}: the card beside it is of another model: it names {len(card['classes'])} "
-                f"classes, the file has {found[0].shape[-1]}"
+                f"{path}: the card beside it belongs to another model: it names "
+                f"{len(card['classes'])} classes, the file has {found[0].shape[-1]}"
             )
         if found[0].shape[:-1] != fresh[0].shape[:-1]:
             continue
@@ -214,17 +215,23 @@ def _match_heads(path, card, model, network, classes, arrays):
 
 
 def _keys(classes):
-    """Return the names with one name for the background."""
+    """Return the names, with a single name for the background."""
     return [BACKGROUND if labels.is_background(name) else name for name in classes]
 
 
 def _columns(array, theirs, ours):
-    """Return by class what `array`, `(…, classes)` of `theirs`, gives to the logits of `ours`."""
+    """Return, by class of `ours`, the weights of its logit.
+
+    Args:
+        array: `(…, classes)` weights of the classes `theirs`.
+        theirs: names of the classes of the file.
+        ours: names of the classes of the network.
+    """
     columns = dict(zip(theirs, np.moveaxis(array, -1, 0), strict=False))
     if len(theirs) == 1 and len(ours) > 1 and theirs[0] in ours:
         columns[BACKGROUND] = np.zeros_like(columns[theirs[0]])  # softmax of (0, z) is sigmoid(z)
     elif len(ours) == 1 and len(theirs) > 1 and ours[0] in columns:
-        # A sigmoid's logit is a log-odds: against the background, or the mean of the others.
+        # A sigmoid's logit is a log-odds: against the background, or the mean of the other classes.
         column = columns.pop(ours[0])
         return {ours[0]: column - columns.get(BACKGROUND, np.mean([*columns.values()], axis=0))}
     return columns

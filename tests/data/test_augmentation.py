@@ -15,17 +15,17 @@ def disc(size=96):
 
 def test_the_same_numbers_give_the_same_result_and_others_another():
     image, mask = disc()
-    first, again = (augmentation.augment(image, mask, 3, 2, 1) for _ in range(2))
+    first, again = (augmentation.augment(image, mask, (3, 2, 1)) for _ in range(2))
     np.testing.assert_array_equal(first[0], again[0])
     np.testing.assert_array_equal(first[1], again[1])
     for other in ((4, 2, 1), (3, 3, 1), (3, 2, 2)):
-        assert not np.array_equal(first[0], augmentation.augment(image, mask, *other)[0])
+        assert not np.array_equal(first[0], augmentation.augment(image, mask, other)[0])
 
 
 def test_image_and_mask_stay_aligned():
     image, mask = disc()
     for index in range(50):
-        warped, moved = augmentation.augment(image, mask, 0, 0, index)
+        warped, moved = augmentation.augment(image, mask, (0, 0, index))
         red = warped[..., 0].astype(int) - warped[..., 1] > 60
         iou = np.sum(red & (moved > 0)) / np.sum(red | (moved > 0))
         assert iou > 0.95, index
@@ -35,25 +35,25 @@ def test_masks_hold_no_new_ids_and_inputs_are_left_alone():
     image, mask = disc()
     before = image.copy(), mask.copy()
     for index in range(20):
-        _, moved = augmentation.augment(image, mask, 0, 0, index)
+        _, moved = augmentation.augment(image, mask, (0, 0, index))
         assert set(np.unique(moved)) <= {0, 7} and moved.dtype == np.uint8
     np.testing.assert_array_equal(image, before[0])
     np.testing.assert_array_equal(mask, before[1])
 
 
-def test_half_of_the_pictures_are_flipped():
+def test_half_of_the_images_are_flipped():
     left = np.zeros((64, 64), np.uint8)
     left[16:48, 8:24] = 1
     image = np.repeat(left[..., None] * 200, 3, axis=2)
     flipped = sum(
-        augmentation.augment(image, left, 0, 0, index)[1][:, 32:].any() for index in range(200)
+        augmentation.augment(image, left, (0, 0, index))[1][:, 32:].any() for index in range(200)
     )
     assert 60 < flipped < 140
 
 
-def test_pictures_that_are_not_square_keep_their_size():
+def test_images_that_are_not_square_keep_their_size():
     image, mask = np.zeros((32, 64, 3), np.uint8), np.zeros((32, 64), np.uint8)
-    warped, moved = augmentation.augment(image, mask, 0, 0, 0)
+    warped, moved = augmentation.augment(image, mask, (0, 0, 0))
     assert warped.shape == (32, 64, 3) and moved.shape == (32, 64)
 
 
@@ -62,22 +62,22 @@ def test_stretching_and_moving_is_one_warp_and_keeps_both_aligned():
     for index in range(20):
         for size in ((48, 128), (192, 160)):
             warped, moved = augmentation.augment(
-                image, mask, 0, 0, index, size, augmentation.SCENES
+                image, mask, (0, 0, index), size, augmentation.SCENES
             )
             assert warped.shape == (*size, 3) and moved.shape == size
             red = warped[..., 0].astype(int) - warped[..., 1] > 60
             assert np.sum(red & (moved > 0)) / np.sum(red | (moved > 0)) > 0.9, (index, size)
 
 
-def test_without_motion_a_mask_is_stretched_as_in_validation(monkeypatch):
+def test_without_a_transform_a_mask_is_stretched_as_in_validation(monkeypatch):
     monkeypatch.setattr(augmentation, "FLIP", 0)
     still = augmentation.AffineRanges(rotation=0, shear=0, zoom=(1, 1), aspect=0, shift=0)
     image, mask = disc()
-    _, moved = augmentation.augment(image, mask, 0, 0, 0, (32, 288), still)
+    _, moved = augmentation.augment(image, mask, (0, 0, 0), (32, 288), still)
     np.testing.assert_array_equal(moved, masks.resize(mask, (32, 288)))
 
 
-def test_scenes_shrink_and_grow_and_stand_on_their_heads_only_when_asked():
+def test_scenes_shrink_and_grow_and_are_upside_down_only_when_asked():
     low = np.zeros((64, 64), np.uint8)
     low[34:46, 24:40] = 1
     image = np.repeat(low[..., None] * 200, 3, axis=2)
@@ -87,9 +87,9 @@ def test_scenes_shrink_and_grow_and_stand_on_their_heads_only_when_asked():
     )
     turned, sizes = 0, []
     for index in range(60):
-        moved = augmentation.augment(image, low, 0, 0, index, motion=upright)[1]
+        moved = augmentation.augment(image, low, (0, 0, index), affine_ranges=upright)[1]
         assert not moved[:32].any()
         sizes.append(moved[32:48, 32].sum() / 12)  # below, its reflection
-        turned += augmentation.augment(image, low, 0, 0, index, motion=heads)[1][:30].any()
+        turned += augmentation.augment(image, low, (0, 0, index), affine_ranges=heads)[1][:30].any()
     assert 0.5 < min(sizes) < 0.65 and 1.1 < max(sizes) < 1.25
     assert 15 < turned < 45

@@ -1,71 +1,51 @@
-"""Batches: who is held out, in what order rows come, and that it repeats."""
+"""Batches: in what order rows come, that it repeats, and what is looked at before the first."""
 
 import numpy as np
 import pytest
 
 from segmentation import probabilities
-from segmentation.data import arrays, augmentation, pipeline
+from segmentation.data import arrays, augmentation, pipeline, split
 from segmentation.data.classes import Classes
+from segmentation.data.dataset import Subset
 from segmentation.errors import InputError
 
 TABLE = np.arange(256, dtype=np.uint8)
-HAIR = Classes.of_data(["background", "hair"], ["hair"])
+NAMES = ["background", "hair", "face"]
 
 
 def small_arrays(count=10, size=32):
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (count, size, size, 3)).astype(np.uint8)
-    images[:, 0, 0, 0] = np.arange(count)  # tells the row, as long as nothing is augmented
+    images[:, 0, 0, 0] = np.arange(count)  # shows the row, as long as nothing is augmented
     return images, rng.integers(0, 3, (count, size, size)).astype(np.uint8)
 
 
 def source(count=10, size=32):
     stems = [str(row) for row in range(count)]
-    return arrays.Arrays(*small_arrays(count, size), stems, stems, ["background", "hair", "face"])
+    return arrays.Arrays(*small_arrays(count, size), stems, stems, NAMES)
 
 
-def batches(data, seed=0, motion=augmentation.PORTRAITS, **others):
-    of_all = {"targets": [(TABLE, 1)], "batch_size": 5, "img_size": (32, 32)} | others
-    return pipeline.TrainingBatches(data, range(len(data)), seed=seed, motion=motion, **of_all)
+def batches(data, seed=0, affine_ranges=augmentation.PORTRAITS, targets=((TABLE, 1),), **others):
+    values = {"batch_size": 5, "img_size": (32, 32)} | others
+    options = pipeline.BatchOptions(seed=seed, affine_ranges=affine_ranges, **values)
+    return pipeline.TrainingBatches(Subset(data, range(len(data))), targets, options)
 
 
 def rows_of(batches):
     return [int(row) for i in range(len(batches)) for row in batches[i][0][:, 0, 0, 0]]
 
 
-def test_no_group_is_in_both_parts_and_the_share_is_reached():
-    groups = [f"person {i % 37}" for i in range(200)]
-    training, validation = pipeline.split(groups, 0.2, seed=1)
-    assert sorted([*training, *validation]) == list(range(200))
-    assert not {groups[i] for i in training} & {groups[i] for i in validation}
-    assert 40 <= len(validation) < 46
-    again = pipeline.split(groups, 0.2, seed=1)[1]
-    np.testing.assert_array_equal(validation, again)
-    assert not np.array_equal(validation, pipeline.split(groups, 0.2, seed=2)[1])
-
-
-def test_rows_of_unknown_people_are_split_one_by_one():
-    training, validation = pipeline.split([""] * 10, 0.3, seed=0)
-    assert (len(training), len(validation)) == (7, 3)
-
-
-@pytest.mark.parametrize("groups,fraction", [(["a"] * 5, 0.2), (["a", "b"], 0.0)])
-def test_an_empty_part_is_an_error(groups, fraction):
-    with pytest.raises(InputError, match="cannot be split"):
-        pipeline.split(groups, fraction, seed=0)
-
-
 def test_validation_batches_hold_every_row_once_in_order_mapped_by_the_table():
     data = source()
     table = TABLE.copy()
     table[2] = 255
-    found = pipeline.Batches(data, [1, 3, 5, 7, 9], [(table, 1)], 2, (32, 32))
+    found = pipeline.Batches(Subset(data, [1, 3, 5, 7, 9]), [(table, 1)], 2, (32, 32))
     assert rows_of(found) == [1, 3, 5, 7, 9]
     np.testing.assert_array_equal(found[2][1][0], table[data.masks[9]])
 
 
-def test_pictures_of_any_size_are_stretched_to_that_of_the_network():
-    found = pipeline.Batches(source(), [1, 3], [(TABLE, 1)], 2, (16, 64))
+def test_images_of_any_size_are_stretched_to_that_of_the_network():
+    found = pipeline.Batches(Subset(source(), [1, 3]), [(TABLE, 1)], 2, (16, 64))
     images, ids = found[0]
     assert images.shape == (2, 16, 64, 3) and ids.shape == (2, 16, 64)
     assert set(np.unique(ids)) == {0, 1, 2}  # none between two
@@ -74,17 +54,19 @@ def test_pictures_of_any_size_are_stretched_to_that_of_the_network():
 
 def test_each_output_gets_ids_of_its_own_at_its_own_size_in_training_and_whole_in_validation():
     data, other = source(), TABLE[::-1]
-    _, (mask, small) = batches(data, motion=None, targets=[(TABLE, 1), (other, 4)])[0]
+    _, (mask, small) = batches(data, affine_ranges=None, targets=[(TABLE, 1), (other, 4)])[0]
     assert mask.shape == (5, 32, 32) and small.shape == (5, 8, 8)
     np.testing.assert_array_equal(small, other[mask[:, 2::4, 2::4]])
-    whole = pipeline.Batches(data, [1, 3], [(TABLE, 4), (other, 8)], 2, (32, 32))
+    whole = pipeline.Batches(Subset(data, [1, 3]), [(TABLE, 4), (other, 8)], 2, (32, 32))
     mask, small = whole[0][1]
     assert mask.shape == (2, 32, 32)
     np.testing.assert_array_equal(small, other[mask])
 
 
 def test_epochs_of_a_number_of_steps_go_through_the_same_order_as_whole_passes():
-    whole, cut = (batches(source(), motion=None, steps_per_epoch=steps) for steps in (None, 3))
+    whole, cut = (
+        batches(source(), affine_ranges=None, steps_per_epoch=steps) for steps in (None, 3)
+    )
     assert (len(whole), len(cut)) == (2, 3)
     in_passes, in_epochs = [], []
     for _ in range(3):
@@ -98,7 +80,8 @@ def test_epochs_of_a_number_of_steps_go_through_the_same_order_as_whole_passes()
 
 def test_training_order_differs_by_epoch_and_repeats_by_seed():
     def epochs(seed, first):
-        found = batches(source(), seed, None, batch_size=3, epoch=first)
+        found = batches(source(), seed, None, batch_size=3)
+        found.epoch = first
         order = []
         for _ in range(2):
             order.append(rows_of(found))
@@ -135,9 +118,8 @@ def test_fit_sees_each_epoch_in_its_own_order():
     inputs = keras.Input((32, 32, 3))
     model = keras.Model(inputs, keras.layers.Conv2D(1, 1)(inputs)[..., 0])
     model.compile(loss="mse")
-    found = Recorded(
-        data, range(10), seed=0, motion=None, targets=[(TABLE, 1)], batch_size=5, img_size=(32, 32)
-    )
+    options = pipeline.BatchOptions((32, 32), batch_size=5)
+    found = Recorded(Subset(data, range(10)), [(TABLE, 1)], options)
     found[0]
     seen.clear()
     model.fit(found, epochs=3, shuffle=False, verbose=0)
@@ -147,36 +129,31 @@ def test_fit_sees_each_epoch_in_its_own_order():
     assert set(wanted) <= set(seen)
 
 
-def open_dataset(masks, chosen, ignore_class=None):
-    names = ["background", "hair", "face"]
+def open_data(masks, chosen, ignore_class=None, validation_batch_size=2):
     images, _ = small_arrays(len(masks))
     stems = [str(row) for row in range(len(masks))]
-    return pipeline.open_dataset(
-        arrays.Arrays(images, masks, stems, stems, names),
-        Classes.of_data(names, chosen, ignore_class),
-        img_size=(32, 32),
-        validation=None,
-        validation_split=0.5,
-        batch_size=2,
-        seed=0,
-        motion=None,
+    return pipeline.open_training_data(
+        split.hold_out(arrays.Arrays(images, masks, stems, stems, NAMES), 0.5, seed=0),
+        Classes.of_data(NAMES, chosen, ignore_class),
+        pipeline.BatchOptions((32, 32), 2, validation_batch_size),
     )
 
 
 def test_validation_holds_no_more_probabilities_than_fit(monkeypatch):
     monkeypatch.setattr(probabilities, "MAX_FLOATS", 32 * 32 * 2)
-    data = open_dataset(np.ones((6, 32, 32), np.uint8), ["hair"])
+    at_once = probabilities.evaluation_batch_size(2, (32, 32), num_classes=2)
+    data = open_data(np.ones((6, 32, 32), np.uint8), ["hair"], validation_batch_size=at_once)
     assert [len(data.train[0][0]), len(data.validation[0][0]), len(data.validation)] == [2, 1, 3]
 
 
-def test_a_dataset_knows_its_classes_their_colours_and_counts():
+def test_training_data_know_their_classes_their_colours_and_statistics():
     masks = np.zeros((4, 32, 32), np.uint8)
     masks[:, :8], masks[:, 8:24] = 1, 2
-    data = open_dataset(masks, ["face"])
+    data = open_data(masks, ["face"])
     assert (data.classes.names, data.classes.id_names) == (("face",), ("background", "face"))
     assert data.classes.colors == ((0, 255, 0),)
-    np.testing.assert_allclose(data.shares, [0.5, 0.5])
-    np.testing.assert_array_equal(data.pictures, [2, 2])
+    np.testing.assert_allclose(data.statistics.fractions, [0.5, 0.5])
+    np.testing.assert_array_equal(data.statistics.images, [2, 2])
     assert set(np.unique(data.train[0][1])) == {0, 1}
     np.testing.assert_array_equal(data.validation[0][1][0], masks[0] == 2)
 
@@ -184,30 +161,48 @@ def test_a_dataset_knows_its_classes_their_colours_and_counts():
 def test_an_ignored_background_has_no_channel_and_its_pixels_count_nowhere():
     masks = np.zeros((4, 32, 32), np.uint8)
     masks[:, :8], masks[:, 8:24] = 1, 2
-    data = open_dataset(masks, ["hair", "face"], ignore_class=0)
+    data = open_data(masks, ["hair", "face"], ignore_class=0)
     assert data.classes.names == data.classes.id_names == ("hair", "face")
-    np.testing.assert_allclose(data.shares, [8 / 24, 16 / 24])
+    np.testing.assert_allclose(data.statistics.fractions, [8 / 24, 16 / 24])
     assert set(np.unique(data.train[0][1])) == {0, 1, 255}
     assert data.classes.ignored == "background"
 
 
 def test_data_that_show_none_of_the_classes_are_refused():
-    with pytest.raises(InputError, match="no training picture shows hair"):
-        open_dataset(np.zeros((4, 32, 32), np.uint8), ["hair"])
+    with pytest.raises(InputError, match="no training image shows hair"):
+        open_data(np.zeros((4, 32, 32), np.uint8), ["hair"])
 
 
-def test_class_counts_by_hand():
-    masks = np.array([[[0, 1], [1, 255]], [[0, 0], [0, 0]]], np.uint8)
-    data = arrays.Arrays(None, masks, ["", ""], ["", ""], ["background", "hair"])
-    shares, pictures = pipeline.class_counts(data, [0, 1], (2, 2), HAIR)
-    np.testing.assert_allclose(shares, [(1 / 3 + 1) / 2, (2 / 3 + 0) / 2])
-    np.testing.assert_array_equal(pictures, [2, 1])
+class CountedReads(arrays.Arrays):
+    """Arrays that remember which rows were read."""
+
+    def __init__(self, count, shift):
+        images, masks = small_arrays(count)
+        stems = [str(row) for row in range(count)]
+        super().__init__(images + shift, masks, stems, stems, NAMES)
+        object.__setattr__(self, "seen", {"image": [], "mask": []})
+
+    def read(self, index):
+        self.seen["image"].append(index)
+        return super().read(index)
+
+    def read_mask(self, index):
+        self.seen["mask"].append(index)
+        return super().read_mask(index)
+
+    def fingerprint(self):
+        return ""
 
 
-def test_what_is_lost_at_the_size_of_the_network_does_not_count():
-    masks = np.zeros((1, 64, 64), np.uint8)
-    masks[:, 0, 0] = 1
-    data = arrays.Arrays(None, masks, [""], [""], ["background", "hair"])
-    for size, pictures in ((64, [1, 1]), (32, [1, 0])):
-        found = pipeline.class_counts(data, [0], (size, size), HAIR)
-        np.testing.assert_array_equal(found[1], pictures)
+@pytest.mark.parametrize("held_out", [True, False])
+def test_each_mask_is_read_once_before_the_first_epoch(held_out):
+    data, other = CountedReads(6, 0), CountedReads(4, 1)
+    pipeline.open_training_data(
+        split.hold_out(data, 0.5, seed=0) if held_out else split.of_two(data, other),
+        Classes.of_data(NAMES, ["hair"]),
+        pipeline.BatchOptions((32, 32), batch_size=2),
+        aux_classes=Classes.of_data(NAMES, ["face"]),
+    )
+    assert sorted(data.seen["mask"]) == list(range(6))
+    assert sorted(other.seen["mask"]) == ([] if held_out else list(range(4)))
+    assert not data.seen["image"] + other.seen["image"]

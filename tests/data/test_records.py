@@ -183,6 +183,6 @@ def test_validation_data_keep_their_own_labels_and_their_distance(folder, tmp_pa
         with pytest.raises(InputError, match=message):
             train_full.main([*options, *given])
     (tmp_path / "labels.txt").unlink()
-    with pytest.raises(InputError, match="other.tfrecord: .* of its .* pictures are in"):
+    with pytest.raises(InputError, match="other.tfrecord: .* of its .* images are in"):
         train_full.main(["-d", str(shards[0]), "--val_tfrecord_data", str(other), *given])
     assert not list(tmp_path.rglob("*.keras"))

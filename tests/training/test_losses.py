@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from segmentation.choices import LOSSES
 from segmentation.training import losses
+from segmentation.training.config import LOSSES
 
 TRUE = np.array([[[1, 0], [0, 0]]], np.uint8)  # one pixel of four
 HALF = np.full((1, 2, 2, 1), 0.5, np.float32)
@@ -28,7 +28,7 @@ def test_dice_of_an_empty_mask_is_0_for_an_empty_prediction_and_grows_with_a_ful
     assert value(losses.build("dice"), empty, np.ones((1, 2, 2, 1))) == pytest.approx(4 / 5)
 
 
-def test_dice_is_taken_per_picture():
+def test_dice_is_taken_per_image():
     true = np.concatenate([TRUE, np.zeros_like(TRUE)])
     pred = np.concatenate([TRUE, np.ones_like(TRUE)])[..., None]
     assert value(losses.build("dice"), true, pred) == pytest.approx((0 + 4 / 5) / 2)

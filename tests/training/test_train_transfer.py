@@ -44,7 +44,7 @@ def test_the_encoder_and_its_statistics_stand_still_in_the_first_stage(earlier):
     assert not np.array_equal(arrays(earlier, "score")[0], arrays(new, "score")[0])
 
 
-def test_the_second_stage_trains_all_at_a_lower_rate_and_goes_on_when_it_gets_longer(
+def test_the_second_stage_trains_all_at_a_lower_learning_rate_and_goes_on_when_it_gets_longer(
     earlier, data, capsys
 ):
     options = ["--transfer_epochs", "2", "--schedule", "constant", "--lr", "0.01"]
@@ -60,8 +60,8 @@ def test_the_second_stage_trains_all_at_a_lower_rate_and_goes_on_when_it_gets_lo
     assert "this run is finished" in capsys.readouterr().err
     transfer(*options, "--fine_tune_epochs", "2", "-o", "out/new.keras", "--resume")
     assert "fine_tune epoch 4/4" in capsys.readouterr().err
-    rates = [float(row["learning_rate"]) for row in history(data / "out/new.csv")]
-    assert rates == pytest.approx([0.01, 0.01, 0.005, 0.005])
+    found = [float(row["learning_rate"]) for row in history(data / "out/new.csv")]
+    assert found == pytest.approx([0.01, 0.01, 0.005, 0.005])
 
 
 def test_what_stays_frozen_in_the_second_stage_is_chosen_by_name(earlier, data):
@@ -198,7 +198,7 @@ def test_a_face_beside_the_hair_is_learned_in_training_and_gone_afterwards(data)
         (["-o", "earlier.keras"], "earlier.keras: would be trained over its own weights"),
         (["--weights", "imagenet", "-o", "imagenet.keras"], "no ImageNet weights for tiny"),
         (["--weights", "nowhere.keras"], "nowhere.keras: no such file"),
-        (["--aux_classes", "face"], "no training picture shows face"),
+        (["--aux_classes", "face"], "no training image shows face"),
         (["--aux_classes", "hair"], "--aux_classes hair: learned already"),
     ],
 )

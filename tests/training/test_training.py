@@ -18,7 +18,8 @@ import train_full
 from segmentation.data import arrays
 from segmentation.data.image_io import UnreadableError
 from segmentation.errors import InputError
-from segmentation.training import checkpoint, loop, optimizers, train
+from segmentation.training import callbacks, checkpoint, network, optimizers, run_files, state
+from segmentation.training.config import DataFiles, FullConfig
 from tiny_network import Tiny, history, write_arrays
 
 NO_TENSORFLOW = str(Path(__file__).parents[1] / "no_tensorflow")
@@ -110,7 +111,7 @@ def test_a_resumed_run_may_go_on_for_more_epochs_but_not_with_other_options(data
 
 
 def test_num_steps_overrides_epochs_and_may_end_within_one(data):
-    train_tiny("-n", "6", "--epochs", "9")  # 16 pictures in batches of 4
+    train_tiny("-n", "6", "--epochs", "9")  # 16 images in batches of 4
     with np.load(data / "artifacts/hair.ckpt/state.npz") as state:
         assert len(json.loads(state["run"].tobytes())["history"]) == 2
     model = nets.load("artifacts/hair.keras")
@@ -126,7 +127,7 @@ def test_a_run_that_ended_within_an_epoch_goes_on_for_the_steps_that_are_missing
     assert steps == [4, 6, 10, 13]
 
 
-def test_a_new_run_is_not_resumed_from_an_earlier_one_whose_state_is_kept(data, capsys):
+def test_a_new_run_is_not_resumed_from_an_earlier_one_whose_checkpoint_is_kept(data, capsys):
     train_tiny("-n", "4", "--schedule", "constant")
     state = data / "artifacts/hair.ckpt/state.npz"
     files = (state, data / "artifacts/hair.keras", data / "artifacts/hair.json")
@@ -142,7 +143,7 @@ def test_a_new_run_is_not_resumed_from_an_earlier_one_whose_state_is_kept(data, 
     assert (data / "logs/hair/notes.txt").exists()
     steps = [int(row["step"]) for row in history(data / "artifacts/hair.csv")]
     assert steps == [4, 8]
-    # Going back to it takes its model too: it would not be the one that the card tells of.
+    # Going back to it takes its model too: the model there is not the one of the card.
     state.write_bytes(before[state])
     resumed = ("-n", "4", "--schedule", "constant", "--resume")
     with pytest.raises(InputError, match="hair.keras: is not the model of epoch 1"):
@@ -172,7 +173,7 @@ def test_files_that_are_of_no_run_are_left_alone(data):
         train_tiny("--epochs", "1", "-o", "out/hair.keras")
 
 
-def test_a_picture_that_turns_out_damaged_gets_a_line(data, monkeypatch):
+def test_an_image_that_turns_out_damaged_gets_a_line(data, monkeypatch):
     def read(self, row):
         raise UnreadableError("room.tfrecord, record 7: damaged")
 
@@ -186,13 +187,13 @@ def test_a_picture_that_turns_out_damaged_gets_a_line(data, monkeypatch):
 
 def test_a_class_has_a_default_output_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert train.output_path(None, ["face"]) == Path("artifacts/face.keras")
-    assert train.output_path(None, ["sofa, couch"]) == Path("artifacts/sofa_couch.keras")
-    assert train.output_path(None, ["hair", "face"]) == Path("artifacts/model.keras")
+    assert run_files.output_path(None, ["face"]) == Path("artifacts/face.keras")
+    assert run_files.output_path(None, ["sofa, couch"]) == Path("artifacts/sofa_couch.keras")
+    assert run_files.output_path(None, ["hair", "face"]) == Path("artifacts/model.keras")
 
 
 @pytest.mark.parametrize("folder", ["out", "logs"])
-def test_a_folder_that_cannot_be_written_to_is_told_before_anything(data, folder, monkeypatch):
+def test_a_folder_that_cannot_be_written_to_is_reported_before_anything(data, folder, monkeypatch):
     make = tempfile.mkdtemp
 
     def refuse(suffix, prefix, parent):  # the superuser, as whom tests may run, is refused nothing
@@ -201,7 +202,7 @@ def test_a_folder_that_cannot_be_written_to_is_told_before_anything(data, folder
         return make(suffix, prefix, parent)
 
     monkeypatch.setattr(tempfile, "mkdtemp", refuse)
-    monkeypatch.setattr(train.nets, "build", None)
+    monkeypatch.setattr(network.nets, "build", None)
     with pytest.raises(InputError, match=f"{folder}/.*: cannot be written"):
         train_tiny("--epochs", "1", "-o", "out/hair.keras")
 
@@ -213,7 +214,7 @@ def test_the_logs_of_another_run_of_the_same_name_stay(data):
     assert logged and all(path.exists() for path in logged)
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_good_model(data, monkeypatch):
+def test_a_loss_that_is_not_finite_stops_the_run_and_keeps_the_last_good_model(data, monkeypatch):
     train_tiny("--epochs", "1", "--schedule", "constant")
     before = (data / "artifacts/hair.keras").read_bytes()
 
@@ -252,10 +253,9 @@ def test_an_interruption_in_the_first_epoch_saves_a_model_but_not_over_an_earlie
     data, monkeypatch, capsys
 ):
     def interrupt(self, batch, logs=None):
-        self.step += 1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop.Run, "on_train_batch_end", interrupt)
+    monkeypatch.setattr(callbacks.StopRules, "on_train_batch_end", interrupt)
     with pytest.raises(KeyboardInterrupt):
         train_tiny("--epochs", "2")
     assert nets.load("artifacts/hair.keras").name == "tiny"
@@ -269,11 +269,11 @@ def test_an_interruption_in_the_first_epoch_saves_a_model_but_not_over_an_earlie
 
 @pytest.mark.parametrize("trained,over", [(4, False), (5, True), (9, True)])
 def test_patience_ends_a_run_after_so_many_epochs_without_a_better_one(trained, over):
-    card = {"classes": ["hair"], "best_epoch": 3}
-    stages = [loop.Stage("full", 12, 0.1)]
-    found = loop.Run(card, Path("hair.keras"), [None] * 10, stages, 2, None)
-    found.stage, found.card["stages"] = stages[0], {"full": 1}
-    found.history, found.step = [{}] * trained, 10 * trained
+    card = {"classes": ["hair"], "best_epoch": 3, "stages": {"full": 1}}
+    config = FullConfig(files=DataFiles(), model="tiny", lr=0.1, epochs=12, patience=2)
+    history = [{"step": 10 * (epoch + 1)} for epoch in range(trained)]
+    found = state.RunState(card, history, config, batches=10)
+    assert not found.enter(*found.stages_left())
     assert found.is_over() == over
 
 
@@ -323,12 +323,12 @@ def test_mobile_unet_learns_at_all(data):
     "options,message",
     [
         (["--classes", "hiar"], "did you mean 'hair'"),
-        (["--classes", "face"], "no training picture shows face"),
+        (["--classes", "face"], "no training image shows face"),
         (["--batch_size", "100"], "lower --batch_size"),
         (["-o", "out/hair.tflite"], "ends in .keras or .h5"),
         (["--validation_split", "0"], "cannot be split"),
         (["--val_img_file", "other/images-64.npy"], "have other classes"),
-        (["--val_img_file", "data/images-32.npy"], "20 of its 20 pictures are in"),
+        (["--val_img_file", "data/images-32.npy"], "20 of its 20 images are in"),
         (["--fine_tune_checkpoint", "nowhere.keras"], "nowhere.keras: no such file"),
         (["--class_weights", "nowhere.json"], "--class_weights is none, balanced or a file"),
         (["--class_weights", "balanced", "--loss", "dice"], "has nothing to weigh"),
@@ -346,8 +346,8 @@ def test_mistakes_get_one_line_and_write_nothing(data, options, message):
 
 def test_a_model_that_predicts_one_class_everywhere_is_called_out():
     row = {"val_recall_background": 1.0, "val_recall_hair": 0.0, "val_recall_face": None}
-    assert loop.predicted_everywhere(row) == "background"
-    assert loop.predicted_everywhere(row | {"val_recall_hair": 0.1}) is None
+    assert callbacks.predicted_everywhere(row) == "background"
+    assert callbacks.predicted_everywhere(row | {"val_recall_hair": 0.1}) is None
 
 
 def test_schedules_by_hand():

@@ -1,0 +1,56 @@
+"""The model card of a run, as it is before the first epoch."""
+
+import platform
+from importlib.metadata import version
+
+import keras
+
+import nets
+from segmentation.training import network
+
+
+def new_card(model, run, data, class_weights):
+    """Return what is known of a model before it is trained.
+
+    Args:
+        model: built network.
+        run: `run_files.RunFiles`.
+        data: `pipeline.TrainingData`.
+        class_weights: floats in the order of `data.classes.id_names`, or None.
+    """
+    config = run.config
+    phone = nets.inference_model(model)
+    return {
+        "network": config.model,
+        "arguments": nets.arguments(config.model, network.arguments(config, run.earlier_card)),
+        "img_size": list(data.img_size),
+        **data.classes.to_card(),
+        "parameters": phone.count_params(),
+        "macs": nets.macs(phone),
+        "settings": settings(config, data, class_weights),
+        **data.card,
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.__version__,
+            keras.backend.backend(): version(keras.backend.backend()),
+        },
+    }
+
+
+def settings(config, data, class_weights):
+    """Return the entry `settings` of the card, which a resumed run must repeat (`RunFiles.start`).
+
+    Args:
+        config: `TrainConfig`.
+        data: `pipeline.TrainingData`.
+        class_weights: floats in the order of `data.classes.id_names`, or None.
+    """
+    # By name, so that a resumed run must have equal weights, whatever their file is called.
+    by_name = class_weights and dict(zip(data.classes.id_names, class_weights, strict=True))
+    return config.settings() | {
+        "img_size": list(data.img_size),
+        "batch_size": data.train.batch_size,
+        "class_weights": by_name,
+        "data": data.card["data"]["training_fingerprint"],
+        "validation_data": data.card["data"]["fingerprint"],
+    }

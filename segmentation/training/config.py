@@ -1,0 +1,169 @@
+"""What a training command is asked for, importable without Keras: `--help` must answer at once."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import nets
+
+# By the name of the option: module and builder, called with the weights of the classes, floats in
+# the order of the channel ids, or None; it returns a `keras.losses.Loss` (see `losses`).
+LOSSES = {
+    "dice": "segmentation.training.losses:Dice",
+    "crossentropy": "segmentation.training.losses:Crossentropy",
+    "dice+crossentropy": "segmentation.training.losses:dice_and_crossentropy",
+    "focal": "segmentation.training.losses:focal",
+}
+OTHER_LOSS_NAMES = {"categorical": "crossentropy", "binary": "crossentropy"}
+OPTIMIZERS = {"adamw": 8e-3, "sgd": 0.1}  # and the peak learning rate of each
+SCHEDULES = ("cosine", "progressive", "constant")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+STAGES = ("transfer", "fine_tune")
+# The learning rate of fine-tuning relative to that of the stage before. Measured with
+# benchmarks/transfer.py: 0.5 was better than 0.25, and that better than 0.1, with which training
+# from scratch ended higher.
+FINE_TUNE_FACTOR = 0.5
+NO_SETTINGS = {"files", "output", "resume"}  # they say where things are
+WEIGHTS = ("weights", "fine_tune_checkpoint")  # of these files the card notes the name alone
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A part of a run, with an optimizer of its own.
+
+    Attributes:
+        name: in the model card.
+        epochs: passes over the training images, or over as many batches as an epoch has.
+        learning_rate: the peak learning rate.
+        num_steps: optimizer steps in place of the epochs, or None; the last epoch may be cut short.
+        freeze_until: layer until which nothing is trained (`nets.freeze_until`), or None.
+    """
+
+    name: str
+    epochs: int
+    learning_rate: float
+    num_steps: int | None = None
+    freeze_until: str | None = None
+
+    def steps(self, batches):
+        """Return its optimizer steps, if an epoch has so many batches."""
+        return self.num_steps or self.epochs * batches
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFiles:
+    """Where the data are: arrays or TFRecords, by the name of their options."""
+
+    img_file: str | None = None
+    mask_file: str | None = None
+    val_img_file: str | None = None
+    val_mask_file: str | None = None
+    tfrecord_data: str | None = None
+    val_tfrecord_data: str | None = None
+    label_filename: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What both training commands are asked for; a field is the option of its name.
+
+    A subclass has the options of one command and the properties `stages`, a list of `Stage`, and
+    `initial_weights`: `imagenet`, a path or None.
+    """
+
+    files: DataFiles
+    # data
+    img_size: tuple[int, int] | None = None  # (height, width) in pixels; None: of the arrays
+    classes: str | None = None
+    ignore_class: int | None = None
+    validation_split: float = 0.2
+    # network
+    model: str
+    alpha: float | None = None
+    alpha_up: float | None = None
+    depth_multiplier: int | None = None
+    upsampling: str | None = None
+    aux_classes: str | None = None
+    aux_weight: float | None = None
+    model_name: str | None = None
+    # training
+    steps_per_epoch: int | None = None
+    batch_size: int | None = None
+    loss: str = "dice+crossentropy"
+    class_weights: str = "none"
+    optimizer: str = "adamw"
+    lr: float
+    schedule: str = "cosine"
+    warm_up: float | None = None
+    clip_norm: float | None = None
+    ema: bool = False
+    augment: bool = True
+    flip_up_down: bool = False
+    precision: str = "float32"
+    patience: int | None = None
+    seed: int = 0
+    resume: bool = False
+    output: str | None = None
+
+    def settings(self):
+        """Return what the model card notes of the options, and what a resumed run must repeat."""
+        names = [field.name for field in dataclasses.fields(self)]
+        settings = {name: getattr(self, name) for name in names if name not in NO_SETTINGS}
+        return settings | {
+            name: Path(settings[name]).name for name in WEIGHTS if settings.get(name)
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullConfig(TrainConfig):
+    """Training of all layers: the options of train_full.py."""
+
+    fine_tune_checkpoint: str | None = None
+    epochs: int = 40
+    num_steps: int | None = None
+
+    @property
+    def stages(self):
+        """The only `Stage`."""
+        return [Stage("full", self.epochs, self.lr, self.num_steps)]
+
+    @property
+    def initial_weights(self):
+        """The path of the model to begin with, or None."""
+        return self.fine_tune_checkpoint
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferConfig(TrainConfig):
+    """Training with the encoder frozen, then fine-tuning: the options of train_transfer.py."""
+
+    weights: str = "imagenet"
+    freeze_until: str | None = None
+    stage: str = "both"
+    transfer_epochs: int = 10
+    fine_tune_epochs: int = 30
+    fine_tune_lr: float
+
+    @property
+    def stages(self):
+        """One `Stage` or both."""
+        both = {
+            "transfer": Stage(
+                "transfer",
+                self.transfer_epochs,
+                self.lr,
+                freeze_until=nets.encoder_end(self.model),
+            ),
+            "fine_tune": Stage(
+                "fine_tune",
+                self.fine_tune_epochs,
+                self.fine_tune_lr,
+                freeze_until=self.freeze_until,
+            ),
+        }
+        return [both[name] for name in (STAGES if self.stage == "both" else [self.stage])]
+
+    @property
+    def initial_weights(self):
+        """What to begin with: `imagenet`, the path of a model, or None."""
+        return None if self.weights == "none" else self.weights

@@ -1,0 +1,197 @@
+"""The files of a run: model, card, history and curves, and the checkpoint that it resumes from."""
+
+import csv
+import io
+import logging
+import re
+import shutil
+from pathlib import Path
+
+import keras
+
+from segmentation import files, model_card
+from segmentation.errors import InputError
+from segmentation.evaluation import plots
+from segmentation.training import checkpoint, optimizers, transfer
+
+logger = logging.getLogger(__name__)
+
+# Settings that may change from a run to the one that resumes it.
+MAY_CHANGE = set("epochs num_steps transfer_epochs fine_tune_epochs patience model_name".split())
+
+
+def output_path(output, names):
+    """Return where the model is to be written, in a folder that can be written to.
+
+    Args:
+        output: `.keras` or `.h5` path, or None: `artifacts/CLASS.keras`, or `artifacts/model.keras`
+            for several classes.
+        names: of the classes to learn.
+
+    Raises:
+        InputError: if no model can be written under that name.
+    """
+    name = re.sub(r"\W+", "_", names[0]) if len(names) == 1 else "model"
+    output = Path(output or f"artifacts/{name}.keras")
+    for path in (output, log_dir(output)):
+        with files.workspace_beside(path):  # shows at once what would stop the first epoch
+            pass
+    if output.suffix not in model_card.MODEL_SUFFIXES or output.is_dir():
+        raise InputError(
+            f"{output}: name a file that ends in {' or '.join(model_card.MODEL_SUFFIXES)}"
+        )
+    model_card.require_overwritable(output)
+    return output
+
+
+def log_dir(output):
+    """Return the folder of TensorBoard's logs for a run that writes `output`."""
+    return Path("logs") / Path(output).stem
+
+
+class RunFiles:
+    """The files of a run, all of them up to date after every epoch.
+
+    Beside `output` are the card (`.json`), the history (`.csv`), the curves (`.png`) and the
+    checkpoint (`.ckpt/`); `logs/STEM/` is for TensorBoard.
+
+    Attributes:
+        config: `TrainConfig`.
+        output: path of the model.
+        begun: `{"card", "history"}` of the run that is resumed, or None.
+        earlier_card: of the model that the run goes on from, resumed or to begin with, or None.
+
+    Args:
+        config: `TrainConfig`.
+        classes: `Classes` to learn.
+
+    Raises:
+        InputError: if the model cannot be written, or the checkpoint or the card cannot be read.
+    """
+
+    def __init__(self, config, classes):
+        self.config = config
+        self.output = output_path(config.output, classes.names)
+        self.log_dir = log_dir(self.output)
+        self.checkpoint_path = self.output.with_suffix(".ckpt") / "state.npz"
+        self.replaced_path = self.checkpoint_path.with_name("earlier.npz")
+        self.begun = checkpoint.read(self.checkpoint_path) if config.resume else None
+        if not self.begun:
+            self._require_other_weights()
+        weights = config.initial_weights
+        self.earlier_card = self.begun["card"] if self.begun else transfer.card_of(weights)
+
+    def _require_other_weights(self):
+        weights = self.config.initial_weights
+        if weights in (None, transfer.IMAGENET):
+            return
+        if Path(weights).resolve().with_suffix("") == self.output.resolve().with_suffix(""):
+            raise InputError(
+                f"{self.output}: would be trained over its own weights; name another -o"
+            )
+
+    def start(self, card):
+        """Begin the run or resume it; return the card and the history that it goes on from.
+
+        Args:
+            card: of `cards.new_card`. Its `settings` must be those of the run that is resumed,
+                except for `MAY_CHANGE`.
+
+        Raises:
+            InputError: if the run cannot be resumed.
+        """
+        if not self.config.resume:
+            self._make_way()
+        elif self.begun:
+            return self._resumed(card)
+        elif self.replaced_path.exists():
+            raise InputError(
+                f"{self.replaced_path}: the checkpoint of a run that another run of its name began "
+                f"to replace; rename it {self.checkpoint_path.name} to go on with it, or leave out "
+                "--resume"
+            )
+        else:
+            logger.info(f"{self.checkpoint_path}: no such file; starting from the beginning")
+        return card | {"stages": {}}, []
+
+    def _make_way(self):
+        """Make way for a new run, which must not be mistaken for an earlier run of its name.
+
+        The earlier model and its card stay until this run has an epoch. Copies of them stay beside
+        the earlier checkpoint, which gets another name: --resume may have been forgotten.
+        """
+        if not self.checkpoint_path.exists():
+            return
+        for events in self.log_dir.glob("*/events.out.tfevents*"):
+            events.unlink()
+        self.checkpoint_path.replace(self.replaced_path)
+        for path in (self.output, model_card.path_beside(self.output)):
+            if path.exists():
+                shutil.copy2(path, self.replaced_path.with_suffix(path.suffix))
+        logger.info(
+            "starting a new run; the model and the checkpoint of the earlier one are kept as "
+            f"{self.replaced_path.with_suffix('')}.*"
+        )
+
+    def _resumed(self, card):
+        now, before = card["settings"], self.begun["card"]["settings"]
+        begun = self.begun["card"]["stages"]
+        fixed_now = {"transfer_epochs"} if len(begun) > 1 else set()  # that stage is over
+        fixed = (now | before).keys() - (MAY_CHANGE - fixed_now)
+        changed = sorted(key for key in fixed if now.get(key) != before.get(key))
+        if changed:
+            listed = ", ".join(
+                f"{key} {before.get(key)} then, {now.get(key)} now" for key in changed
+            )
+            raise InputError(
+                f"{self.checkpoint_path}: another run ({listed}); "
+                "resume with its options, or start over without --resume"
+            )
+        self._require_best_model()
+        history = self.begun["history"]
+        logger.info(f"resuming after epoch {len(history)}")
+        return self.begun["card"] | {"settings": now}, history
+
+    def _require_best_model(self):
+        """Raise InputError unless `output` is the model of the best epoch of the begun run."""
+        card, history = self.begun["card"], self.begun["history"]
+        found = model_card.read(self.output) if self.output.exists() else {}
+        fixed = card["settings"].keys() - MAY_CHANGE
+        same_run = all(found.get("settings", {}).get(k) == card["settings"][k] for k in fixed)
+        # Killed while it wrote, a run may leave a model and a card newer than its checkpoint.
+        newer = same_run and found.get("best_epoch") == len(history) + 1
+        if not newer and found.get("metrics") != card["metrics"]:
+            raise InputError(
+                f"{self.output}: is not the model of epoch {card['best_epoch']} that this run has "
+                "reached; put that model and its card back, or start over without --resume"
+            )
+
+    def save_model(self, model):
+        """Save a compiled model, with averaged weights if the optimizer averages them.
+
+        It is saved without its optimizer and loss, whole or not at all.
+        """
+        averaging = optimizers.averaging(model)
+        for callback in averaging:
+            callback.on_test_begin()
+        bare = keras.Model(model.inputs, model.outputs, name=model.name)
+        with files.written_whole(self.output) as temporary:
+            bare.save(temporary)
+        for callback in averaging:
+            callback.on_test_end()
+
+    def save_card(self, card):
+        """Write the model card."""
+        model_card.write(self.output, card)
+
+    def save_epoch(self, model, state):
+        """Write card, history and curves of a `RunState` and then, last, the checkpoint."""
+        self.save_card(state.card)
+        table = io.StringIO()
+        writer = csv.DictWriter(table, state.history[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(state.history)
+        files.write_text(self.output.with_suffix(".csv"), table.getvalue())
+        plots.curves(state.history, state.watched, self.output.with_suffix(".png"))
+        progress = {"card": state.card, "history": state.history}
+        checkpoint.save(self.checkpoint_path, model, progress)
