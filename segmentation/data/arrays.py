@@ -151,7 +151,7 @@ def _open(path):
         raise InputError(f"{path}: cannot be opened ({error.strerror})") from None
     except (ValueError, EOFError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is no whole .npy array ({reason}): {PREPARE_AGAIN}") from None
+        raise InputError(f"{path} is not a whole .npy array ({reason}): {PREPARE_AGAIN}") from None
     if array.dtype != np.uint8:
         raise InputError(
             f"{path} holds {array.dtype}, not uint8 0..255: {PREPARE_AGAIN} "
@@ -184,7 +184,7 @@ def _old_masks_to_ids(masks, mask_file):
             row, y, x = np.argwhere(odd)[0]
             raise InputError(
                 f"{mask_file}: row {start + row} holds the colour {chunk[row, y, x].tolist()}, "
-                f"which is no red, green or blue part mask: {PREPARE_AGAIN}"
+                f"which is not one of a red, green and blue part mask: {PREPARE_AGAIN}"
             )
         file.write(OLD_IDS[chunk.argmax(axis=-1)].tobytes())
     file.flush()

@@ -22,8 +22,8 @@ class Classes:
         ignored: name of the class that training left out, or None.
         background: what the background of a single class is called.
         table: `(256,)` uint8, for `table[mask]`: the channel id of each class id of the data, 255
-            where it counts nowhere. Of a single class the background is 0, the class 1. None where
-            no data have been matched.
+            where it counts nowhere. A single class has the id 1, its background 0. None where no
+            data have been matched.
     """
 
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ class Classes:
 
     @property
     def id_names(self):
-        """The names of the ids of a predicted mask: of a single class, the background before it."""
+        """The names of the ids of a predicted mask; a single class has the background before it."""
         return (self.background, *self.names) if len(self) == 1 else self.names
 
     @property
@@ -138,7 +138,7 @@ def _check_chosen(names, chosen):
 def _check_ignored(ignore_class, names, chosen):
     if not 0 <= ignore_class < len(names):
         raise InputError(
-            f"the ignored class {ignore_class} is none of the ids 0 to {len(names) - 1}"
+            f"the ignored class {ignore_class} is not one of the ids 0 to {len(names) - 1}"
         )
     if names[ignore_class] in chosen:
         raise InputError(

@@ -41,7 +41,7 @@ class Subset:
 
     def __init__(self, dataset, rows):
         if not len(rows) or not 0 <= min(rows) <= max(rows) < len(dataset):
-            raise InputError(f"the rows to evaluate are none of the {len(dataset)} of the data")
+            raise InputError(f"the rows to evaluate are not among the {len(dataset)} of the data")
         self.dataset, self.rows = dataset, rows
         self.labels = dataset.labels
 
@@ -50,19 +50,19 @@ class Subset:
 
     @property
     def stems(self):
-        """As of `Dataset`."""
+        """As `Dataset` says."""
         stems = self.dataset.stems
         return [stems[row] for row in self.rows]
 
     @property
     def groups(self):
-        """As of `Dataset`."""
+        """As `Dataset` says."""
         return [self.dataset.groups[row] for row in self.rows]
 
     def read(self, index):
-        """As of `Dataset`."""
+        """As `Dataset` says."""
         return self.dataset.read(self.rows[index])
 
     def read_mask(self, index):
-        """As of `Dataset`."""
+        """As `Dataset` says."""
         return self.dataset.read_mask(self.rows[index])

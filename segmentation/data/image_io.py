@@ -41,7 +41,7 @@ def find(folder):
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        raise InputError(f"{folder}: no readable folder ({error.strerror})") from None
+        raise InputError(f"{folder}: not a readable folder ({error.strerror})") from None
     visible = [path for path in entries if path.is_file() and not path.name.startswith(".")]
     kinds = Counter(path.suffix.lower() or "without suffix" for path in visible)
     others = [f"{count} {kind}" for kind, count in sorted(kinds.items()) if kind not in SUFFIXES]

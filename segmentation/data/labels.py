@@ -77,7 +77,9 @@ def check(names):
                 "rename it"
             )
         if not name or name != name.strip() or re.search(r"[\t\r\n]", name):
-            raise InputError(f"{name!r} is no class name: empty, or blanks around or tabs in it")
+            raise InputError(
+                f"{name!r} is not a class name: it is empty, or has tabs or surrounding blanks"
+            )
         if names.count(name) > 1:
             raise InputError(f"the class name '{name}' is given twice")
 
@@ -86,7 +88,8 @@ def write(path, names):
     """Write the class names, index = class id, unless a labels.txt of the same names is there.
 
     Raises:
-        InputError: if `path` holds other names or is no labels file, or `names` cannot be classes.
+        InputError: if `path` holds other names or is not a labels file, or `names` cannot be those
+            of classes.
     """
     check_free(path, names)
     if not Path(path).exists():
@@ -143,7 +146,7 @@ def read_object_info(path):
             try:
                 fractions[index] = float(row.get("ratio", ""))
             except ValueError:
-                raise InputError(f"{where}: its ratio is no number") from None
+                raise InputError(f"{where}: its ratio is not a number") from None
     names.pop(0, None)
     if not names:
         raise InputError(f"{path}: names no class")

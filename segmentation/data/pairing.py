@@ -59,7 +59,7 @@ def match(images, masks, image_dir, mask_dir):
     stems = sorted(images.keys() & masks.keys())
     if not stems:
         names = [min(found.values()).name for found in (images, masks) if found]
-        unlike = f": {names[0]} and {names[1]} have other stems" if len(names) == 2 else ""
+        unlike = f": {names[0]} and {names[1]} have different stems" if len(names) == 2 else ""
         raise InputError(
             f"no image in {image_dir} ({len(images)}) has a mask of the same name in "
             f"{mask_dir} ({len(masks)}){unlike}"

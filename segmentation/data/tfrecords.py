@@ -85,7 +85,7 @@ def paths(path):
     if found == [Path(path)]:
         return found
     if Path(path) in found:
-        raise InputError(f"{path}: stands beside shards, {found[1].name} first: remove one set")
+        raise InputError(f"{path}: exists along with shards, {found[1].name} first: remove one set")
     if not found:
         raise InputError(f"{path}: no such file, nor shards of it; data.py writes them")
     totals = {int(SHARD.search(shard.stem)[2]) for shard in found}
@@ -155,7 +155,9 @@ def open_records(path, label_file=None):
     files = list(dict.fromkeys(shard.with_name("labels.txt") for shard in shards))
     names = [labels.read(file) for file in files]
     if not all(labels.same(each, names[0]) for each in names):
-        raise InputError(f"{path}: {files[0]} and {files[-1]} name other classes; mix no such sets")
+        raise InputError(
+            f"{path}: {files[0]} and {files[-1]} name different classes; do not mix such sets"
+        )
     return Records(shards, names[0])
 
 

@@ -158,7 +158,7 @@ def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
         (["-w", "wall|bed:wall"], "'wall' twice"),
         (["-t", "0.5"], "--whitelist_threshold is a fraction of the --whitelist"),
         (["-o", "room.records"], "ends in .tfrecord"),
-        (["-i", "nowhere"], "nowhere: no readable folder"),
+        (["-i", "nowhere"], "nowhere: not a readable folder"),
         (["-a", "."], r": no images in this folder"),
         (["-l", "nowhere.txt"], "nowhere.txt: cannot read the class names"),
     ],
@@ -217,7 +217,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, capsys, monkeypatc
     assert not (tmp_path / "out").exists()
 
 
-def test_drawn_rooms_go_the_same_road(tmp_path, capsys):
+def test_synthetic_rooms_are_prepared(tmp_path, capsys):
     data.main(["sample", "--kind", "scenes", "-o", str(tmp_path / "raw"), "--count", "5"])
     capsys.readouterr()
     raw = tmp_path / "raw"

@@ -91,7 +91,7 @@ def test_pictures_given_as_masks_are_refused(tmp_path):
         (0, np.zeros((3, 32, 64), np.uint8), r"not \(N, H, W, 3\)"),
         (0, np.zeros((0, 32, 64, 3), np.uint8), "holds no images"),
         (0, np.zeros((3, 32, 32, 3), np.uint8), "do not belong together"),
-        (0, np.array([{}, None]), "no whole .npy array"),
+        (0, np.array([{}, None]), "not a whole .npy array"),
         (1, np.zeros((4, 32, 64), np.uint8), "do not belong together"),
         (1, np.zeros((3, 32, 64), bool), "bool, not uint8"),
         (1, np.full((3, 32, 64), 3, np.uint8), "holds class 3, and labels.txt names 0 to 2"),
@@ -118,7 +118,7 @@ def test_255_beside_class_ids_means_no_class(tmp_path):
 def test_a_file_that_is_no_array_is_named(tmp_path, content):
     image_path, *_ = prepared(tmp_path)
     image_path.write_bytes(content)
-    with pytest.raises(InputError, match="no whole .npy array") as error:
+    with pytest.raises(InputError, match="not a whole .npy array") as error:
         arrays.open_arrays(image_path)
     assert str(image_path) in str(error.value)
 
@@ -126,7 +126,7 @@ def test_a_file_that_is_no_array_is_named(tmp_path, content):
 def test_a_shortened_array_is_named(tmp_path):
     image_path, *_ = prepared(tmp_path)
     image_path.write_bytes(image_path.read_bytes()[:-1])
-    with pytest.raises(InputError, match="no whole .npy array"):
+    with pytest.raises(InputError, match="not a whole .npy array"):
         arrays.open_arrays(image_path)
 
 

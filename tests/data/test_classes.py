@@ -51,7 +51,7 @@ def test_without_background_there_is_no_channel_for_what_is_left_over():
         (["hair", "face", "hair"], None, "twice"),
         ([], None, "no class is chosen"),
         (["hair"], 1, "both chosen and ignored"),
-        (["hair"], 4, "none of the ids 0 to 3"),
+        (["hair"], 4, "not one of the ids 0 to 3"),
     ],
 )
 def test_a_wrong_choice_is_explained(chosen, ignored, message):
@@ -93,7 +93,7 @@ def test_channels_are_named_in_their_order():
         ("hair", 3, "names hair, the model has 3 channels"),
         ("hair,face", 1, "names hair, face, the model has 1 channel:"),
         ("hair,hair", 3, "given twice"),
-        ("hair,", 3, "no class name"),
+        ("hair,", 3, "not a class name"),
         ("background", 1, "given twice"),
     ],
 )

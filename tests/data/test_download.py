@@ -1,4 +1,4 @@
-"""Downloads, from a server on loopback that cuts, ignores, refuses and lies as it is told."""
+"""Downloads, from a server on loopback that breaks off, ignores ranges, refuses or lies."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""Every kind of picture file comes out as upright RGB bytes, and resizing keeps its place."""
+"""Every kind of image file comes out as upright RGB bytes, and resizing keeps its place."""
 
 from pathlib import Path
 
@@ -155,7 +155,7 @@ def test_pictures_are_found_sorted_without_the_rest(tmp_path):
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "inner.png").mkdir()
     assert [path.name for path in image_io.find(tmp_path)] == ["a.png", "b.JPG", "c.ppm"]
-    with pytest.raises(InputError, match="none: no readable folder"):
+    with pytest.raises(InputError, match="none: not a readable folder"):
         image_io.find(tmp_path / "none")
 
 
@@ -173,22 +173,22 @@ def test_size_is_height_then_width_and_the_picture_is_stretched():
 
 
 def resized_both_ways(shape, size, folder):
-    """Return a grey picture resized as a mask file and as a picture, both as booleans."""
+    """Return a grey image resized as a mask file and as an image, both as booleans."""
     Image.fromarray(shape).save(folder / "mask.png")
     return masks.read(folder / "mask.png", size)[0] > 127, image_io.resize(shape, size) > 127
 
 
 @given(st.integers(20, 90), st.integers(20, 90), st.floats(0.3, 0.7), st.floats(0.3, 0.7))
 def test_mask_and_picture_stay_aligned(tmp_path_factory, height, width, y, x):
-    # A box, resized as a mask and as a picture: where the centre of mass moves, a border moved.
+    # A box, resized as a mask and as an image: where the centre of mass moves, a border moved.
     shape = np.zeros((height, width), np.uint8)
     shape[int(height * (y - 0.25)) : int(height * y), int(width * (x - 0.25)) : int(width * x)] = (
         255
     )
-    mask, picture = resized_both_ways(shape, (32, 32), tmp_path_factory.getbasetemp())
-    if mask.any() and picture.any():
+    mask, image = resized_both_ways(shape, (32, 32), tmp_path_factory.getbasetemp())
+    if mask.any() and image.any():
         for axis in (0, 1):
-            places = [np.nonzero(each)[axis].mean() for each in (mask, picture)]
+            places = [np.nonzero(each)[axis].mean() for each in (mask, image)]
             assert abs(places[0] - places[1]) <= 0.75
 
 
@@ -198,6 +198,6 @@ def test_mask_and_picture_are_aligned_without_bias(tmp_path):
     for left in range(10, 140):
         shape = np.zeros((16, 250), np.uint8)
         shape[:, left : left + 90] = 255
-        mask, picture = resized_both_ways(shape, (16, 128), tmp_path)
-        shifts.append(np.nonzero(mask)[1].mean() - np.nonzero(picture)[1].mean())
+        mask, image = resized_both_ways(shape, (16, 128), tmp_path)
+        shifts.append(np.nonzero(mask)[1].mean() - np.nonzero(image)[1].mean())
     assert abs(np.mean(shifts)) < 0.05

@@ -61,9 +61,9 @@ def test_a_malformed_file_is_named(tmp_path, text, message):
 def test_a_missing_or_binary_file_is_named(tmp_path):
     with pytest.raises(InputError, match="No such file"):
         labels.read(tmp_path / "labels.txt")
-    (tmp_path / "picture.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "image.jpg").write_bytes(b"\xff\xd8\xff")
     with pytest.raises(InputError, match="no UTF-8"):
-        labels.read(tmp_path / "picture.jpg")
+        labels.read(tmp_path / "image.jpg")
 
 
 def test_other_names_are_not_overwritten(tmp_path):
@@ -99,7 +99,7 @@ def test_object_info_is_read_without_the_blanks_of_the_real_one(tmp_path):
         ("Idx\tName\n255\tx\n", "line 2: expected an id below 255"),
         ("Idx\tName\n1\tx\n1\ty\n", "line 3: the class 1 'y' is named before"),
         ("Idx\tName\n1\tx\n2\tx \n", "line 3: the class 2 'x' is named before"),
-        ("Idx\tRatio\tName\n1\tmuch\tx\n", "line 2: its ratio is no number"),
+        ("Idx\tRatio\tName\n1\tmuch\tx\n", "line 2: its ratio is not a number"),
     ],
 )
 def test_a_malformed_object_info_is_named(tmp_path, text, message):

@@ -190,7 +190,7 @@ def test_pixels_of_no_class_are_counted_apart(tmp_path, capsys):
         ),
         (
             lambda raw: (folder_set(raw, ["1"]) / "masks/1.ppm").rename(raw / "masks/1_mask.ppm"),
-            "no image in .*: 1.[a-z]+ and 1_mask.ppm have other stems",
+            "no image in .*: 1.[a-z]+ and 1_mask.ppm have different stems",
         ),
     ],
 )
@@ -294,10 +294,10 @@ def test_wrong_arguments_exit_with_2(capsys, argv, message):
     assert error.startswith("error: ") and error.endswith("--help)\n") and error.count("\n") == 1
 
 
-def test_samples_go_the_same_road(tmp_path, capsys):
-    drawn, *_ = run(capsys, "sample", "--out_dir", tmp_path / "raw", "--count", 4, "--seed", 7)
+def test_synthetic_samples_are_prepared(tmp_path, capsys):
+    made, *_ = run(capsys, "sample", "--out_dir", tmp_path / "raw", "--count", 4, "--seed", 7)
     result, *_ = run(capsys, "--data_dir", tmp_path / "raw", "-o", tmp_path / "out", "-s", 32)
-    assert drawn["pictures"] == result["pictures"] == 4
+    assert made["pictures"] == result["pictures"] == 4
     assert result["mask_format"] == "rgb" and result["persons"] >= 1
 
 

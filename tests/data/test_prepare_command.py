@@ -62,8 +62,8 @@ def test_folders_become_tfrecords(tmp_path, capsys):
     assert list(found) == ["Ann_Lee_0001", "b"]
     for _, mask in found.values():
         np.testing.assert_array_equal(mask, THIRDS)
-    picture = image_io.read(raw / "images/Ann_Lee_0001.png")
-    np.testing.assert_array_equal(found["Ann_Lee_0001"][0], picture)
+    image = image_io.read(raw / "images/Ann_Lee_0001.png")
+    np.testing.assert_array_equal(found["Ann_Lee_0001"][0], image)
     assert parsed(out)["b"]["image/encoded"] == (raw / "images/b.jpg").read_bytes()
     opened = tfrecords.open_records(out)
     assert opened.labels == ["background", "hair", "face"]

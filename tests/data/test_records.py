@@ -29,7 +29,7 @@ def encoded(array, kind="PNG"):
 
 
 def scene(index, size=(48, 64)):
-    """A bright disc on grey, a dark bar on every third picture, and their mask."""
+    """A bright disc on grey, a dark bar on every third image, and their mask."""
     rng = np.random.default_rng(index)
     y, x = np.mgrid[: size[0], : size[1]]
     mask = ((x - rng.integers(20, 44)) ** 2 + (y - 20) ** 2 < 100).astype(np.uint8)

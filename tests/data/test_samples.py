@@ -43,7 +43,7 @@ def test_ade20ks_layout_is_read_with_the_ids_of_its_classes(tmp_path):
 
 
 @pytest.mark.parametrize("layout", [folders, ade20k])
-def test_damage_is_told_from_a_mistake(tmp_path, layout):
+def test_damage_differs_from_a_mistake(tmp_path, layout):
     names = ("masks", ".ppm") if layout is folders else ("annotations", ".png")
     masks = tmp_path / names[0]
     if layout is folders:

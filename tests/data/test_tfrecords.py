@@ -99,7 +99,7 @@ def test_a_file_its_shards_and_a_pattern(tmp_path):
         ([], "room-*", "no file fits this pattern"),
         (["room-00000-of-00002"], "room.tfrecord", "00001-of-00002.tfrecord: this shard .*missing"),
         (["room-00000-of-00002", "room-00000-of-00001"], "room.tfrecord", "shards of 2 sets"),
-        (["room", "room-00000-of-00001"], "room.tfrecord", "stands beside shards, room-00000"),
+        (["room", "room-00000-of-00001"], "room.tfrecord", "exists along with shards, room-00000"),
     ],
 )
 def test_a_set_that_is_not_whole_is_explained(tmp_path, names, asked, message):
@@ -239,7 +239,7 @@ def test_records_of_other_labels_are_not_mixed(tmp_path):
         (tmp_path / name).mkdir()
         write(tmp_path / name / "room.tfrecord", ["1"])
         labels.write(tmp_path / name / "labels.txt", classes.split())
-    with pytest.raises(InputError, match="name other classes; mix no such sets"):
+    with pytest.raises(InputError, match="name different classes; do not mix such sets"):
         tfrecords.open_records(tmp_path / "*" / "room.tfrecord")
     assert len(tfrecords.open_records(tmp_path / "*/room.tfrecord", tmp_path / "a/labels.txt")) == 2
 

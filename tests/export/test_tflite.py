@@ -292,7 +292,7 @@ def test_pictures_that_cannot_calibrate_are_a_mistake_of_the_user(tmp_path):
         ("masks-8.npy", "has shape"),
         ("images-8.npy", "float32, not uint8"),
         ("none.npy", "no such file"),
-        ("none", "no readable folder"),
+        ("none", "not a readable folder"),
         ("", "no images in this folder"),
     ):
         with pytest.raises(InputError, match=message):

@@ -12,9 +12,9 @@ from segmentation.data import image_io
 from segmentation.errors import InputError
 
 
-def saved(picture, image_format, **options):
+def saved(image, image_format, **options):
     buffer = io.BytesIO()
-    picture.save(buffer, image_format, **options)
+    image.save(buffer, image_format, **options)
     return buffer.getvalue()
 
 
@@ -57,7 +57,7 @@ def test_plain_jpegs_are_copied_and_everything_else_is_upright_rgb(tmp_path, cap
         stem = name.split(".")[0]
         assert (encoded[stem] == content) == copied, name
         expected = image_io.read(tmp_path / "images" / name)
-        # TensorFlow's decoder of JPEG enlarges colours otherwise than Pillow's.
+        # TensorFlow's JPEG decoder upsamples colours differently from Pillow's.
         difference = np.abs(found[stem][0].astype(int) - expected).mean()
         assert difference < 3 if copied else difference == 0, name
 
