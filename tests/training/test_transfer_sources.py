@@ -141,7 +141,7 @@ def test_a_mobile_unet_of_2017_sees_what_it_saw(hair2017, unet, tmp_path, whole,
     path = keras2_files.write(tmp_path / "a.h5", hair2017, names=names, kinds=kinds, whole=whole)
     report = load(unet, path, ["hair"])
     assert (report.other_shape, report.missing) == ([], [])
-    assert "moved into conv1" in report.notes[0] and f"training at {size} took" in report.notes[1]
+    assert "moved into conv1" in report.notes[0] and f"at {size} used another" in report.notes[1]
     assert "no model card" in report.notes[2]
 
     images = np.random.default_rng(5).integers(0, 256, (2, *IMG_SIZE, 3)).astype("float32")
