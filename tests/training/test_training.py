@@ -22,7 +22,6 @@ from segmentation.training import callbacks, checkpoint, network, optimizers, ru
 from segmentation.training.config import DataFiles, FullConfig
 from tiny_network import Tiny, history, write_arrays
 
-NO_TENSORFLOW = str(Path(__file__).parents[1] / "no_tensorflow")
 TINY_TRAIN_FULL = str(Path(__file__).parents[1] / "tiny_network.py")
 SMALL = ["--model", "tiny", "--batch_size", "4", "--seed", "3"]
 COMMAND = [sys.executable, TINY_TRAIN_FULL, "--img_file", "data/images-32.npy", *SMALL]
@@ -380,21 +379,3 @@ def training_batches():
     from segmentation.data import pipeline
 
     return pipeline.TrainingBatches
-
-
-@pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_training_and_resuming_without_tensorflow_on_another_backend(data, backend):
-    pytest.importorskip(backend)
-    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": NO_TENSORFLOW}
-    for name, options in (
-        ("whole", ["--epochs", "2"]),
-        ("parts", ["--epochs", "1"]),
-        ("parts", ["--epochs", "2", "--resume"]),
-    ):
-        command = [*COMMAND, "--schedule", "constant", "-o", f"out/{name}.keras", *options]
-        subprocess.run(command, cwd=data, env=environment, check=True)
-    assert nets.load("out/whole.keras").output_shape == (None, 32, 32, 1)
-    states = [np.load(data / "out" / f"{name}.ckpt/state.npz") for name in ("whole", "parts")]
-    for key in states[0]:
-        if key != "run":
-            np.testing.assert_array_equal(states[0][key], states[1][key], err_msg=key)

@@ -1,0 +1,60 @@
+"""Training and resuming on the other backends of Keras, where there is no TensorFlow."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import nets
+from segmentation.data import labels, tfrecords
+
+TESTS = Path(__file__).parents[1]
+OPTIONS = ["--model", "tiny", "--batch_size", "4", "--seed", "3", "--schedule", "constant"]
+
+
+def write_records(folder):
+    """Write the arrays of the fixture `data` as a TFRecord."""
+    images, masks = (np.load(folder / f"data/{name}-32.npy") for name in ("images", "masks"))
+
+    def encoded(array):
+        file = io.BytesIO()
+        Image.fromarray(array).save(file, "PNG")
+        return file.getvalue()
+
+    with open(folder / "discs.tfrecord", "wb") as file:
+        for index, (image, mask) in enumerate(zip(images, masks, strict=True)):
+            file.write(
+                tfrecords.record(str(index), encoded(image), "png", mask.shape, encoded(mask))
+            )
+    labels.write(folder / "labels.txt", ["background", "hair", "face"])
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+@pytest.mark.parametrize(
+    "source",
+    [["--img_file", "data/images-32.npy"], ["-d", "discs.tfrecord", "-s", "32"]],
+    ids=["arrays", "records"],
+)
+def test_training_and_resuming_without_tensorflow(data, source, backend):
+    pytest.importorskip(backend)
+    write_records(data)
+    path = os.pathsep.join([str(TESTS / "no_tensorflow"), os.environ.get("PYTHONPATH", "")])
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": path}
+    for name, options in (
+        ("whole", ["--epochs", "2"]),
+        ("parts", ["--epochs", "1"]),
+        ("parts", ["--epochs", "2", "--resume"]),
+    ):
+        command = [sys.executable, TESTS / "tiny_network.py", *source, *OPTIONS, *options]
+        command += ["-o", f"out/{name}.keras"]
+        subprocess.run(command, cwd=data, env=environment, check=True)
+    assert nets.load("out/whole.keras").output_shape == (None, 32, 32, 1)
+    states = [np.load(data / "out" / f"{name}.ckpt/state.npz") for name in ("whole", "parts")]
+    for key in states[0]:
+        if key != "run":
+            np.testing.assert_array_equal(states[0][key], states[1][key], err_msg=key)
