@@ -242,7 +242,7 @@ def _keras(path, given):
 def _tflite(path):
     from ai_edge_litert.interpreter import Interpreter
 
-    from segmentation.export import tflite_metadata
+    from segmentation.inference import tflite
 
     interpreter = Interpreter(str(path), num_threads=1)
     interpreter.allocate_tensors()
@@ -257,7 +257,7 @@ def _tflite(path):
         return _dequantized(interpreter.get_tensor(target["index"]), target)
 
     run, *sizes = _one_by_one(run_one, source["shape"], target["shape"])
-    run.metadata = tflite_metadata.read(path)
+    run.metadata = tflite.read_metadata(path)
     return run, *sizes
 
 
@@ -307,8 +307,7 @@ def _saved_model(path):
 
 
 def _core_ml(path):
-    from segmentation.export import coreml
-    from segmentation.inference import mil_interpreter
+    from segmentation.inference import core_ml, mil_interpreter
 
     program = mil_interpreter.load(path)
     output = program.metadata.get("output", "scores")
@@ -318,10 +317,10 @@ def _core_ml(path):
         num_channels = len(json.loads(program.metadata["classes"]))
 
     def run(images):
-        return coreml.as_probabilities(program(images), output, num_channels)
+        return core_ml.as_probabilities(program(images), output, num_channels)
 
     run.metadata = program.metadata
-    run.only_ids = coreml.gives_only_ids(output, num_channels)
+    run.only_ids = core_ml.gives_ids_only(output, num_channels)
     return run, tuple(program.img_size), num_channels
 
 

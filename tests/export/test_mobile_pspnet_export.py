@@ -24,7 +24,7 @@ NAMES = ["hair"]
 
 @pytest.fixture(scope="module")
 def images():
-    return parity.check_pictures(SIZE, count=2)
+    return parity.check_images(SIZE, count=2)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def path(tmp_path_factory):
     for layer in model.layers:
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             kernel = generator.normal(0, 0.2, layer.kernel.shape)
-            kernel[1, 1] += 1  # or the picture is lost on the way through so many random weights
+            kernel[1, 1] += 1  # or the image is lost on the way through so many random weights
             layer.kernel.assign(kernel)
     score = decided(model, SIZE).get_layer("score")
     # Less sharp: on so deep a path through random weights, rounding grows.
@@ -92,6 +92,4 @@ def test_of_older_projects_there_is_none(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         command.parse_args(["a.h5", "--model", "mobile_pspnet", "--img_size", "96"])
     assert stopped.value.code == 2
-    assert "goes with --untrained: older weights are of mobile_unet and icnet" in (
-        capsys.readouterr().err
-    )
+    assert "there are legacy weights of mobile_unet and icnet alone" in capsys.readouterr().err
