@@ -52,12 +52,12 @@ def model():
     model = decided(keras.Model(image, layers.Activation("sigmoid", name="mask")(x)), SIZE)
     probabilities = parity.Reference.of_model(model, parity.check_images(SIZE)).expected
     # Half of all pixels: a mask that is nearly everywhere would hide most faults.
-    model.get_layer("score").bias.assign_sub([np.median(logit(probabilities))])
+    model.get_layer("score").bias.assign_sub([logit(np.median(probabilities))])
     return model
 
 
-def logit(probabilities):
-    return np.log(probabilities / (1 - probabilities))
+def logit(probability):
+    return np.log(probability / (1 - probability))
 
 
 def copy(model, **replacements):

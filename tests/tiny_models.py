@@ -40,8 +40,17 @@ def tiny_model(num_classes, seed=0):
     return model
 
 
+def blank_model():
+    """Return a model of one class at `IMG_SIZE` that sees it nowhere."""
+    image = keras.Input((*IMG_SIZE, 3), name="image")
+    mask = keras.layers.Conv2D(1, 1, activation="sigmoid")
+    model = keras.Model(image, mask(image))
+    mask.set_weights([np.zeros((1, 1, 3, 1)), np.array([-100.0])])
+    return model
+
+
 def save(model, path):
-    """Save a model of `tiny_model` with its card; return the path."""
+    """Save a model of `IMG_SIZE` with its card; return the path."""
     model.save(path)
     names = CLASSES[model.output_shape[-1]]
     model_card.write(path, {"img_size": IMG_SIZE, "classes": names, "colors": labels.colors(names)})

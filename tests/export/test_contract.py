@@ -1,5 +1,6 @@
 """The contract beside an export: its numbers, and its code as far as this computer can run it."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,10 +10,12 @@ from segmentation.data.classes import Classes
 from segmentation.export import contract, tensorflow
 from segmentation.export.interface import Interface
 from segmentation.inference import predictor
-from tiny_models import CLASSES, IMG_SIZE, tiny_model
+from tiny_models import CLASSES, IMG_SIZE
 
 ORIENTATION = 0x0112  # EXIF tag
+WRITERS = {".pb": tensorflow.to_frozen_graph, ".saved_model": tensorflow.to_saved_model}
 COLORS = {1: [[255, 0, 0]], 3: [[0, 0, 0], [255, 0, 0], [0, 255, 0]]}
+PARTS = Classes(tuple(CLASSES[3]), tuple(map(tuple, COLORS[3])))
 
 
 def written(folder, name, num_classes=1, scores_size=IMG_SIZE, facts=(), **options):
@@ -28,16 +31,27 @@ def code(text, language):
     return [part.split("```")[0] for part in text.split(f"```{language}\n")[1:]]
 
 
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """A model of three classes in both formats whose contract has Python, with their contracts."""
+    image = keras.Input((*IMG_SIZE, 3), name="image")
+    x = keras.layers.Rescaling(1 / 127.5, offset=-1)(image)
+    model = keras.Model(image, keras.layers.Conv2D(3, 1, activation="softmax")(x))
+    folder = tmp_path_factory.mktemp("parts")
+    for suffix, writer in WRITERS.items():
+        writer(model, folder / f"parts{suffix}")
+        contract.write(folder / f"parts{suffix}", Interface(IMG_SIZE, IMG_SIZE, PARTS))
+    return folder, model
+
+
 @pytest.mark.parametrize("num_classes", [1, 3])
-@pytest.mark.parametrize("suffix", [".pb", ".saved_model"])
+@pytest.mark.parametrize("suffix", WRITERS)
 def test_the_python_function_gives_the_mask_of_the_model(
-    tmp_path, monkeypatch, suffix, num_classes
+    converted, model, parts, tmp_path, monkeypatch, suffix, num_classes
 ):
-    model = tiny_model(num_classes)
-    path = tmp_path / f"hair{suffix}"
-    writer = tensorflow.to_frozen_graph if suffix == ".pb" else tensorflow.to_saved_model
-    writer(model, path)
-    (source,) = code(written(tmp_path, path.name, num_classes), "python")
+    folder, model = parts if num_classes == 3 else (converted.folder, model)
+    name = "parts" if num_classes == 3 else "hair"
+    (source,) = code((folder / f"{name}{suffix}.contract.md").read_text(), "python")
     # Larger than the model's input, and lying on its side as a phone stores it.
     size = (3 * IMG_SIZE[1], 3 * IMG_SIZE[0], 3)
     noise = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8)
@@ -45,10 +59,10 @@ def test_the_python_function_gives_the_mask_of_the_model(
     exif[ORIENTATION] = 6
     Image.fromarray(noise).save(tmp_path / "image.png", exif=exif)
     image = image_io.resize(image_io.read(tmp_path / "image.png"), IMG_SIZE)
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.chdir(folder)
     names = {}
     exec(source, names)
-    found = names["segment"]("image.png")
+    found = names["segment"](tmp_path / "image.png")
     expected = predictor.to_mask(model.predict(image[None].astype("float32"), verbose=0))[0]
     assert found.dtype == np.uint8 and found.shape == IMG_SIZE and len(np.unique(found)) > 1
     assert (found == expected).mean() > 0.999

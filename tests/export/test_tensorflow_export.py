@@ -98,9 +98,11 @@ def test_a_layer_that_asks_for_training_mode_does_not_get_it(tmp_path):
 def test_an_export_that_cannot_be_run_does_not_get_its_name(exporter, tmp_path, monkeypatch):
     path = tmp_path / "hair.tflite"
     path.write_bytes(b"older")
-    monkeypatch.setattr(
-        tensorflow, "to_tflite", lambda model, temporary, *rest: temporary.write_bytes(b"damaged")
-    )
+
+    def write(model, temporary, classes, options):
+        temporary.write_bytes(b"damaged")
+
+    monkeypatch.setattr(tensorflow, "to_tflite", write)
     with pytest.raises(ExportError, match="hair.tflite: cannot be run"):
         exporter.write(path, Options())
     assert path.read_bytes() == b"older"

@@ -20,7 +20,7 @@ from segmentation.evaluation import measure
 from segmentation.export import parity, tensorflow
 from segmentation.export.options import Options
 from segmentation.inference import predictor, tflite
-from tiny_models import HAIR, IMG_SIZE, save, tiny_model
+from tiny_models import HAIR, IMG_SIZE, blank_model, save
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
@@ -56,9 +56,7 @@ def test_a_file_alone_can_be_measured(folder, tmp_path, images, expected, capsys
 
 
 def test_a_mask_that_shows_nothing_proves_nothing_of_int8(tmp_path, images, capsys):
-    model = tiny_model(1)
-    model.get_layer("score").bias.assign([-100.0])
-    path = save(model, tmp_path / "hair.keras")
+    path = save(blank_model(), tmp_path / "hair.keras")
     np.save(tmp_path / "photos.npy", images)
     options = ["--quantize", "int8", "--calibration_images", str(tmp_path / "photos.npy")]
     assert tf_converter.main([str(path), "--format", "tflite", *options]) == 1
@@ -305,9 +303,10 @@ def test_options_that_make_no_sense_exit_with_2(options, message, capsys):
 def test_the_command_names_precision_and_calibration_and_leaves_other_formats_float32(
     trained, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(
-        tensorflow, "to_tflite", lambda model, path, *rest: path.write_bytes(b"") and None
-    )
+    def write(model, temporary, classes, options):
+        temporary.write_bytes(b"")
+
+    monkeypatch.setattr(tensorflow, "to_tflite", write)
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (9, 9)).save(photos / "a.png")
