@@ -4,7 +4,6 @@ A new format is a row here, a reader in `segmentation.inference` and a writer in
 `segmentation.export`. Both are named as `module:function` and imported when they are needed.
 """
 
-import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +17,8 @@ class Format:
 
     Attributes:
         suffix: of its files or folders.
-        reader: `module:function` of a path that returns a runner of `segmentation.inference`; None:
-            nothing here reads it.
+        reader: `module:function` of a path that returns an `inference.runner.Runner`; None: nothing
+            here reads the format.
         writer: `module:function` of a model, a path, `Classes` and `export.options.Options` that
             writes an export there and returns None or `export.options.Written`. None: training
             writes the format.
@@ -29,6 +28,8 @@ class Format:
             `segmentation/export/contracts`, or an absolute path; None: the contract has no code.
         marker: a file that every whole folder of this format holds; None: the format is a file.
         converter: the command that writes it.
+        legacy: whether other projects wrote this format as well; `reader` then takes a path and a
+            `legacy.spec.LegacySpec`.
     """
 
     suffix: str
@@ -38,6 +39,7 @@ class Format:
     contract: str | None = None
     marker: str | None = None
     converter: str = "tf_converter.py"
+    legacy: bool = False
 
 
 PALETTES = {"palette8": 8, "palette6": 6, "palette4": 4}  # bits of a weight
@@ -48,8 +50,8 @@ CORE_ML_TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18")
 
 # By the name that `--format` has for it.
 FORMATS = {
-    "keras": Format(".keras", "segmentation.inference.keras_model:read"),
-    "h5": Format(".h5", "segmentation.inference.keras_model:read"),
+    "keras": Format(".keras", "segmentation.inference.keras_model:read", legacy=True),
+    "h5": Format(".h5", "segmentation.inference.keras_model:read", legacy=True),
     "pb": Format(
         ".pb",
         "segmentation.inference.tensorflow:read_frozen_graph",
@@ -98,12 +100,6 @@ def of_path(path):
 def written_by(converter):
     """Return the names of the formats that a command writes, in their order."""
     return [name for name, each in FORMATS.items() if each.writer and each.converter == converter]
-
-
-def imported(name):
-    """Return the function that `module:function` names."""
-    module, function = name.split(":")
-    return getattr(importlib.import_module(module), function)
 
 
 def require_place(path):

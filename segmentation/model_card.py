@@ -1,4 +1,4 @@
-"""The model card: the JSON beside a model that says what it is, sees and predicts."""
+"""The model card: the JSON file beside a model that says what it is, sees and predicts."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from segmentation import files
 from segmentation.errors import InputError
 
-WANTED = ("img_size", "classes", "colors")  # what every card has
-MODEL_SUFFIXES = (".keras", ".h5")  # of what training writes; all else is exported from these
+REQUIRED = ("img_size", "classes", "colors")
+MODEL_SUFFIXES = (".keras", ".h5")  # of what training writes; the rest are exports
 
 
 def path_beside(model_path):
@@ -21,11 +21,10 @@ def read(model_path):
 
     Its keys are `network`, `arguments` (of the network), `img_size` (`[height, width]`, pixels),
     `classes` (names in channel order: one, or several with the background first, unless training
-    ignored it) and `colors` (an `[r, g, b]` 0..255 per class), and what `training.card_of` and
-    `run.fit` add about the training.
+    ignored it), `colors` (an `[r, g, b]` 0..255 per class), and what training adds about itself.
 
     Raises:
-        InputError: if there is no card, or it is no JSON with these keys.
+        InputError: if there is no card, or it is not JSON with the keys in `REQUIRED`.
     """
     path = path_beside(model_path)
     try:
@@ -36,34 +35,34 @@ def read(model_path):
         ) from None
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path}: not a readable model card ({error}); mend it, or copy it anew from where the "
+            f"{path}: not a readable model card ({error}); fix it, or copy it again from where the "
             "model was trained"
         ) from None
-    missing = [key for key in WANTED if not isinstance(card, dict) or key not in card]
+    missing = [key for key in REQUIRED if not isinstance(card, dict) or key not in card]
     if missing:
         raise InputError(f"{path}: the model card lacks {', '.join(missing)}; train again")
-    if not _is_right(*(card[key] for key in WANTED)):
+    if not _is_valid(*(card[key] for key in REQUIRED)):
         raise InputError(
-            f"{path}: its {', '.join(WANTED)} are not as training writes them; train again, or "
-            "copy its card anew"
+            f"{path}: its {', '.join(REQUIRED)} are not as training writes them; train again, or "
+            "copy the card again"
         )
     return card
 
 
-def _is_right(img_size, classes, colors):
+def _is_valid(img_size, classes, colors):
     return (
-        _are_whole(img_size, 2)
+        _are_integers(img_size, 2)
         and isinstance(classes, list)
         and len(classes) > 0
         and all(isinstance(name, str) for name in classes)
         and isinstance(colors, list)
         and len(colors) == len(classes)
-        and all(_are_whole(rgb, 3) for rgb in colors)
+        and all(_are_integers(rgb, 3) for rgb in colors)
     )
 
 
-def _are_whole(values, count):
-    """Tell whether these are so many whole numbers."""
+def _are_integers(values, count):
+    """Return whether `values` is a list of `count` integers."""
     return (
         isinstance(values, list)
         and len(values) == count
@@ -71,8 +70,11 @@ def _are_whole(values, count):
     )
 
 
-def require_own(model_path):
-    """Raise InputError if what training writes beside `model_path` would replace something else."""
+def require_overwritable(model_path):
+    """Raise InputError unless training may write `model_path` and the files beside it.
+
+    It may replace what an earlier run wrote under that name, and nothing else.
+    """
     path = path_beside(model_path)
     others = [model_path.with_suffix(suffix) for suffix in MODEL_SUFFIXES]
     others = [other for other in others if other != model_path and other.exists()]
@@ -82,12 +84,10 @@ def require_own(model_path):
         if path.exists():
             read(model_path)
     except InputError:
-        raise InputError(f"{path}: in the way, and no model card; choose another name") from None
-    for suffix in (".csv", ".png"):
-        if model_path.with_suffix(suffix).exists() and not path.exists():
-            raise InputError(
-                f"{model_path.with_suffix(suffix)}: in the way, and of no run; choose another name"
-            )
+        raise InputError(f"{path}: exists and is not a model card; choose another name") from None
+    for beside in (model_path.with_suffix(suffix) for suffix in (".csv", ".png")):
+        if beside.exists() and not path.exists():
+            raise InputError(f"{beside}: exists and belongs to no run; choose another name")
 
 
 def write(model_path, card):
@@ -95,16 +95,19 @@ def write(model_path, card):
     files.write_json(path_beside(model_path), card)
 
 
-def to_copy(model_path, export_path, card=None):
-    """Return the card of a model if an export of it needs a copy beside it, else None.
+def card_for_export(model_path, export_path, card=None):
+    """Return the card to write beside an export, or None if none has to be written.
 
-    `card` is that of a model without one beside it, or None.
-
-    A card that stands there already is replaced if it can only belong to earlier exports: if it is
+    A card that already stands there is replaced if it can only belong to earlier exports: if it is
     a model card, and no model of that name stands beside it.
 
+    Args:
+        model_path: of the exported model, with or without a card beside it.
+        export_path: of the export.
+        card: of the model, used if there is no card beside it; or None.
+
     Raises:
-        InputError: if a card of another model stands beside `export_path`.
+        InputError: if the card of another model stands beside `export_path`.
     """
     target = path_beside(export_path)
     if path_beside(model_path).exists():

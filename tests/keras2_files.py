@@ -8,7 +8,7 @@ import numpy as np
 from keras import layers
 
 CONV = ("kernel_size", "strides", "padding", "data_format", "dilation_rate", "activation")
-KEYS = {  # of each layer's configuration in Keras 2.0.8, without initializers and the like
+KEYS = {  # in each layer's configuration in Keras 2.0.8, without initializers and the like
     "InputLayer": (),
     "Conv2D": ("filters", *CONV, "use_bias"),
     "Conv2DTranspose": ("filters", *CONV, "use_bias"),
@@ -24,7 +24,7 @@ KEYS = {  # of each layer's configuration in Keras 2.0.8, without initializers a
     "BilinearUpSampling2D": ("size", "data_format"),
     "Rescaling": ("scale", "offset"),
 }
-INITIALIZER = {  # of the 2017 networks' last convolution, he_normal
+INITIALIZER = {  # he_normal, of the last convolution of the 2017 networks
     "class_name": "VarianceScaling",
     "config": {"scale": 2.0, "mode": "fan_in", "distribution": "normal", "seed": None},
 }
@@ -34,7 +34,7 @@ HAIR2017_NAMES = {"conv1": "conv_0", "conv1_bn": "conv_0_bn", "stem_conv": "conv
 HAIR2017_NAMES |= {"stem_bn": "conv_18_bn", "score": "conv2d_3"}
 for _block, _stride in ((14, 16), (15, 8), (16, 4), (17, 2)):
     HAIR2017_NAMES |= {
-        f"up_{_stride}_deconv": f"conv2d_transpose_{_block - 9}",  # the third network of a session
+        f"up_{_stride}_deconv": f"conv2d_transpose_{_block - 9}",  # third network of a session
         f"up_{_stride}_dw": f"conv_dw_{_block}",
         f"up_{_stride}_dw_bn": f"conv_dw_{_block}_bn",
         f"up_{_stride}_pw": f"conv_pw_{_block}",
@@ -45,9 +45,17 @@ for _block, _stride in ((14, 16), (15, 8), (16, 4), (17, 2)):
 def write(path, model, version="2.0.8", names=None, kinds=None, whole=True, batch=None):
     """Write a functional Keras 3 model of some kinds of layers.
 
-    `version` is of Keras; one with `tf` in it, or from 2.4 on, adds what tf.keras adds. `names` and
-    `kinds` map a layer's name to the name and the class in the file. `whole`: False writes weights
-    only. `batch` is the batch size of the input layer, or None.
+    Args:
+        path: of the file.
+        model: functional `keras.Model` with the layers of `KEYS`.
+        version: of Keras; one with `tf` in it, or from 2.4 on, adds what tf.keras adds.
+        names: the name in the file, by layer name; default: unchanged.
+        kinds: the class in the file, by layer name; default: unchanged.
+        whole: False writes only weights.
+        batch: batch size of the input layer, or None.
+
+    Returns:
+        `path`.
     """
     names, kinds = names or {}, kinds or {}
     kept = [layer for layer in model.layers if not _merged(layer)]
@@ -81,7 +89,7 @@ def _is_tf(version):
 
 
 def _merged(layer):
-    """Whether what this layer does was the `same` padding of the next one in 2017."""
+    """Return whether the `same` padding of the next layer did the work of this one in 2017."""
     return isinstance(layer, layers.ZeroPadding2D) and layer.name.startswith("conv_pad")
 
 
@@ -120,7 +128,7 @@ def _config(layer, version, names, kinds, batch):
 
 
 def icnet_like(size=(32, 64), num_classes=3, interpolation="nearest"):
-    """Return a network with the kinds of layers and the three heads of the ICNet of 2018."""
+    """Return a network with the kinds of layers and three heads of the ICNet of 2018."""
     image = keras.Input((*size, 3), name="input_1")
     half = layers.AveragePooling2D(2, name="sub2_data")(image)
     half = layers.Conv2D(6, 3, 2, "same", activation="relu", name="sub2_conv")(half)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import nets
 from segmentation.cli import data_options, model_options, options
-from segmentation.legacy import keras2
+from segmentation.legacy.spec import LEGACY_NETWORKS
 
 ALPHAS = (1.0, 0.75, 0.5, 0.25)
 
@@ -70,8 +70,8 @@ def check(parser, args, model, without_untrained, without_ladder):
         _refuse(parser, args, refused, "--untrained has no use for")
     if args.ladder:
         _refuse(parser, args, without_ladder, "--ladder writes every precision: omit")
-    if not args.untrained and args.network and args.network not in keras2.OF_WEIGHTS:
-        known = " and ".join(keras2.OF_WEIGHTS)
+    if not args.untrained and args.network and args.network not in LEGACY_NETWORKS:
+        known = " and ".join(LEGACY_NETWORKS)
         parser.error(
             f"--model {args.network} goes with --untrained: there are legacy weights of {known} "
             "alone"

@@ -5,86 +5,101 @@ import logging
 import nets
 from segmentation.cli.options import img_size, one_or_three, positive
 from segmentation.errors import InputError
-from segmentation.legacy import keras2
+from segmentation.legacy import spec as legacy
 
 logger = logging.getLogger(__name__)
 
-# Of `add`, but for --model.
+# The options of `add`, except --model.
 LEGACY_OPTIONS = (
     *("classes", "origin", "input_mean", "input_std"),
     *("img_size", "alpha", "alpha_up", "upsampling"),
 )
 
 
-def add(parser, networks=keras2.OF_WEIGHTS):
-    """Add what a model of another project does not say itself; `legacy_spec` reads it.
+def add(parser, networks=legacy.LEGACY_NETWORKS):
+    """Add the options that describe a model of another project; `legacy_spec` reads them.
 
     Args:
         parser: `Parser`.
-        networks: what --model chooses from.
+        networks: the choices of --model.
     """
     group = parser.add_argument_group("models of other projects (see README)")
     group.add_argument(
-        "--classes", help="of a model without card: hair,face or a|b, in the order of its channels"
+        "--classes",
+        help="class names of a model without a card, in channel order: hair,face or a|b",
     )
     group.add_argument(
-        "--from", dest="origin", choices=keras2.ORIGINS, help="which normalised outside"
+        "--from",
+        dest="origin",
+        choices=legacy.ORIGINS,
+        help="the project that normalised images outside the network",
     )
     group.add_argument(
-        "--input_mean", type=one_or_three, metavar="M", help="or normalised by: one number or R,G,B"
+        "--input_mean",
+        type=one_or_three,
+        metavar="M",
+        help="in place of --from, the mean: one number or R,G,B",
     )
-    group.add_argument("--input_std", type=one_or_three, metavar="S", help="the same")
+    group.add_argument(
+        "--input_std",
+        type=one_or_three,
+        metavar="S",
+        help="in place of --from, the standard deviation: one number or R,G,B",
+    )
     group.add_argument(
         "--model",
         dest="network",
         choices=networks,
-        help="for an .h5 of weights only",
+        help="the network of an .h5 that holds only weights",
     )
-    group.add_argument("-s", "--img_size", type=img_size, help="that such weights are to work at")
-    group.add_argument("-a", "--alpha", type=positive, help="that they were trained with (1)")
-    group.add_argument("--alpha_up", type=positive, help="the same (0.25)")
-    group.add_argument("--upsampling", choices=nets.UPSAMPLINGS, help="the same")
+    group.add_argument("-s", "--img_size", type=img_size, help="input size for these weights")
+    group.add_argument("-a", "--alpha", type=positive, help="alpha of these weights (1)")
+    group.add_argument("--alpha_up", type=positive, help="alpha_up of these weights (0.25)")
+    group.add_argument("--upsampling", choices=nets.UPSAMPLINGS, help="upsampling of these weights")
 
 
 def legacy_spec(args):
-    """Return the `keras2.LegacySpec` of parsed options.
+    """Return the `LegacySpec` of parsed options.
 
     Raises:
-        InputError: if some contradict others, or lack them.
+        InputError: if options contradict each other, or one is missing.
     """
-    normalization = keras2.ORIGINS.get(args.origin)
+    normalization = legacy.ORIGINS.get(args.origin)
     by_numbers = (args.input_mean, args.input_std)
     if by_numbers != (None, None):
         if normalization or None in by_numbers:
-            raise InputError("give --from, or --input_mean and --input_std")
+            raise InputError("give either --from, or both --input_mean and --input_std")
         if 0 in args.input_std:
-            raise InputError("--input_std: nothing can be divided by 0")
+            raise InputError("--input_std: a standard deviation cannot be 0")
         normalization = by_numbers
     arguments = {name: getattr(args, name) for name in ("alpha", "alpha_up", "upsampling")}
     arguments = {name: value for name, value in arguments.items() if value is not None}
     if (args.network is None) != (args.img_size is None):
-        raise InputError("--model, for a file of weights only, and --img_size go together")
-    return keras2.LegacySpec(
+        raise InputError("--model and --img_size go together, for a file that holds only weights")
+    return legacy.LegacySpec(
         args.origin, normalization, args.classes, args.network, args.img_size, arguments
     )
 
 
-def load(path, given):
-    """Return the `predictor.Predictor` of a model, and say what is in doubt about it.
+def load(path, spec):
+    """Return the `Predictor` of a model, and log doubts about it.
 
     Args:
         path: of the model, in any format.
-        given: of `legacy_spec`.
+        spec: `LegacySpec`.
+
+    Raises:
+        InputError: if the model cannot be loaded, or `spec` contradicts its card.
     """
     from segmentation.inference import predictor
 
-    predict = predictor.load(path, given)
+    predict = predictor.load(path, spec)
     known = (predict.card or {}).get("arguments", {})
-    for name, value in given.arguments.items():
+    for name, value in spec.arguments.items():
         if known.get(name, value) != value:
-            raise InputError(f"{path}: has {name} {known[name]}, not {value}; leave out --{name}")
-        if name not in known and not given.network:
-            logger.info("%s: --%s has no effect, as the file holds the network itself", path, name)
-    if doubt := keras2.doubt(given, predict.img_size):
-        logger.warning("%s", doubt)
+            raise InputError(f"{path}: has {name} {known[name]}, not {value}; omit --{name}")
+        if name not in known and not spec.network:
+            logger.info("%s: --%s has no effect: the file holds the network itself", path, name)
+    if caveat := legacy.caveat(spec, predict.img_size):
+        logger.warning("%s", caveat)
     return predict

@@ -10,7 +10,7 @@ import numpy as np
 from segmentation.data import augmentation, image_io, labels, masks
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError
-from segmentation.inference import predictor
+from segmentation.probabilities import evaluation_batch_size
 
 BATCH_SIZE = 16
 # Threads that augment: OpenCV and NumPy let go of the interpreter lock. Each holds a batch.
@@ -97,7 +97,7 @@ def open_dataset(
         _, aux_shown = class_counts(data, rows, img_size, aux_classes)
         _require_shown(aux_shown, aux_classes, "training")
         targets.append((aux_classes.table, 1))
-    at_once = predictor.evaluation_batch_size(batch_size, img_size, len(classes.id_names))
+    at_once = evaluation_batch_size(batch_size, img_size, len(classes.id_names))
     card = {
         "data": {
             "fingerprint": fingerprint,

@@ -1,1 +1,1 @@
-"""Scores of a model against masks, and figures of them."""
+"""Measuring a model against masks: scores, plots and reports."""

@@ -1,22 +1,23 @@
-"""Plots of figures: training curves, confusion matrix, scores per class and per picture."""
+"""Plots: training curves, confusion matrix, scores per class and per image."""
 
 import numpy as np
 
 from segmentation import files
 
 DPI = 100
-LONGEST_NAME = 24  # characters; ADE20K calls a class by all its synonyms
-FEW = 12  # classes whose confusion fits into its cells in numbers
-INCHES_PER_CLASS = 0.17  # a line of the smallest text that can be read
-BINS = np.linspace(0, 1, 21)  # of a histogram of IoU
+LONGEST_NAME = 24  # characters; ADE20K names a class by all its synonyms
+FEW = 12  # classes, at most, for numbers in the cells of the confusion matrix
+INCHES_PER_CLASS = 0.17  # a line of the smallest legible text
+BINS = np.linspace(0, 1, 21)  # of the IoU histogram
 
 
 def curves(history, watched, path):
     """Draw loss and the watched score over the epochs of a run.
 
     Args:
-        history: a dictionary of floats per epoch, with `epoch`, `loss`, `val_loss` and `watched`.
-        watched: the name of a validation score, 0..1; `watched` without `val_` is of training.
+        history: a dictionary of floats per epoch, with `epoch`, `loss`, `val_loss`, `watched`, and
+            `watched` without `val_`.
+        watched: the name of a validation score, 0..1, such as `val_iou_hair`.
         path: of the PNG.
     """
     epochs = [row["epoch"] for row in history]
@@ -24,7 +25,7 @@ def curves(history, watched, path):
     left, right = figure.subplots(1, 2)
     for axis, name in ((left, "val_loss"), (right, watched)):
         for key, label in ((name.removeprefix("val_"), "training"), (name, "validation")):
-            # Points, too: after one epoch there is no line.
+            # Markers as well: after one epoch there is no line.
             axis.plot(epochs, [row[key] for row in history], marker=".", label=label)
         axis.set_xlabel("epoch")
         axis.set_title(name.removeprefix("val_"))
@@ -35,7 +36,7 @@ def curves(history, watched, path):
 
 
 def confusion(matrix, names, path):
-    """Draw a confusion matrix, each row as shares of the true pixels of its class.
+    """Draw a confusion matrix, each row as fractions of the true pixels of its class.
 
     Args:
         matrix: `(C, C)` counts; rows are true, columns predicted.
@@ -43,21 +44,21 @@ def confusion(matrix, names, path):
         path: of the PNG.
     """
     totals = matrix.sum(1, keepdims=True)
-    shares = np.divide(matrix, totals, out=np.full(matrix.shape, np.nan), where=totals > 0)
+    fractions = np.divide(matrix, totals, out=np.full(matrix.shape, np.nan), where=totals > 0)
     side = 3 + max(0.55 * min(len(names), FEW), INCHES_PER_CLASS * len(names))
-    figure = _figure(side + 1.2, side)  # the scale stands beside it
+    figure = _figure(side + 1.2, side)  # plus the colour bar
     axis = figure.subplots()
-    image = axis.imshow(shares, cmap="viridis", vmin=0, vmax=1)
-    figure.colorbar(image, ax=axis, fraction=0.05, label="share of the true pixels")
+    image = axis.imshow(fractions, cmap="viridis", vmin=0, vmax=1)
+    figure.colorbar(image, ax=axis, fraction=0.05, label="fraction of the true pixels")
     size = 9 if len(names) <= FEW else 7
     axis.set_xticks(range(len(names)), _shown(names), rotation=90, fontsize=size)
     axis.set_yticks(range(len(names)), _shown(names), fontsize=size)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     if len(names) <= FEW:
-        for (row, column), share in np.ndenumerate(shares):
-            color = "black" if share > 0.6 else "white"  # on the light end of the scale
-            text = "" if np.isnan(share) else f"{share:.2f}"
+        for (row, column), fraction in np.ndenumerate(fractions):
+            color = "black" if fraction > 0.6 else "white"  # to stand out from the cell
+            text = "" if np.isnan(fraction) else f"{fraction:.2f}"
             axis.text(column, row, text, ha="center", va="center", color=color, fontsize=size)
     _save(figure, path)
 
@@ -67,7 +68,7 @@ def class_bars(iou, boundary_iou, path):
 
     Args:
         iou: floats 0..1 or None by class name.
-        boundary_iou: the same, in the same order.
+        boundary_iou: floats 0..1 or None by class name, in the order of `iou`.
         path: of the PNG.
     """
     places = np.arange(len(iou))
@@ -89,11 +90,11 @@ def class_bars(iou, boundary_iou, path):
     _save(figure, path)
 
 
-def picture_histogram(ious, path):
-    """Draw how many pictures reach which IoU.
+def iou_histogram(ious, path):
+    """Draw a histogram of the IoU of each image.
 
     Args:
-        ious: floats 0..1, one per picture.
+        ious: floats 0..1, one per image.
         path: of the PNG.
     """
     figure = _figure(7, 4)
@@ -102,8 +103,8 @@ def picture_histogram(ious, path):
     mean = float(np.mean(ious))
     axis.axvline(mean, color="black", linestyle="--", label=f"mean {mean:.3f}")
     axis.set_xlim(0, 1)
-    axis.set_xlabel("IoU of a picture, mean over its classes without background")
-    axis.set_ylabel("pictures")
+    axis.set_xlabel("IoU of an image, mean over its classes without background")
+    axis.set_ylabel("images")
     axis.yaxis.get_major_locator().set_params(integer=True)
     figure.legend(loc="outside upper center")
     _save(figure, path)
@@ -111,13 +112,13 @@ def picture_histogram(ious, path):
 
 def _figure(width, height):
     """Return a figure of a size in inches that needs no display."""
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # slow
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def _shown(names):
-    """Shorten class names to fit; a dollar sign would begin a formula."""
+    """Shorten class names to fit, and escape dollar signs, which begin a formula."""
     short = [n if len(n) <= LONGEST_NAME else n[: LONGEST_NAME - 1] + "…" for n in names]
     return [name.replace("$", r"\$") for name in short]
 

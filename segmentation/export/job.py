@@ -3,6 +3,7 @@
 The papers are the contract and, if the model has one, its card.
 """
 
+import pkgutil
 from functools import cached_property
 
 import nets
@@ -89,10 +90,10 @@ class Exporter:
         file_format = formats.of_path(path)
         limits = file_format.precisions[options.precision]
         if self.source:
-            only_ids = core_ml.gives_ids_only(options.output, len(classes))
-            parity.require_two_classes(reference.expected, limits, path, only_ids)
+            ids_only = core_ml.gives_ids_only(options.output, len(classes))
+            parity.require_two_classes(reference.expected, limits, path, ids_only)
         card = self._card_for(path)
-        write = formats.imported(file_format.writer)
+        write = pkgutil.resolve_name(file_format.writer)
         with files.written_whole(path) as temporary:
             with parity.converting(path):
                 written = write(model, temporary, classes, options) or Written()
@@ -123,7 +124,7 @@ class Exporter:
         """Return the model card to write beside an export, or None."""
         if self.source is None:
             return None
-        return model_card.to_copy(self.source.path, path, self.source.card)
+        return model_card.card_for_export(self.source.path, path, self.source.card)
 
     def _write_contract(self, path, classes, options, written, comparison):
         checked_by = f", by {' and '.join(written.runners)}" if written.runners else ""

@@ -11,7 +11,7 @@ from segmentation.data import image_io
 from segmentation.errors import ExportError, reason
 from segmentation.evaluation import metrics
 from segmentation.inference import core_ml
-from segmentation.inference.predictor import to_mask, upsample
+from segmentation.probabilities import to_mask, upsample
 
 COUNT = 8  # images of a check: about a second of the slowest reader, the Core ML interpreter
 # Synthetic portraits, so that masks show something, and, in turns with them, smooth random colours
@@ -90,14 +90,14 @@ def check_images(img_size, folder=None, count=COUNT):
     return np.stack([image_io.resize(image_io.read(path), img_size) for path in paths])
 
 
-def compare(reference, candidate, only_ids=False):
+def compare(reference, candidate, ids_only=False):
     """Compare the probabilities of two models on the same images.
 
     Args:
         reference: for each image the probabilities of the model, `(h, w, C)` float, 0..1; they are
             taken one by one, as 150 classes fill the memory.
         candidate: for each image the probabilities of the export.
-        only_ids: whether the export gives class ids alone, as probabilities of 0 and 1.
+        ids_only: whether the export gives class ids alone, as probabilities of 0 and 1.
 
     Returns:
         dictionary: `largest_difference`, over all values, NaN if either holds a NaN, None for class
@@ -119,10 +119,10 @@ def compare(reference, candidate, only_ids=False):
         confident = _margin(model_scores) >= CONFIDENT_MARGIN
         matrix += count(ours, theirs)
         confident_matrix += count(ours[confident], theirs[confident])
-        if not only_ids:
+        if not ids_only:
             difference = np.maximum(difference, np.abs(model_scores - scores).max())  # keeps NaN
     return {
-        "largest_difference": None if only_ids else float(difference),
+        "largest_difference": None if ids_only else float(difference),
         "mask_iou": _mean_iou(matrix, num_channels),
         "decided_iou": _mean_iou(confident_matrix, num_channels),
     }
@@ -142,16 +142,16 @@ def _mean_iou(matrix, num_channels):
     return 1.0 if np.isnan(ious).all() else float(np.nanmean(ious))
 
 
-def require_two_classes(expected, limits, path, only_ids=False):
+def require_two_classes(expected, limits, path, ids_only=False):
     """Raise `ExportError` if the IoU of masks is all the proof, and masks show one class alone.
 
     Args:
         expected: `(N, h, w, C)` probabilities that the model gives for the check images.
         limits: a key of `LIMITS`.
         path: the export, named in the message.
-        only_ids: as in `compare`.
+        ids_only: as in `compare`.
     """
-    if LIMITS[limits][0] < 1 and not only_ids:
+    if LIMITS[limits][0] < 1 and not ids_only:
         return
     seen = [to_mask(scores)[_margin(scores) >= CONFIDENT_MARGIN] for scores in expected]
     if len(np.unique(np.concatenate(seen))) < 2:
@@ -207,19 +207,19 @@ def check(path, runners, reference, limits, output="scores"):
         ExportError: if it gives another shape than the model, or differs more than it may.
     """
     images, expected = reference.images, reference.expected
-    only_ids = core_ml.gives_ids_only(output, expected.shape[-1])
+    ids_only = core_ml.gives_ids_only(output, expected.shape[-1])
     comparisons = []
     for run in runners.values():
         references = expected
         if output != "scores":
             references = (upsample(scores, images.shape[1:3]) for scores in expected)
         found = (run(image[None])[0] for image in images)
-        comparison = compare(references, found, only_ids)
+        comparison = compare(references, found, ids_only)
         require(comparison, limits, path, GRAY_STEP if output == "image" else 0)
         comparisons.append(comparison)
     differences = [comparison["largest_difference"] for comparison in comparisons]
     return {
-        "largest_difference": None if only_ids else max(differences),
+        "largest_difference": None if ids_only else max(differences),
         "mask_iou": min(comparison["mask_iou"] for comparison in comparisons),
         "decided_iou": min(comparison["decided_iou"] for comparison in comparisons),
     }

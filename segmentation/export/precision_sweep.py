@@ -6,7 +6,7 @@ import time
 
 from segmentation import files
 from segmentation.errors import ExportError
-from segmentation.evaluation import measure
+from segmentation.evaluation import measure, summary
 from segmentation.inference import predictor
 
 logger = logging.getLogger(__name__)
@@ -71,11 +71,10 @@ def ground_truth(source, data):
     Raises:
         InputError: if the data lack a class of the model.
     """
-    classes = measure.target_of(source, data)
+    classes = measure.match_classes(source, data)
 
     def score(predict):
-        counts = measure.measure(predict, data, classes.table)
-        found = measure.summarize(counts, classes.id_names)
+        found = summary.summarize(measure.measure(predict, data, classes).counts)
         single = len(classes) == 1
         return found["iou"][classes.names[0]] if single else found["mean_iou"]
 

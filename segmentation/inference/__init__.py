@@ -1,1 +1,1 @@
-"""Any artefact of the project as one callable."""
+"""Models of every format as one callable: RGB images in, probabilities out."""

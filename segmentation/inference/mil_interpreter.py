@@ -1,9 +1,9 @@
 """Run a saved Core ML package in NumPy, op by op, on any operating system.
 
-The ops are those of coremltools' MIL (https://apple.github.io/coremltools/source/), as far as our
-networks produce them; a variant that they do not produce is refused, not guessed. Arithmetic is
-float32. A result that the program declares as float16 is rounded to it after every op, since that
-is what passes from op to op. Within an op, a phone's chip may add in another order or precision.
+The ops are those of coremltools' MIL (https://apple.github.io/coremltools/source/) that our
+networks produce; variants that they do not produce are refused, not guessed. Arithmetic is float32.
+A result that the program declares as float16 is rounded to float16 after the op, as ops exchange
+float16. Within an op, a phone's chip may add in another order or precision.
 """
 
 import inspect
@@ -13,12 +13,13 @@ import numpy as np
 from segmentation.errors import ExportError, InputError, reason
 from segmentation.quiet import silenced
 
-CHANNEL_ORDERS = {"RGB": [0, 1, 2], "BGR": [2, 1, 0]}  # of RGB pictures, by the declared layout
+CHANNEL_ORDERS = {"RGB": [0, 1, 2], "BGR": [2, 1, 0]}  # of RGB images, by the declared layout
 OPS = {}  # MIL op type → function of the op's inputs, under MIL's names; filled by `_op`
+OWN_PATH = "segmentation/inference/mil_interpreter.py"
 
 
 class UnsupportedOp(ExportError):
-    """The program holds an op, or a variant of one, that is not run here. One line for the user."""
+    """The program holds an op, or a variant of an op, that this interpreter lacks."""
 
 
 class Program:
@@ -26,29 +27,29 @@ class Program:
 
     Attributes:
         input_name: as the package declares it.
-        img_size: `(height, width)` of the picture in pixels.
-        metadata: what the package's author defined, a dictionary of strings.
+        img_size: `(height, width)` of the input image in pixels.
+        metadata: user-defined metadata of the package, a dictionary of strings.
     """
 
     def __init__(self, spec, function):
         """Prepare a program.
 
         Args:
-            spec: specification of the Core ML model that declares its input and output.
-            function: the program, as coremltools' MIL holds it.
+            spec: specification of the Core ML model, which declares its input and output.
+            function: the program, a function of coremltools' MIL.
 
         Raises:
-            InputError: if it does not take one colour picture.
+            InputError: if the input is not one RGB or BGR image.
             UnsupportedOp: if it needs an op that is not in `OPS`.
         """
         declared = spec.description.input[0]
         image = declared.type.imageType  # of size 0 if the input is something else
         layout = image.ColorSpace.Name(image.colorSpace)
         if len(spec.description.input) > 1 or layout not in CHANNEL_ORDERS:
-            raise InputError("it does not take one RGB picture; convert it again")
+            raise InputError("its input is not one RGB image; convert it again")
         self.input_name = declared.name
         self.img_size = (image.height, image.width)
-        self._result = function.outputs[0].name  # the older format renames what it declares
+        self._result = function.outputs[0].name  # the older format renames the declared output
         self._gives_image = spec.description.output[0].type.HasField("imageType")
         self.metadata = dict(spec.description.metadata.userDefined)
         self._channel_order = CHANNEL_ORDERS[layout]
@@ -63,25 +64,25 @@ class Program:
                 self._steps.append(_step(op))
 
     def __call__(self, images):
-        """Return the program's first output for each picture.
+        """Return the program's first output for each image.
 
         Args:
             images: `(N, height, width, 3)` uint8 RGB, of `img_size`.
 
         Returns:
-            `(N, …)`, the rest as the package declares it: float32 `(h, w, C)` probabilities, int32
-            `(H, W)` class ids, or an 8-bit grey picture `(1, H, W)` in float32.
+            `(N, …)`, followed by the declared shape: float32 `(h, w, C)` probabilities, int32
+            `(H, W)` class ids, or an 8-bit grey image `(1, H, W)` in float32.
 
         Raises:
-            UnsupportedOp: if an op is used in a way that is not known here.
+            UnsupportedOp: if the program holds a variant of an op that this interpreter lacks.
         """
         return np.concatenate([self._run(image) for image in images])
 
     def _run(self, image):
-        # Core ML hands a picture over as (1, 3, height, width), channels in the declared order.
+        # Core ML passes an image as (1, 3, height, width), channels in the declared order.
         planes = image[..., self._channel_order].transpose(2, 0, 1)[None]
         values = {**self._constants, self.input_name: planes.astype(np.float32)}
-        with np.errstate(over="ignore"):  # beyond the range is infinity, here as in Core ML
+        with np.errstate(over="ignore"):  # overflow gives infinity, as in Core ML
             for function, inputs, output, dtype in self._steps:
                 arguments = {name: _looked_up(source, values) for name, source in inputs.items()}
                 values[output] = _in_float32(function(**arguments).astype(dtype, copy=False))
@@ -95,7 +96,7 @@ def load(package_path):
     """Return the `Program` of the package at `package_path`.
 
     Raises:
-        InputError: if it is no package, no ML program, or does not take one colour picture.
+        InputError: if it is not a package or not an ML program, or its input is not one image.
         UnsupportedOp: if it needs an op that is not in `OPS`.
     """
     with silenced():
@@ -104,7 +105,7 @@ def load(package_path):
 
         try:
             package = ct.models.MLModel(str(package_path), skip_model_load=True)
-        except Exception as error:  # of many types, bare Exception among them
+        except Exception as error:  # of many types, also a bare Exception
             raise InputError(
                 f"{package_path}: not a readable .mlpackage ({reason(error)})"
             ) from error
@@ -119,13 +120,13 @@ def load(package_path):
 
 
 def _step(op):
-    """Return what running `op` needs: function, names of its inputs, name of its output, dtype."""
+    """Return the function that runs `op`, the names of its inputs and output, and its dtype."""
     from coremltools.converters.mil.mil import types
 
     if op.op_type not in OPS:
         raise UnsupportedOp(
-            f"the ML program holds the op '{op.op_type}' ({op.name}), which is not run here: "
-            "change the network, or add the op to segmentation/export/mil_interpreter.py"
+            f"the ML program holds the op '{op.op_type}' ({op.name}), which our interpreter lacks: "
+            f"change the network, or add the op to {OWN_PATH}"
         )
     (output,) = op.outputs
     inputs = {
@@ -145,7 +146,7 @@ def _looked_up(source, values):
 
 
 def _in_float32(value):
-    """Widen a float16 array: every float16 is a float32, and NumPy is faster with these."""
+    """Widen a float16 array: float32 holds every float16 exactly, and NumPy is faster with it."""
     if isinstance(value, (np.ndarray, np.generic)) and value.dtype == np.float16:
         return value.astype(np.float32)
     return value
@@ -159,18 +160,17 @@ def _op(function):
 def _require(condition, what):
     if not condition:
         raise UnsupportedOp(
-            f"{what} is not run here: change the network, or add it to "
-            "segmentation/export/mil_interpreter.py"
+            f"our interpreter lacks {what}: change the network, or add it to {OWN_PATH}"
         )
 
 
-# The ops. Pictures are (1, C, H, W), as MIL's convolutions want them; weights of a convolution are
+# The ops. Images are (1, C, H, W), as in MIL's convolutions; weights of a convolution are
 # (C_out, C_in / groups, kernel height, kernel width).
 
 
 @_op
 def _cast(x, dtype):
-    return x  # the declared type of the result does it
+    return x  # `Program` casts every result to its declared type
 
 
 @_op
@@ -185,7 +185,7 @@ def _mul(x, y):
 
 @_op
 def _matmul(x, y, transpose_x=False, transpose_y=False):
-    _require(not transpose_x and not transpose_y, "matmul of a transposed map")
+    _require(not transpose_x and not transpose_y, "matmul with transposed inputs")
     return x @ y
 
 
@@ -211,7 +211,7 @@ def _greater(x, y):
 
 
 @_op
-def _reduce_argmax(x, axis, keep_dims, output_dtype="int32"):  # said from iOS 17 on
+def _reduce_argmax(x, axis, keep_dims, output_dtype="int32"):  # stated from iOS 17 on
     return x.argmax(axis, keepdims=bool(keep_dims))
 
 
@@ -241,9 +241,9 @@ def _pad(x, pad, mode, constant_val):
 
 @_op
 def _conv(x, weight, strides, pad_type, pad, dilations, groups, bias=None):
-    kernel = (np.array(weight.shape[2:]) - 1) * dilations + 1  # its extent with the gaps
+    kernel = (np.array(weight.shape[2:]) - 1) * dilations + 1  # its extent, gaps included
     margins = _margins(x.shape[2:], kernel, strides, pad_type)
-    if np.any(margins):  # else a copy for nothing
+    if np.any(margins):  # else np.pad would copy for nothing
         x = np.pad(x, [(0, 0), (0, 0), *margins])
     if groups == 1:
         result = _dense(x, weight, kernel, strides, dilations)
@@ -254,7 +254,7 @@ def _conv(x, weight, strides, pad_type, pad, dilations, groups, bias=None):
 
 
 def _margins(sizes, kernel, strides, pad_type):
-    """Return (before, after) per axis. `same` is TensorFlow's: an odd row goes to the end."""
+    """Return the padding (before, after) per axis; with `same`, an odd row goes to the end."""
     _require(pad_type in ("same", "valid"), f"a convolution with padding '{pad_type}'")
     if pad_type == "valid":
         return [(0, 0), (0, 0)]
@@ -276,7 +276,7 @@ def _dense(x, weight, kernel, strides, dilations):
 
 
 def _depthwise(x, weight, kernel, strides, dilations):
-    x = np.repeat(x, len(weight) // x.shape[1], axis=1)  # each channel meets its own filters
+    x = np.repeat(x, len(weight) // x.shape[1], axis=1)  # each channel has its own filters
     height, width = ((np.array(x.shape[2:]) - kernel) // strides + 1).tolist()
     result = np.zeros((*x.shape[:2], height, width), x.dtype)
     for row, column in np.ndindex(*weight.shape[2:]):
@@ -290,7 +290,7 @@ def _depthwise(x, weight, kernel, strides, dilations):
 
 @_op
 def _conv_transpose(x, weight, strides, pad_type, pad, dilations, groups, output_shape, bias=None):
-    """Add a scaled copy of the kernel per input pixel. `weight` is (C_in, C_out, kh, kw)."""
+    """Add a scaled copy of the kernel for each input pixel. `weight` is (C_in, C_out, kh, kw)."""
     _require(groups == 1 and (dilations == 1).all(), "conv_transpose with groups or dilations")
     (_, _, height, width), (_, filters, *kernel) = x.shape, weight.shape
     spots = weight.reshape(len(weight), -1).T @ x.reshape(len(x), -1, height * width)
@@ -302,7 +302,7 @@ def _conv_transpose(x, weight, strides, pad_type, pad, dilations, groups, output
         result[:, :, row : bottom : strides[0], column : right : strides[1]] += spots[
             :, :, row, column
         ]
-    # Its padding is what the convolution from output to input would have.
+    # Its padding is that of the convolution from output to input.
     (top, _), (left, _) = _margins(output_shape[2:], kernel, strides, pad_type)
     result = result[:, :, top : top + output_shape[2], left : left + output_shape[3]]
     return result if bias is None else result + bias[:, None, None]
@@ -318,8 +318,8 @@ def _upsample_bilinear(x, scale_factor_height, scale_factor_width, align_corners
 
 def _interpolation(size, scale):
     """Return the matrix `(size · scale, size)` of linear interpolation between pixel centres."""
-    enlarged = int(size * scale)
-    centres = np.clip((np.arange(enlarged) + 0.5) * size / enlarged - 0.5, 0, size - 1)
+    target = int(size * scale)
+    centres = np.clip((np.arange(target) + 0.5) * size / target - 0.5, 0, size - 1)
     distances = np.abs(centres[:, None] - np.arange(size))
     return np.maximum(1 - distances, 0)
 
@@ -370,7 +370,7 @@ def _max_pool(x, kernel_sizes, strides, pad_type, pad, ceil_mode):
 @_op
 def _avg_pool(x, kernel_sizes, strides, pad_type, pad, ceil_mode, exclude_padding_from_average):
     counted = exclude_padding_from_average or pad_type == "valid"
-    _require(counted and not ceil_mode, "avg_pool with ceil_mode, or that counts padding,")
+    _require(counted and not ceil_mode, "avg_pool with ceil_mode, or one that counts padding")
     sums, counts = (
         _windows(values, kernel_sizes, strides, pad_type, 0).sum((-2, -1))
         for values in (x, np.ones_like(x))
@@ -379,7 +379,7 @@ def _avg_pool(x, kernel_sizes, strides, pad_type, pad, ceil_mode, exclude_paddin
 
 
 def _windows(x, kernel, strides, pad_type, fill):
-    """Return `(1, C, H, W, kh, kw)`: what each place of a pooling kernel covers."""
+    """Return `(1, C, H, W, kh, kw)`: the values under each position of a pooling kernel."""
     margins = _margins(x.shape[2:], kernel, strides, pad_type)
     x = np.pad(x, [(0, 0), (0, 0), *margins], constant_values=fill)
     windows = np.lib.stride_tricks.sliding_window_view(x, tuple(kernel), axis=(2, 3))

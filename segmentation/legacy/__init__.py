@@ -1,1 +1,1 @@
-"""What other projects and older files left behind."""
+"""Models of other projects and of Keras 2, as networks that keep our contract."""

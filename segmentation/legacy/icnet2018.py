@@ -1,35 +1,43 @@
 """The ICNet of the older ADE20K project, for files that hold only its weights.
 
 https://github.com/fritzlabs/fritz-image-segmentation, 2018: image_segmentation/icnet.py. It differs
-from `nets.icnet`: ReLU before BatchNorm, biases, unpadded max pooling, 1, 2, 3 and 4 bins, nearest
-enlarging. Layers are called what they are called there, so that weights find them.
+from `nets.icnet`: ReLU before BatchNorm, biases, unpadded max pooling, 1, 2, 3 and 4 bins,
+nearest-neighbour upsampling. Layers keep their names, so that weights find them.
 """
 
 import keras
 from keras import layers
 
-STEP = 384  # its sizes are square multiples of it
+SCORE_LAYER = "conv6_cls"
+SIZE_STEP = 384  # the sides of its square input are multiples of this
 STAGES = ((2, 128, 3, 1), (3, 256, 4, 1), (4, 512, 6, 2), (5, 1024, 3, 4))  # …, blocks, dilation
-BINS = (1, 2, 3, 4)  # a side, of the pyramid
+BINS = (1, 2, 3, 4)  # of the pyramid, along a side
 
 
-def build(img_size, num_classes, alpha=1.0):
+def build(img_size, num_classes, alpha=1.0, **others):
     """Build the network as it was converted for a phone: without training heads.
 
     Args:
         img_size: `(height, width)`, equal multiples of 384.
         num_classes: channels of the softmax.
         alpha: width multiplier.
+        others: must be empty; arguments of other networks.
 
     Returns:
-        `keras.Model`, `(batch, height, width, 3)` normalised outside → probabilities at a quarter.
+        `keras.Model`, `(batch, height, width, 3)` normalised images → `(batch, height / 4,
+        width / 4, num_classes)` probabilities.
 
     Raises:
-        ValueError: for another size.
+        ValueError: for another size, or an argument of another network.
     """
+    if others:
+        raise ValueError(f"icnet has no {' and no '.join(f'--{name}' for name in others)}")
     height, width = img_size
-    if height != width or height % STEP:
-        raise ValueError(f"that ICNet takes squares of a multiple of {STEP}, not {height}x{width}")
+    if height != width or height % SIZE_STEP:
+        raise ValueError(
+            f"the ICNet of 2018 takes square images, multiples of {SIZE_STEP} px, not "
+            f"{height}x{width}"
+        )
 
     def conv(x, filters, kernel, name, activation="relu", norm=None, **options):
         x = layers.Conv2D(
@@ -76,5 +84,10 @@ def build(img_size, num_classes, alpha=1.0):
     for number, filters in ((1, 32), (2, 32), (3, 64)):
         full = conv(full, filters, 3, f"conv{number}_sub1", strides=2, padding="same")
     x = fused(x, "conv_sub2", full, "conv3_sub1_proj")
-    score = layers.Conv2D(num_classes, 1, activation="softmax", name="conv6_cls")(x)
+    score = layers.Conv2D(num_classes, 1, activation="softmax", name=SCORE_LAYER)(x)
     return keras.Model(image, score)
+
+
+def renamed(arrays):
+    """Return lists of arrays by layer name: `build` keeps the names of the files."""
+    return arrays

@@ -153,7 +153,7 @@ def output_path(output, chosen):
         raise InputError(
             f"{output}: name a file that ends in {' or '.join(model_card.MODEL_SUFFIXES)}"
         )
-    model_card.require_own(output)
+    model_card.require_overwritable(output)
     return output
 
 

@@ -17,7 +17,8 @@ from segmentation import model_card
 from segmentation.data import labels
 from segmentation.errors import InputError, reason
 from segmentation.inference import predictor
-from segmentation.legacy import keras2
+from segmentation.legacy.hdf5 import read_arrays
+from segmentation.legacy.weights import translate
 
 IMAGENET = "imagenet"
 # Where the files are and which there are: keras/src/applications/mobilenet.py
@@ -97,7 +98,7 @@ def load_weights(model, weights, network, classes):
             "in place of an export give the model that it was made of"
         )
     with predictor.reading(path):
-        arrays, notes = keras2.as_ours(path, *_read(path))
+        arrays, notes = translate(path, *_read(path))
     card, heads = card_of(path), {}
     fresh = arrays.pop(f"{nets.AUX}_score", None)  # of classes that no card names
     if card:
@@ -162,7 +163,7 @@ def _read(path):
         return {layer.name: layer.get_weights() for layer in model.layers}, model.input_shape[1:3]
     with h5py.File(path) as file:
         if "layers" not in file:
-            return keras2.read_arrays(path)
+            return read_arrays(path)
         # What Keras 3's `save_weights` writes: groups by class and number, with the name inside.
         layers = [layer["vars"] for layer in file["layers"].values()]
         if not all("name" in layer.attrs for layer in layers):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from segmentation import probabilities
 from segmentation.data import arrays, augmentation, pipeline
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError
-from segmentation.inference import predictor
 
 TABLE = np.arange(256, dtype=np.uint8)
 HAIR = Classes.of_data(["background", "hair"], ["hair"])
@@ -164,7 +164,7 @@ def open_dataset(masks, chosen, ignore_class=None):
 
 
 def test_validation_holds_no_more_probabilities_than_fit(monkeypatch):
-    monkeypatch.setattr(predictor, "SCORED_FLOATS", 32 * 32 * 2)
+    monkeypatch.setattr(probabilities, "MAX_FLOATS", 32 * 32 * 2)
     data = open_dataset(np.ones((6, 32, 32), np.uint8), ["hair"])
     assert [len(data.train[0][0]), len(data.validation[0][0]), len(data.validation)] == [2, 1, 3]
 

@@ -1,4 +1,4 @@
-"""Measuring: figures worked out by hand, and the command on prepared arrays and on folders."""
+"""Measuring: scores worked out by hand, and the command on prepared arrays and on folders."""
 
 import dataclasses
 import json
@@ -12,11 +12,13 @@ import pytest
 from PIL import Image
 
 import evaluate
-from segmentation import model_card
+from segmentation import model_card, probabilities
 from segmentation.data import arrays, labels
 from segmentation.errors import InputError
-from segmentation.evaluation import measure
-from segmentation.inference import predictor
+from segmentation.evaluation import measure, summary
+from segmentation.evaluation.metrics import PixelCounts
+from segmentation.inference.predictor import Predictor
+from segmentation.inference.runner import Runner
 from tiny_models import IMG_SIZE, save, tiny_model
 
 NAMES = ["background", "hair", "face"]
@@ -29,12 +31,13 @@ def fake_predictor(tmp_path, probabilities, classes):
     card = {"img_size": [h, w], "classes": classes, "colors": labels.colors(classes)}
     model_card.write(path, card)
     remaining = list(probabilities)
-    return predictor.Predictor(
-        path, lambda images: np.stack([remaining.pop(0) for _ in images]), (h, w), len(classes)
+    runner = Runner(
+        lambda images: np.stack([remaining.pop(0) for _ in images]), (h, w), len(classes)
     )
+    return Predictor(path, runner)
 
 
-def pairs_of(ids):
+def samples_of(ids):
     return arrays.Arrays(
         images=np.zeros((*ids.shape, 3), np.uint8),
         masks=ids,
@@ -44,19 +47,23 @@ def pairs_of(ids):
     )
 
 
+def counts_of(predict, data):
+    return measure.measure(predict, data, measure.match_classes(predict, data)).counts
+
+
 def test_one_class_counts_the_background_and_leaves_out_what_is_no_class(tmp_path):
     ids = np.array([[[1, 1, 0, 2]], [[0, 0, 0, 255]]], np.uint8)
     p = np.array([[[0.9, 0.4, 0.8, 0.1]], [[0.2, 0.3, 0.4, 0.9]]], np.float32)[..., None]
-    predict, pairs = fake_predictor(tmp_path, p, ["hair"]), pairs_of(ids)
-    found = measure.target_of(predict, pairs)
-    names, table = list(found.id_names), found.table
-    counts = measure.measure(predict, pairs, table)
-    assert names == ["background", "hair"]
+    counts = counts_of(fake_predictor(tmp_path, p, ["hair"]), samples_of(ids))
+    names = ["background", "hair"]
+    assert list(counts.names) == names
     assert counts.confusion.tolist() == [[4, 1], [1, 1]]
-    assert counts.areas.tolist() == [[[1, 1], [2, 2], [2, 2]], [[3, 0], [3, 0], [3, 0]]]
+    assert counts.per_image.tp.tolist() == [[1, 1], [3, 0]]
+    assert counts.per_image.support.tolist() == [[2, 2], [3, 0]]
+    assert counts.per_image.predicted.tolist() == [[2, 2], [3, 0]]
     of_truth = [0.9, 0.4, 0.2, 0.9, 0.8, 0.7, 0.6]
     assert counts.crossentropy == pytest.approx(-sum(map(math.log, of_truth)) / 7, rel=1e-5)
-    found = measure.summarize(counts, names)
+    found = summary.summarize(counts)
     assert found["confusion"] == [[4, 1], [1, 1]] and found["classes"] == names
     assert found["boundary_iou"] == found["iou"]  # one line of pixels is all outline
     assert found["mean_boundary_iou"] == found["mean_iou"]
@@ -64,9 +71,9 @@ def test_one_class_counts_the_background_and_leaves_out_what_is_no_class(tmp_pat
     assert found["mean_iou"] == pytest.approx((4 / 6 + 1 / 3) / 2, abs=1e-5)
     assert found["dice"]["hair"] == found["precision"]["hair"] == found["recall"]["hair"] == 0.5
     assert found["pixel_accuracy"] == pytest.approx(5 / 7, abs=1e-5)
-    # The second picture shows no hair: it counts for the background alone.
-    per_picture = {"background": (1 / 3 + 1) / 2, "hair": 1 / 3}
-    assert found["picture_iou"] == pytest.approx(per_picture, abs=1e-5)
+    # The second image shows no hair: it counts only for the background.
+    per_image = {"background": (1 / 3 + 1) / 2, "hair": 1 / 3}
+    assert found["picture_iou"] == pytest.approx(per_image, abs=1e-5)
 
 
 def test_several_classes_are_matched_by_name_and_one_that_nobody_shows_is_none(tmp_path):
@@ -74,15 +81,15 @@ def test_several_classes_are_matched_by_name_and_one_that_nobody_shows_is_none(t
     classes = ["background", "face", "hat"]
     p = np.eye(3, dtype=np.float32)[[[[1, 0, 0, 0]]]] * 0.8 + 0.1
     predict = fake_predictor(tmp_path, p, classes)
-    pairs = pairs_of(ids)
-    pairs.labels.append("hat")
-    found = measure.target_of(predict, pairs)
-    names, table = list(found.id_names), found.table
-    assert names == classes and table[[0, 1, 2, 3, 255]].tolist() == [0, 0, 1, 2, 255]
-    counts = measure.measure(predict, pairs, table)
+    data = samples_of(ids)
+    data.labels.append("hat")
+    matched = measure.match_classes(predict, data)
+    assert list(matched.id_names) == classes
+    assert matched.table[[0, 1, 2, 3, 255]].tolist() == [0, 0, 1, 2, 255]
+    counts = measure.measure(predict, data, matched).counts
     assert counts.confusion.tolist() == [[2, 0, 0], [1, 1, 0], [0, 0, 0]]
     assert counts.crossentropy == pytest.approx(-(3 * math.log(0.9) + math.log(0.1)) / 4, rel=1e-5)
-    found = measure.summarize(counts, names)
+    found = summary.summarize(counts)
     for key in ("iou", "boundary_iou", "picture_iou", "dice", "precision", "recall"):
         assert found[key]["hat"] is None
     assert found["mean_iou"] == pytest.approx((2 / 3 + 1 / 2) / 2, abs=1e-5)
@@ -91,50 +98,46 @@ def test_several_classes_are_matched_by_name_and_one_that_nobody_shows_is_none(t
 def test_a_class_that_the_data_lacks_is_named(tmp_path):
     predict = fake_predictor(tmp_path, np.zeros((1, 1, 4, 1), np.float32), ["hare"])
     with pytest.raises(InputError, match="fake.keras does not fit.*hare.*did you mean 'hair'"):
-        measure.target_of(predict, pairs_of(np.zeros((1, 1, 4), np.uint8)))
+        measure.match_classes(predict, samples_of(np.zeros((1, 1, 4), np.uint8)))
 
 
 def test_the_ignored_class_of_the_training_counts_nowhere(tmp_path):
     predict = fake_predictor(tmp_path, np.zeros((1, 1, 4, 1), np.float32), ["hair"])
     predict.classes = dataclasses.replace(predict.classes, ignored="face")
-    table = measure.target_of(predict, pairs_of(np.zeros((1, 1, 4), np.uint8))).table
+    table = measure.match_classes(predict, samples_of(np.zeros((1, 1, 4), np.uint8))).table
     assert table[[0, 1, 2]].tolist() == [0, 1, 255]
 
 
 def test_a_model_that_ignores_the_background_has_no_channel_for_it(tmp_path):
     ids = np.array([[[1, 2, 1, 0]]], np.uint8)
     p = np.array([[[[0.9, 0.1], [0.8, 0.2], [0.3, 0.7], [0.5, 0.5]]]], np.float32)
-    predict, pairs = fake_predictor(tmp_path, p, ["face", "hair"]), pairs_of(ids)
+    predict, data = fake_predictor(tmp_path, p, ["face", "hair"]), samples_of(ids)
     for ignored in ("none", None):  # as other data may call it, or nobody may say
         predict.classes = dataclasses.replace(predict.classes, ignored=ignored)
-        found = measure.target_of(predict, pairs)
-        names, table = list(found.id_names), found.table
-        assert names == ["face", "hair"] and table[:3].tolist() == [255, 1, 0]
-    counts = measure.measure(predict, pairs, table)
+        matched = measure.match_classes(predict, data)
+        assert list(matched.id_names) == ["face", "hair"]
+        assert matched.table[:3].tolist() == [255, 1, 0]
+    counts = measure.measure(predict, data, matched).counts
     assert counts.confusion.tolist() == [[1, 0], [1, 1]]  # hair taken for face, face and hair found
     assert counts.crossentropy == pytest.approx(-sum(map(math.log, [0.1, 0.8, 0.7])) / 3, rel=1e-5)
-    assert measure.ranking(counts, names) == [(0, 0.5)]
+    assert summary.rank(counts) == [(0, 0.5)]
 
 
-def test_probabilities_are_enlarged_to_the_mask_before_they_are_decided(tmp_path):
-    # Enlarged twice, 0.1 and 0.7 become 0.1, 0.25, 0.55, 0.7: the decided mask begins at the third.
+def test_probabilities_are_upsampled_to_the_mask_before_the_threshold(tmp_path):
+    # Upsampled by 2, 0.1 and 0.7 become 0.1, 0.25, 0.55, 0.7: the third is the first above 0.5.
     p = np.array([[[0.1, 0.7]]], np.float32)[..., None]
-    pairs = pairs_of(np.array([[[0, 0, 1, 1], [0, 0, 1, 1]]], np.uint8))
-    predict = fake_predictor(tmp_path, p, ["hair"])
-    counts = measure.measure(predict, pairs, measure.target_of(predict, pairs).table)
+    data = samples_of(np.array([[[0, 0, 1, 1], [0, 0, 1, 1]]], np.uint8))
+    counts = counts_of(fake_predictor(tmp_path, p, ["hair"]), data)
     assert counts.confusion.tolist() == [[4, 0], [0, 4]]
 
 
-def test_the_outline_is_scored_over_all_pixels_of_the_set_not_as_a_mean_of_pictures(tmp_path):
+def test_boundary_iou_is_over_all_pixels_of_the_set_and_not_a_mean_over_images(tmp_path):
     ids = np.zeros((2, 10, 10), np.uint8)
     ids[0, 3:7, 3:7] = ids[1, :, :3] = 1
     guess = ids.copy()
-    guess[0] = np.roll(ids[0], 1, axis=1)  # a pixel to the right; the other picture is perfect
+    guess[0] = np.roll(ids[0], 1, axis=1)  # a pixel to the right; the other image is perfect
     predict = fake_predictor(tmp_path, guess[..., None].astype(np.float32), ["hair"])
-    pairs = pairs_of(ids)
-    found = measure.target_of(predict, pairs)
-    names, table = list(found.id_names), found.table
-    found = measure.summarize(measure.measure(predict, pairs, table), names)
+    found = summary.summarize(counts_of(predict, samples_of(ids)))
     # By hand, as in test_metrics.py: 6 of 18 pixels agree in the first band, all 22 in the second.
     assert found["boundary_iou"]["hair"] == pytest.approx(28 / 40, abs=1e-6)
     assert found["iou"]["hair"] == pytest.approx((12 + 30) / (20 + 30), abs=1e-6)
@@ -143,47 +146,44 @@ def test_the_outline_is_scored_over_all_pixels_of_the_set_not_as_a_mean_of_pictu
 
 @pytest.mark.parametrize("floats, batches", [(16, [2, 2, 1]), (1, [1] * 5), (10**6, [5])])
 def test_large_probabilities_come_in_small_batches(tmp_path, monkeypatch, floats, batches):
-    monkeypatch.setattr(predictor, "SCORED_FLOATS", floats)  # a picture has 4 pixels of 2 classes
+    monkeypatch.setattr(probabilities, "MAX_FLOATS", floats)  # an image has 4 pixels of 2 classes
     ids = (np.arange(20).reshape(5, 1, 4) % 3 == 0).astype(np.uint8)
     predict = fake_predictor(tmp_path, ids[..., None].astype(np.float32), ["hair"])
-    answer, sizes = predict._run, []
-    predict._run = lambda images: sizes.append(len(images)) or answer(images)
-    pairs = pairs_of(ids)
-    counts = measure.measure(predict, pairs, measure.target_of(predict, pairs).table)
+    answer, sizes = predict.runner.run, []
+    predict.runner = dataclasses.replace(
+        predict.runner, run=lambda images: sizes.append(len(images)) or answer(images)
+    )
+    counts = counts_of(predict, samples_of(ids))
     assert sizes == batches and counts.confusion.tolist() == [[13, 0], [0, 7]]
 
 
-def counts_of(areas):
-    """Return counts of pictures with these `(N, 3, C)` areas."""
-    return measure.Counts(None, np.array(areas), None, 0.0, [])
-
-
-def test_pictures_are_ranked_by_their_iou_without_background_if_their_mask_shows_more():
-    pictures = [
+def test_images_are_ranked_by_their_iou_without_background_if_their_mask_shows_more():
+    images = [  # tp, support and predicted by class
         [[9, 1, 2], [9, 4, 2], [9, 1, 2]],  # 1/4 and 1
         [[0, 9, 0], [0, 9, 0], [0, 9, 0]],  # 1, and a class that neither shows
         [[9, 0, 0], [9, 0, 0], [9, 1, 0]],  # no class in the mask, but in the prediction
         [[0, 1, 0], [0, 2, 0], [0, 1, 3]],  # 1/2, and 0 for one that only the prediction shows
         [[0, 0, 0], [0, 0, 0], [0, 0, 0]],  # damaged
     ]
-    ranked = measure.ranking(counts_of(pictures), NAMES)
+    per_image = PixelCounts(*np.moveaxis(images, 1, 0))
+    ranked = summary.rank(measure.Counts(NAMES, None, per_image, None, 0.0, []))
     assert ranked == [(1, 1.0), (0, 0.625), (3, 0.25)]
 
 
 def test_extremes_are_three_of_each_kind():
-    found = measure.extremes([(index, 1 - index / 10) for index in range(10)])
+    found = summary.extremes([(index, 1 - index / 10) for index in range(10)])
     assert [kind for kind, _, _ in found] == ["best"] * 3 + ["middle"] * 3 + ["worst"] * 3
     assert [index for _, index, _ in found] == [0, 1, 2, 3, 4, 5, 7, 8, 9]
     assert found[0] == ("best", 0, 1.0)
 
 
-def test_of_few_pictures_none_is_shown_twice():
-    assert measure.extremes([(0, 0.7), (1, 0.5)]) == [("best", 0, 0.7), ("best", 1, 0.5)]
+def test_of_few_images_none_is_shown_twice():
+    assert summary.extremes([(0, 0.7), (1, 0.5)]) == [("best", 0, 0.7), ("best", 1, 0.5)]
 
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Write six pictures as arrays and as a folder, and a model that held out two of them."""
+    """Write six samples as arrays and as a folder, and a model that held out two of them."""
     folder = tmp_path_factory.mktemp("prepared")
     generator = np.random.default_rng(0)
     images = generator.integers(0, 256, (6, *IMG_SIZE, 3)).astype(np.uint8)
@@ -210,7 +210,7 @@ def result_of(capsys, *arguments):
     return json.loads(lines[-1]), lines[:-1]
 
 
-def test_arrays_and_the_folder_they_came_from_give_the_same(prepared, capsys):
+def test_arrays_and_the_folder_they_came_from_give_equal_scores(prepared, capsys):
     of_arrays, table = result_of(
         capsys, prepared / "hair.keras", "--img_file", prepared / "images-32x64.npy"
     )
@@ -222,7 +222,7 @@ def test_arrays_and_the_folder_they_came_from_give_the_same(prepared, capsys):
     assert any("hair" in line and f"{of_arrays['iou']['hair']:.4f}" in line for line in table)
 
 
-def test_the_held_out_rows_of_the_card_are_those_measured(prepared, tmp_path, capsys):
+def test_validation_measures_the_held_out_rows_of_the_card(prepared, tmp_path, capsys):
     held_out, _ = result_of(
         capsys, prepared / "hair.keras", "--img_file", prepared / "images-32x64.npy",
         "--split", "validation",
@@ -245,17 +245,17 @@ def test_the_held_out_rows_of_the_card_are_those_measured(prepared, tmp_path, ca
 
 @pytest.fixture
 def folder(prepared, tmp_path):
-    """Return a copy of the folder of pictures and masks."""
+    """Return a copy of the folder of images and masks."""
     return Path(shutil.copytree(prepared / "raw", tmp_path / "raw"))
 
 
-def test_damaged_pairs_are_named_and_the_others_measured(prepared, folder, capsys):
+def test_damaged_samples_are_named_and_the_others_measured(prepared, folder, capsys):
     model = str(prepared / "hair.keras")
     for name in ("images/0.png", "masks/1.ppm"):
         (folder / name).write_bytes(b"damaged")
     Image.new("RGB", (8, 8), (255, 0, 0)).save(folder / "masks/2.ppm")  # of another size
     (folder / "masks/3.ppm").unlink()
-    with pytest.raises(InputError, match="3 of 5 pairs could not be read"):
+    with pytest.raises(InputError, match="3 of 5 samples could not be read"):
         evaluate.main([model, "--data_dir", str(folder)])
     out, err = capsys.readouterr()
     for line in ("0.png: no picture", "1.ppm: no picture", "2.ppm is 8x8", "no partner.*: 3.png"):
@@ -276,7 +276,7 @@ def test_when_all_are_damaged_nothing_is_measured(prepared, folder, name):
         evaluate.main([str(prepared / "hair.keras"), "--data_dir", str(folder)])
 
 
-def test_a_report_has_all_figures_and_leaves_other_files_alone(prepared, tmp_path, capsys):
+def test_a_report_has_all_scores_and_leaves_other_files_alone(prepared, tmp_path, capsys):
     folder = tmp_path / "reports" / "hair"
     arguments = [prepared / "hair.keras", "--img_file", prepared / "images-32x64.npy"]
     folder.mkdir(parents=True)
@@ -290,7 +290,7 @@ def test_a_report_has_all_figures_and_leaves_other_files_alone(prepared, tmp_pat
     assert {key: report[key] for key in result} == result
     assert report["data"] == [str(arguments[-1])] and report["damaged"] == []
     assert [each["title"] for each in report["per_picture"]] == list("012345")
-    # Each picture shows hair, so their mean is the mean over the pictures.
+    # Each image shows hair, so the mean over the images is the mean of these.
     ious = [each["class_iou"]["hair"] for each in report["per_picture"]]
     assert ious == [each["iou"] for each in report["per_picture"]]
     assert np.mean(ious) == pytest.approx(result["picture_iou"]["hair"], abs=1e-5)
@@ -300,17 +300,17 @@ def test_a_report_has_all_figures_and_leaves_other_files_alone(prepared, tmp_pat
     assert sizes["contact_sheet.png"] == sizes["worst.png"]
 
 
-def test_a_report_names_damaged_pairs_and_leaves_them_out(prepared, folder, tmp_path):
+def test_a_report_names_damaged_samples_and_leaves_them_out(prepared, folder, tmp_path):
     (folder / "images/3.png").write_bytes(b"damaged")
     model, report = str(prepared / "hair.keras"), tmp_path / "report"
-    with pytest.raises(InputError, match="1 of 6 pairs"):
+    with pytest.raises(InputError, match="1 of 6 samples"):
         evaluate.main([model, "--data_dir", str(folder), "--report", str(report)])
     found = json.loads((report / "report.json").read_text())
     assert found["damaged"] == ["3"] and found["data"] == [str(folder)]
     assert [each["title"] for each in found["per_picture"]] == list("01245")
 
 
-def test_where_no_mask_shows_a_class_figures_are_printed_and_no_report_is_begun(
+def test_where_no_mask_shows_a_class_scores_are_printed_and_no_report_is_begun(
     prepared, tmp_path, capsys
 ):
     np.save(tmp_path / "images-32x64.npy", np.load(prepared / "images-32x64.npy"))
@@ -333,15 +333,20 @@ def test_a_report_over_a_file_is_refused_before_anything_is_read(tmp_path, capsy
     assert stopped.value.code == 2 and "report is a file" in capsys.readouterr().err
 
 
+def counts_of_one_image(names, confusion, pixels):
+    """Return counts of one image, with `pixels` of each class, all right."""
+    per_image = PixelCounts(*[pixels[None]] * 3)
+    return measure.Counts(names, confusion, per_image, PixelCounts(*[pixels] * 3), 0.0, [])
+
+
 @pytest.mark.parametrize("count", [3, 60])
 def test_the_confusion_matrix_is_printed_where_it_fits(count, capsys):
     names = ["background", *(f"class {index}" for index in range(1, count))]
     confusion = np.eye(count, dtype=int)
     confusion[1, :2] = [3, 1]
     confusion[2, 2] = 0
-    empty = np.zeros((1, 3, count), int)
-    counts = measure.Counts(confusion, empty, empty[0], 0.0, [])
-    evaluate.print_tables(measure.summarize(counts, names))
+    counts = counts_of_one_image(names, confusion, np.zeros(count, int))
+    evaluate.print_tables(summary.summarize(counts))
     out = capsys.readouterr().out
     rows = [
         re.findall(r"[\w. —]*[\w.—]", line) for line in out.split("pixel accuracy")[1].splitlines()
@@ -356,9 +361,8 @@ def test_the_confusion_matrix_is_printed_where_it_fits(count, capsys):
 
 def test_names_in_brackets_are_printed_as_they_are(capsys):
     names = ["none", "wall [old]", "[/b]"]
-    areas = np.ones((1, 3, 3), int)
-    counts = measure.Counts(np.eye(3, dtype=int), areas, areas[0], 0.0, [])
-    evaluate.print_tables(measure.summarize(counts, names))
+    counts = counts_of_one_image(names, np.eye(3, dtype=int), np.ones(3, int))
+    evaluate.print_tables(summary.summarize(counts))
     out = capsys.readouterr().out
     assert out.count("wall [old]") == 3 and out.count("[/b]") == 3  # two tables, one with columns
 
@@ -369,14 +373,14 @@ def test_without_a_card_nothing_can_be_matched(prepared, tmp_path):
         evaluate.main([str(tmp_path / "hair.keras"), "--data_dir", str(prepared / "raw")])
 
 
-def test_a_model_that_held_nothing_out_has_no_validation_split(prepared, tmp_path):
+def test_a_model_that_held_no_samples_out_has_no_validation_split(prepared, tmp_path):
     path = tmp_path / "hair.keras"
     path.write_bytes((prepared / "hair.keras").read_bytes())
     card = model_card.read(prepared / "hair.keras")
     del card["validation_rows"]
     model_card.write(path, card)
     of_arrays = ["--img_file", str(prepared / "images-32x64.npy")]
-    with pytest.raises(InputError, match="no held-out pictures"):
+    with pytest.raises(InputError, match="no held-out samples"):
         evaluate.main([str(path), *of_arrays, "--split", "validation"])
 
 
@@ -389,7 +393,7 @@ def test_a_model_that_held_nothing_out_has_no_validation_split(prepared, tmp_pat
         ["a.keras", "--img_file", "a.npy", "--mask_format", "rgb"],
     ],
 )
-def test_arguments_that_make_no_sense_exit_with_2(arguments):
+def test_contradictory_arguments_exit_with_2(arguments):
     with pytest.raises(SystemExit) as stopped:
         evaluate.main(arguments)
     assert stopped.value.code == 2

@@ -38,48 +38,52 @@ def test_scores_agree_with_a_loop_over_pixels():
         assert scores["iou"][index] == pytest.approx(both / any_)
 
 
-def test_areas_and_their_iou_by_hand():
-    areas = metrics.pixel_counts(np.array([[5, 1, 0], [2, 3, 0], [0, 0, 0]]))
-    assert areas.tolist() == [[5, 3, 0], [6, 5, 0], [7, 4, 0]]
-    np.testing.assert_allclose(metrics.iou(areas), [5 / 8, 3 / 6, np.nan])
-    np.testing.assert_allclose(metrics.iou(np.stack([areas, areas]))[1], metrics.iou(areas))
+def test_pixel_counts_and_their_iou_by_hand():
+    counts = metrics.pixel_counts(np.array([[5, 1, 0], [2, 3, 0], [0, 0, 0]]))
+    assert counts.tp.tolist() == [5, 3, 0]
+    assert counts.support.tolist() == [6, 5, 0]
+    assert counts.predicted.tolist() == [7, 4, 0]
+    np.testing.assert_allclose(metrics.iou(counts), [5 / 8, 3 / 6, np.nan])
+    two = metrics.PixelCounts(*(np.stack([each, each]) for each in counts))
+    np.testing.assert_allclose(metrics.iou(two)[1], metrics.iou(counts))
 
 
-def test_the_bands_of_a_square_and_of_one_beside_it_by_hand():
+def test_the_bands_of_a_square_and_of_one_next_to_it_by_hand():
     true, predicted = np.zeros((2, 10, 10), np.uint8)
     true[3:7, 3:7] = predicted[3:7, 4:8] = 1
     # 2 % of this diagonal is less than a pixel, so the band has one: 16 - 4 pixels of the square,
-    # 20 around it, and the 36 along the border of the picture are background too.
+    # 20 around it, and the 36 along the border of the image are background too.
     # Both squares have rows 3 and 6 from column 4 to 6 in their bands; the background rows 2 and 7
     # from column 3 to 7, and the border.
     found = metrics.boundary_counts(true, predicted, 2)
-    assert found.tolist() == [[36 + 10, 6], [36 + 20, 12], [36 + 20, 12]]
+    assert np.array(found).tolist() == [[36 + 10, 6], [36 + 20, 12], [36 + 20, 12]]
     np.testing.assert_allclose(metrics.iou(found), [46 / 66, 6 / 18])
 
 
-def test_the_band_follows_the_border_of_the_picture_where_that_cuts_an_object():
+def test_the_band_follows_the_border_of_the_image_where_that_cuts_an_object():
     true = np.zeros((10, 10), np.uint8)
     true[:, :3] = 1
     found = metrics.boundary_counts(true, true, 2)
-    assert found[:, 1].tolist() == [30 - 8] * 3  # column 1, rows 1 to 8, is inside
+    assert [count[1] for count in found] == [30 - 8] * 3  # column 1, rows 1 to 8, is inside
     whole = np.ones((60, 80), np.uint8)  # a diagonal of 100: the band has two pixels
-    assert metrics.boundary_counts(whole, whole, 2)[:, 1].tolist() == [60 * 80 - 56 * 76] * 3
+    found = metrics.boundary_counts(whole, whole, 2)
+    assert [count[1] for count in found] == [60 * 80 - 56 * 76] * 3
 
 
-def test_ignored_pixels_are_in_no_band_and_a_perfect_prediction_scores_1_beside_them():
+def test_ignored_pixels_are_in_no_band_and_a_perfect_prediction_scores_1_next_to_them():
     true = np.zeros((10, 10), np.uint8)
     true[3:7, 3:7] = 1
     true[:, 6:8] = 255
     predicted = np.zeros((10, 10), np.uint8)
-    predicted[3:7, 3:9] = 1  # goes on where nobody knows, and wrongly beyond: column 8
+    predicted[3:7, 3:9] = 1  # goes on into ignored pixels, and wrongly beyond: column 8
     found = metrics.boundary_counts(true, predicted, 2)
     # Three columns of the square are left, of which the middle column is inside in two rows.
-    assert found[:, 1].tolist() == [10, 10, 10 + 4]
+    assert [count[1] for count in found] == [10, 10, 10 + 4]
     perfect = np.where(true == 255, 1, true).astype(np.uint8)
     assert metrics.iou(metrics.boundary_counts(true, perfect, 2)).tolist() == [1, 1]
 
 
-def test_all_classes_at_once_give_what_the_paper_gives_class_by_class():
+def test_all_classes_at_once_agree_with_the_paper_class_by_class():
     blocks = np.random.default_rng(0).integers(0, 5, (6, 8)).astype(np.uint8)
     true = np.kron(blocks, np.ones((15, 15), np.uint8))
     predicted = np.roll(true, 2, axis=(0, 1))
@@ -94,7 +98,7 @@ def test_all_classes_at_once_give_what_the_paper_gives_class_by_class():
     for index in range(5):
         first, second = band(true == index), band((predicted == index) & (true != 255))
         expected = [(first & second).sum(), first.sum(), second.sum()]
-        assert found[:, index].tolist() == expected and expected[0] > 0
+        assert [count[index] for count in found] == expected and expected[0] > 0
 
 
 def test_the_keras_metric_agrees_with_numpy_and_with_keras_mean_iou_over_batches():
@@ -113,7 +117,7 @@ def test_the_keras_metric_agrees_with_numpy_and_with_keras_mean_iou_over_batches
     assert result["recall_face"] == pytest.approx(expected["recall"][2], rel=1e-6)
 
 
-def test_one_channel_is_decided_at_one_half_and_ignored_pixels_are_left_out():
+def test_one_channel_has_the_threshold_one_half_and_ignored_pixels_are_left_out():
     metric = metrics.ConfusionScores(["background", "hair"])
     true = np.array([[[1, 1, 0, 255]]], np.uint8)
     metric.update_state(true, np.array([0.6, 0.4, 0.3, 0.9], np.float32).reshape(1, 1, 4, 1))

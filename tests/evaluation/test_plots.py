@@ -1,4 +1,4 @@
-"""Plots: that they show the figures they are given, read from the colours of their pixels."""
+"""Plots show the values they are given, read from the colours of their pixels."""
 
 import numpy as np
 import pytest
@@ -12,11 +12,11 @@ VIRIDIS = {0.25: (59, 82, 139), 0.75: (94, 201, 98)}  # as published
 
 def where(path, color):
     """Return the pixels of a colour, as (rows, columns)."""
-    picture = np.array(Image.open(path).convert("RGB")).astype(int)
-    return (np.abs(picture - color) <= 3).all(-1)
+    image = np.array(Image.open(path).convert("RGB")).astype(int)
+    return (np.abs(image - color) <= 3).all(-1)
 
 
-def test_curves_of_training_are_blue_of_validation_orange_and_the_loss_is_on_the_left(tmp_path):
+def test_training_curves_are_blue_and_validation_curves_orange_with_the_loss_on_the_left(tmp_path):
     names = ("loss", "val_loss", "iou_hair", "val_iou_hair")
     history = [
         {"epoch": epoch} | dict(zip(names, values, strict=True))
@@ -26,20 +26,20 @@ def test_curves_of_training_are_blue_of_validation_orange_and_the_loss_is_on_the
     plots.curves(history, "val_iou_hair", path)
     for left, blue_is_above in ((True, False), (False, True)):
         half = slice(0, 450) if left else slice(450, 900)
-        # The longest row of each colour: beside the lines it is in the legend too.
+        # The longest row of each colour: the legend has some pixels of it too.
         blue, orange = (where(path, color)[:, half].sum(1) for color in (BLUE, ORANGE))
         assert blue.max() > 200 and orange.max() > 200
         assert (blue.argmax() < orange.argmax()) == blue_is_above
 
 
-def test_a_single_epoch_is_no_empty_plot(tmp_path):
+def test_a_single_epoch_gives_no_empty_plot(tmp_path):
     row = {"epoch": 1, "loss": 1.0, "val_loss": 2.0, "iou_hair": 0.1, "val_iou_hair": 0.2}
     plots.curves([row], "val_iou_hair", tmp_path / "a.png")
     for half in (slice(0, 450), slice(450, 750)):  # the legend is farther to the right
         assert where(tmp_path / "a.png", BLUE)[:, half].any()
 
 
-def test_the_rows_of_a_confusion_matrix_are_shares_of_the_true_pixels(tmp_path):
+def test_the_rows_of_a_confusion_matrix_are_fractions_of_the_true_pixels(tmp_path):
     path = tmp_path / "a.png"
     plots.confusion(np.array([[6, 2, 0], [2, 6, 0], [0, 0, 0]]), ["a", "b", "c"], path)
     high, low = where(path, VIRIDIS[0.75]), where(path, VIRIDIS[0.25])
@@ -51,7 +51,7 @@ def test_the_rows_of_a_confusion_matrix_are_shares_of_the_true_pixels(tmp_path):
     assert empty == pytest.approx(2 * cell, rel=0.15)
 
 
-def test_bars_are_as_long_as_the_scores_and_a_class_without_one_has_none(tmp_path):
+def test_bars_are_as_long_as_the_scores_and_a_class_without_score_has_none(tmp_path):
     path = tmp_path / "a.png"
     plots.class_bars({"a": 1.0, "b": None}, {"a": 0.5, "b": None}, path)
     blue, orange = where(path, BLUE).sum(1), where(path, ORANGE).sum(1)
@@ -59,9 +59,9 @@ def test_bars_are_as_long_as_the_scores_and_a_class_without_one_has_none(tmp_pat
     assert np.flatnonzero(blue > 100).max() < len(blue) / 2  # the class on top
 
 
-def test_bars_of_a_histogram_are_as_high_as_pictures_are_many(tmp_path):
+def test_bars_of_a_histogram_are_as_high_as_the_number_of_images(tmp_path):
     path = tmp_path / "a.png"
-    plots.picture_histogram([0.12, 0.12, 0.12, 0.12, 1.0, 1.0], path)
+    plots.iou_histogram([0.12, 0.12, 0.12, 0.12, 1.0, 1.0], path)
     columns = where(path, BLUE).sum(0)
     middle = len(columns) // 2
     left, right = columns[:middle].max(), columns[middle:].max()

@@ -18,6 +18,7 @@ from segmentation.cli import terminal
 from segmentation.data import labels
 from segmentation.export import parity
 from segmentation.inference import predictor
+from segmentation.probabilities import to_mask
 from tiny_models import CORE_ML_SIZE, HAIR, IMG_SIZE, decided, save, small_net, tiny_model
 
 
@@ -70,7 +71,7 @@ def trained(model, tmp_path_factory):
     images = parity.check_images(IMG_SIZE)
     images = np.concatenate([images, images[:4, :, ::-1]])
     np.save(folder / "images-32x64.npy", images)
-    np.save(folder / "masks-32x64.npy", predictor.to_mask(predictor.load(path)(images)))
+    np.save(folder / "masks-32x64.npy", to_mask(predictor.load(path)(images)))
     (folder / "names-32x64.txt").write_text("".join(f"p{row}\t\n" for row in range(len(images))))
     labels.write(folder / "labels.txt", ["background", "hair"])
     return folder

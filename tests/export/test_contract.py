@@ -9,7 +9,7 @@ from segmentation.data import image_io
 from segmentation.data.classes import Classes
 from segmentation.export import contract, tensorflow
 from segmentation.export.interface import Interface
-from segmentation.inference import predictor
+from segmentation.probabilities import to_mask
 from tiny_models import CLASSES, IMG_SIZE
 
 ORIENTATION = 0x0112  # EXIF tag
@@ -63,7 +63,7 @@ def test_the_python_function_gives_the_mask_of_the_model(
     names = {}
     exec(source, names)
     found = names["segment"](tmp_path / "image.png")
-    expected = predictor.to_mask(model.predict(image[None].astype("float32"), verbose=0))[0]
+    expected = to_mask(model.predict(image[None].astype("float32"), verbose=0))[0]
     assert found.dtype == np.uint8 and found.shape == IMG_SIZE and len(np.unique(found)) > 1
     assert (found == expected).mean() > 0.999
 

@@ -13,6 +13,7 @@ from segmentation.export import coreml, parity
 from segmentation.export.job import Exporter
 from segmentation.export.options import Options
 from segmentation.inference import mil_interpreter, predictor
+from segmentation.probabilities import to_mask, upsample
 from segmentation.quiet import silenced
 from tiny_models import HAIR, blank_model, decided, save
 
@@ -52,7 +53,7 @@ def spec_of(path):
 
 def full_size(model, images):
     scores = model.predict(images.astype("float32"), verbose=0)
-    return np.stack([predictor.upsample(each, SIZE) for each in scores])
+    return np.stack([upsample(each, SIZE) for each in scores])
 
 
 @pytest.mark.parametrize(
@@ -95,7 +96,7 @@ def test_class_ids_are_those_of_the_model_at_the_size_of_the_image(
     assert found.classes == ROOM and found.img_size == SIZE
     one_hot = found(images)
     np.testing.assert_array_equal(one_hot.sum(-1), 1)
-    np.testing.assert_array_equal(predictor.to_mask(one_hot), ids.reshape(2, *SIZE))
+    np.testing.assert_array_equal(to_mask(one_hot), ids.reshape(2, *SIZE))
 
 
 def test_one_class_gives_ones_or_gray_levels_of_its_probability(small, tmp_path):

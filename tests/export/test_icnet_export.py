@@ -15,6 +15,7 @@ from segmentation import model_card
 from segmentation.data import labels
 from segmentation.export import parity
 from segmentation.inference import predictor
+from segmentation.probabilities import to_mask, upsample
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
@@ -56,7 +57,7 @@ def expected(folder, images):
 
 
 def upsampled(scores):
-    return np.stack([predictor.upsample(each, SIZE) for each in scores])
+    return np.stack([upsample(each, SIZE) for each in scores])
 
 
 def contract_of(path):
@@ -111,7 +112,7 @@ def test_core_ml_labels_have_the_size_of_the_input(folder, images, expected, tmp
     assert not coreml_converter.main([str(folder / "room.keras"), str(path), *arguments])
     found = predictor.load(path)(images)
     assert found.shape == (2, *SIZE, 3)
-    comparison = parity.compare(upsampled(expected), found, only_ids=True)
+    comparison = parity.compare(upsampled(expected), found, ids_only=True)
     assert comparison["decided_iou"] == 1
     assert "int32 [192, 224]" in contract_of(path)
 
@@ -126,7 +127,7 @@ def test_labels_refuse_what_they_have_already(capsys):
 def test_it_is_measured_and_predicts_at_the_size_of_the_masks(folder, images, tmp_path, capsys):
     from PIL import Image
 
-    masks = predictor.to_mask(upsampled(predictor.load(folder / "room.keras")(images)))
+    masks = to_mask(upsampled(predictor.load(folder / "room.keras")(images)))
     np.save(tmp_path / "images-192.npy", images)
     np.save(tmp_path / "masks-192.npy", masks)
     (tmp_path / "names-192.txt").write_text("a\t\nb\t\n")

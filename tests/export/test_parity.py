@@ -42,17 +42,17 @@ def test_a_mask_that_is_empty_in_both_agrees():
     assert parity.compare(nothing, nothing)["mask_iou"] == 1
 
 
-@pytest.mark.parametrize(("precision", "only_ids"), [("int8", False), ("float32", True)])
+@pytest.mark.parametrize(("precision", "ids_only"), [("int8", False), ("float32", True)])
 def test_images_that_show_one_class_prove_nothing_where_masks_alone_are_compared(
-    precision, only_ids
+    precision, ids_only
 ):
     nothing = one_channel([[0.1, 0.2, 0.505]])  # whose one pixel of the class is near the threshold
     with pytest.raises(ExportError, match="a.tflite: the model sees one class.*--check_images"):
-        parity.require_two_classes(nothing, precision, "a.tflite", only_ids)
+        parity.require_two_classes(nothing, precision, "a.tflite", ids_only)
     everywhere = np.eye(3, dtype=np.float32)[[[[1, 1, 1, 1]]]]
     with pytest.raises(ExportError, match="one class alone"):
-        parity.require_two_classes(everywhere, precision, "a.tflite", only_ids)
-    parity.require_two_classes(one_channel([[0.1, 0.6]]), precision, "a.tflite", only_ids)
+        parity.require_two_classes(everywhere, precision, "a.tflite", ids_only)
+    parity.require_two_classes(one_channel([[0.1, 0.6]]), precision, "a.tflite", ids_only)
     parity.require_two_classes(
         nothing, "float16", "a.tflite"
     )  # there differences of probabilities are the proof

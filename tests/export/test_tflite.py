@@ -20,6 +20,7 @@ from segmentation.evaluation import measure
 from segmentation.export import parity, tensorflow
 from segmentation.export.options import Options
 from segmentation.inference import predictor, tflite
+from segmentation.probabilities import to_mask, upsample
 from tiny_models import HAIR, IMG_SIZE, blank_model, save
 
 pytestmark = pytest.mark.skipif(
@@ -46,7 +47,7 @@ def folder(trained, swept, tmp_path_factory):
 def test_a_file_alone_can_be_measured(folder, tmp_path, images, expected, capsys):
     shutil.copy(folder / "float16.tflite", tmp_path / "alone.tflite")
     np.save(tmp_path / "images-32x64.npy", images)
-    np.save(tmp_path / "masks-32x64.npy", predictor.to_mask(expected))
+    np.save(tmp_path / "masks-32x64.npy", to_mask(expected))
     labels.write(tmp_path / "labels.txt", ["background", "hair"])
     evaluate.main(
         [str(tmp_path / "alone.tflite"), "--img_file", str(tmp_path / "images-32x64.npy")]
@@ -119,7 +120,7 @@ def test_a_background_shares_the_card_of_the_model_and_is_measured_by_it(folder)
     data = arrays.Arrays(None, None, [], [], ["background", "face", "hair"])
     for ignored, table in ((None, [0, 0, 1]), ("background", [labels.IGNORED, 0, 1])):
         predict.classes = dataclasses.replace(predict.classes, ignored=ignored)
-        found = measure.target_of(predict, data)
+        found = measure.match_classes(predict, data)
         assert list(found.id_names) == names and found.table[:3].tolist() == table
 
 
@@ -375,7 +376,7 @@ def test_mediapipe_gives_what_we_give(folder, images, name):
             == (["background", "hair"] if name == "two" else ["hair"])
         )
         np.testing.assert_allclose(confidences, ours, atol=1e-6)
-        mask = predictor.to_mask(ours)
+        mask = to_mask(ours)
         if name == "two":
             np.testing.assert_array_equal(categories, mask)
         else:  # MediaPipe marks what a single class leaves over
@@ -389,4 +390,4 @@ def test_mediapipe_downsamples_without_antialiasing(folder, images):
     large[::4, ::4] = images[0]
     _, confidences, _ = segment(folder / "float16.tflite", large)
     ours = predictor.load(folder / "float16.tflite")(images[:1])[0]
-    np.testing.assert_allclose(confidences, predictor.upsample(ours, (128, 256)), atol=1e-5)
+    np.testing.assert_allclose(confidences, upsample(ours, (128, 256)), atol=1e-5)

@@ -212,11 +212,11 @@ def test_elementwise_ops():
 def test_matmul_of_a_matrix_and_maps(shape):
     matrix, maps = random(7, 5), random(*shape)
     agree(OPS["matmul"](matrix, maps), tf.matmul(matrix, maps))
-    with pytest.raises(UnsupportedOp, match="matmul of a transposed map"):
+    with pytest.raises(UnsupportedOp, match="matmul with transposed inputs"):
         OPS["matmul"](matrix, maps, transpose_x=True)
 
 
-def test_softmax_and_sigmoid_hold_at_float16s_largest():
+def test_softmax_and_sigmoid_are_finite_at_the_largest_float16():
     x = np.array([[65504, 0, -65504]], np.float32)
     np.testing.assert_allclose(OPS["softmax"](x, axis=-1), [[1, 0, 0]])
     with np.errstate(over="ignore"):
@@ -253,7 +253,7 @@ def test_class_ids():
 
 
 def package(folder, function, precision="float32", inputs=None):
-    """Save a package that maps a picture (1, 3, 2, 4) through `function` of coremltools' ops."""
+    """Save a package that maps an image (1, 3, 2, 4) through `function` of coremltools' ops."""
     program = mb.program(input_specs=[mb.TensorSpec((1, 3, 2, 4))])(function)
     inputs = inputs or [ct.ImageType(name="x", color_layout="RGB")]
     with silenced():
@@ -267,34 +267,34 @@ def package(folder, function, precision="float32", inputs=None):
     return folder / "a.mlpackage"
 
 
-PICTURES = np.random.default_rng(1).integers(0, 256, (2, 2, 4, 3), dtype=np.uint8)
+IMAGES = np.random.default_rng(1).integers(0, 256, (2, 2, 4, 3), dtype=np.uint8)
 
 
-def test_a_program_gets_each_picture_as_planes_in_the_declared_order(tmp_path):
+def test_a_program_gets_each_image_as_planes_in_the_declared_order(tmp_path):
     for layout, order in (("RGB", [0, 1, 2]), ("BGR", [2, 1, 0])):
         inputs = [ct.ImageType(name="x", color_layout=layout)]
         program = mil_interpreter.load(
             package(tmp_path, lambda x: mb.mul(x=x, y=2.0), inputs=inputs)
         )
         assert program.img_size == (2, 4) and program.input_name == "x"
-        expected = 2.0 * PICTURES[..., order].transpose(0, 3, 1, 2)
-        np.testing.assert_array_equal(program(PICTURES), expected)
+        expected = 2.0 * IMAGES[..., order].transpose(0, 3, 1, 2)
+        np.testing.assert_array_equal(program(IMAGES), expected)
 
 
 def test_scale_and_bias_of_the_input_are_part_of_the_program(tmp_path):
     inputs = [ct.ImageType(name="x", scale=0.5, bias=[1, 2, 3], color_layout="RGB")]
     program = mil_interpreter.load(package(tmp_path, lambda x: mb.mul(x=x, y=2.0), inputs=inputs))
-    expected = 2 * (0.5 * PICTURES + np.array([1, 2, 3])).transpose(0, 3, 1, 2)
-    np.testing.assert_allclose(program(PICTURES), expected)
+    expected = 2 * (0.5 * IMAGES + np.array([1, 2, 3])).transpose(0, 3, 1, 2)
+    np.testing.assert_allclose(program(IMAGES), expected)
 
 
 def test_every_result_of_a_float16_program_is_rounded_to_float16(tmp_path):
     def function(x):
         return mb.mul(x=mb.add(x=mb.mul(x=x, y=0.1), y=100.3), y=0.7)
 
-    found = mil_interpreter.load(package(tmp_path, function, "float16"))(PICTURES)
+    found = mil_interpreter.load(package(tmp_path, function, "float16"))(IMAGES)
     half = np.float16
-    x = PICTURES.transpose(0, 3, 1, 2).astype(half)
+    x = IMAGES.transpose(0, 3, 1, 2).astype(half)
     expected = ((x * half(0.1)).astype(half) + half(100.3)).astype(half) * half(0.7)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, expected.astype(np.float32))
@@ -302,7 +302,7 @@ def test_every_result_of_a_float16_program_is_rounded_to_float16(tmp_path):
     assert 1e-2 < np.abs(found - exact).max() < 0.2  # float16 has steps of 1/16 here
 
 
-def test_beyond_float16_is_infinity(tmp_path):
+def test_overflow_of_float16_gives_infinity(tmp_path):
     def function(x):
         return mb.mul(x=mb.mul(x=x, y=300.0), y=2.0)
 
@@ -312,7 +312,7 @@ def test_beyond_float16_is_infinity(tmp_path):
     assert np.isinf(found).all()
 
 
-def test_metadata_are_those_of_the_package(tmp_path):
+def test_the_program_has_the_metadata_of_the_package(tmp_path):
     path = package(tmp_path, lambda x: mb.relu6(x=x, name="six"))
     with silenced():
         model = ct.models.MLModel(str(path), skip_model_load=True)
@@ -328,17 +328,17 @@ def test_an_unknown_op_is_named_with_what_to_do(tmp_path):
     assert "\n" not in str(failure.value)
 
 
-def test_an_input_of_an_op_that_is_not_known_here_is_refused(tmp_path, monkeypatch):
+def test_an_op_with_an_unknown_input_is_refused(tmp_path, monkeypatch):
     monkeypatch.setitem(OPS, "leaky_relu", lambda x: x)  # which lacks alpha
-    with pytest.raises(UnsupportedOp, match="'leaky_relu'.*'alpha'.*is not run here"):
+    with pytest.raises(UnsupportedOp, match="our interpreter lacks .*'leaky_relu'.*'alpha'"):
         mil_interpreter.load(package(tmp_path, lambda x: mb.leaky_relu(x=x, alpha=0.1)))
 
 
-def test_what_is_no_package_of_a_picture_model_is_refused(tmp_path):
+def test_a_package_that_is_damaged_or_takes_no_image_is_refused(tmp_path):
     (tmp_path / "empty.mlpackage").mkdir()
     for name in ("missing.mlpackage", "empty.mlpackage"):
         with pytest.raises(InputError, match=f"{name}.*not a readable .mlpackage"):
             mil_interpreter.load(tmp_path / name)
     array = package(tmp_path, lambda x: mb.relu6(x=x), inputs=[ct.TensorType(name="x")])
-    with pytest.raises(InputError, match="RGB picture"):
+    with pytest.raises(InputError, match="not one RGB image"):
         mil_interpreter.load(array)

@@ -1,4 +1,4 @@
-"""The command that segments pictures."""
+"""Segmenting image files: the command, and what it writes."""
 
 import json
 from pathlib import Path
@@ -10,8 +10,8 @@ from PIL import Image
 import predict
 from segmentation.data import image_io
 from segmentation.errors import InputError
-from segmentation.evaluation import visualization
-from segmentation.inference import predictor
+from segmentation.inference import predictions, predictor, visualization
+from segmentation.probabilities import to_mask_at
 from tiny_models import save, tiny_model
 
 
@@ -21,7 +21,7 @@ def model(tmp_path_factory):
 
 
 def draw(path, size=(90, 70), seed=0):
-    """Save a picture of smooth colours; `size` is (width, height)."""
+    """Save an image of smooth colours; `size` is (width, height)."""
     path.parent.mkdir(exist_ok=True)
     coarse = np.random.default_rng(seed).integers(0, 256, (5, 5, 3)).astype(np.uint8)
     Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC).save(path)
@@ -33,7 +33,7 @@ def run(capsys, *arguments):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
-def test_mask_and_overlay_have_the_size_of_the_picture(model, tmp_path, capsys):
+def test_mask_and_overlay_have_the_size_of_the_image(model, tmp_path, capsys):
     path = draw(tmp_path / "a" / "face.png")
     result = run(capsys, model, path, "-o", tmp_path / "out")
     assert result["pictures"] == 1 and result["broken"] == 0
@@ -43,16 +43,16 @@ def test_mask_and_overlay_have_the_size_of_the_picture(model, tmp_path, capsys):
     assert Image.open(tmp_path / "out" / "face_overlay.jpg").size == (90, 70)
     loaded = predictor.load(model)
     small = image_io.resize(image_io.read(path), loaded.img_size)
-    expected = predictor.to_mask_at(loaded(small[None])[0], (70, 90))
+    expected = to_mask_at(loaded(small[None])[0], (70, 90))
     np.testing.assert_array_equal(np.array(mask), expected)
     assert len(np.unique(expected)) > 1
 
 
-def test_a_broken_picture_is_named_and_the_rest_goes_on(model, tmp_path, capsys):
+def test_a_damaged_image_is_named_and_the_others_are_segmented(model, tmp_path, capsys):
     draw(tmp_path / "in" / "a.png")
-    (tmp_path / "in" / "b.png").write_bytes(b"no picture")
+    (tmp_path / "in" / "b.png").write_bytes(b"no image")
     draw(tmp_path / "in" / "c.png")
-    with pytest.raises(InputError, match="1 of 3 pictures could not be read"):
+    with pytest.raises(InputError, match="1 of 3 images could not be read"):
         predict.main([str(model), str(tmp_path / "in"), "-o", str(tmp_path / "out")])
     captured = capsys.readouterr()
     assert json.loads(captured.out)["pictures"] == 2
@@ -61,7 +61,7 @@ def test_a_broken_picture_is_named_and_the_rest_goes_on(model, tmp_path, capsys)
     assert names == ["a_mask.png", "a_overlay.jpg", "c_mask.png", "c_overlay.jpg"]
 
 
-def test_probabilities_are_drawn_on_demand_alone(model, tmp_path, capsys):
+def test_heat_maps_are_written_only_on_demand(model, tmp_path, capsys):
     path = draw(tmp_path / "face.png")
     run(capsys, model, path, "-o", tmp_path / "out")
     assert not (tmp_path / "out" / "face_probabilities.png").exists()
@@ -74,7 +74,7 @@ def test_probabilities_are_drawn_on_demand_alone(model, tmp_path, capsys):
     np.testing.assert_array_equal(drawn, expected)
 
 
-def test_pictures_of_the_same_name_do_not_overwrite_each_other(model, tmp_path, capsys):
+def test_results_of_images_with_equal_names_do_not_overwrite_each_other(model, tmp_path, capsys):
     draw(tmp_path / "ann" / "1.png", (40, 40))
     draw(tmp_path / "bob" / "1.png", (50, 50))
     run(capsys, model, tmp_path / "ann", tmp_path / "bob", "-o", tmp_path / "out")
@@ -82,35 +82,35 @@ def test_pictures_of_the_same_name_do_not_overwrite_each_other(model, tmp_path, 
     assert sizes == {"1_mask.png": (40, 40), "bob_1_mask.png": (50, 50)}
 
 
-def test_names_stay_apart_where_case_or_suffix_alone_differ():
+def test_names_stay_distinct_where_only_case_or_suffix_differ():
     paths = [Path(name) for name in ("x/a.jpg", "x/a.png", "x/A.JPG", "y/x_a.png", "z/b.png")]
-    names = predict.output_names(paths)
+    names = predictions.unique_names(paths)
     assert list(names.values()) == ["a", "x_a", "x_A_2", "y_x_a", "b"]
 
 
-def test_a_picture_that_is_named_twice_is_done_once(tmp_path):
+def test_an_image_that_is_named_twice_is_found_once(tmp_path):
     path = draw(tmp_path / "in" / "a.png")
-    assert predict.find_pictures([path, tmp_path / "in", path]) == [path]
+    assert predictions.find_images([path, tmp_path / "in", path]) == [path]
 
 
-def test_files_of_a_folder_that_are_no_pictures_are_counted(tmp_path, capsys):
+def test_files_of_a_folder_that_are_no_images_are_counted(tmp_path, capsys):
     for name in ("1.DNG", "2.dng", "a.mov", ".hidden.dng", "note"):
         (tmp_path / name).touch()
     with pytest.raises(InputError, match="no pictures in this folder"):
-        predict.find_pictures([tmp_path])
+        predictions.find_images([tmp_path])
     assert "left out 2 .dng, 1 .mov, 1 without suffix; .jpg" in capsys.readouterr().err
     (tmp_path / "b.jpg").touch()
-    assert predict.find_pictures([tmp_path]) == [tmp_path / "b.jpg"]
+    assert predictions.find_images([tmp_path]) == [tmp_path / "b.jpg"]
 
 
-def test_inputs_that_are_not_there_are_named(tmp_path):
+def test_missing_inputs_are_named(tmp_path):
     with pytest.raises(InputError, match="nothing.png: no such file"):
-        predict.find_pictures([tmp_path / "nothing.png"])
+        predictions.find_images([tmp_path / "nothing.png"])
     with pytest.raises(InputError, match="no pictures in this folder"):
-        predict.find_pictures([tmp_path])
+        predictions.find_images([tmp_path])
 
 
-def test_a_model_without_card_is_used_and_called_out(model, tmp_path, capsys):
+def test_a_model_without_card_is_used_with_a_warning(model, tmp_path, capsys):
     (tmp_path / "found.keras").write_bytes(model.read_bytes())
     path = draw(tmp_path / "in" / "a.png")
     predict.main([str(tmp_path / "found.keras"), str(path), "-o", str(tmp_path / "out")])
@@ -119,7 +119,7 @@ def test_a_model_without_card_is_used_and_called_out(model, tmp_path, capsys):
     assert json.loads(captured.out)["classes"] == ["background", "class 1", "class 2"]
 
 
-def test_a_picture_is_never_replaced_by_a_result(model, tmp_path):
+def test_an_image_is_never_replaced_by_a_result(model, tmp_path):
     draw(tmp_path / "a.png")
     path = draw(tmp_path / "a_mask.png")
     before = path.read_bytes()
@@ -128,7 +128,7 @@ def test_a_picture_is_never_replaced_by_a_result(model, tmp_path):
     assert path.read_bytes() == before
 
 
-def test_a_picture_may_be_called_like_a_result_that_nobody_asked_for(model, tmp_path, capsys):
+def test_an_image_may_have_the_name_of_a_result_that_is_not_written(model, tmp_path, capsys):
     draw(tmp_path / "a.png")
     path = draw(tmp_path / "a_probabilities.png")
     before = path.read_bytes()
@@ -138,7 +138,7 @@ def test_a_picture_may_be_called_like_a_result_that_nobody_asked_for(model, tmp_
     assert path.read_bytes() == before
 
 
-def test_a_file_where_the_folder_should_be_is_a_mistake_of_the_user(model, tmp_path):
+def test_an_output_folder_that_is_a_file_is_refused(model, tmp_path):
     path = draw(tmp_path / "a.png")
     with pytest.raises(InputError, match="cannot be written"):
         predict.main([str(model), str(path), "-o", str(path)])

@@ -1,4 +1,4 @@
-"""Any artefact is the same callable."""
+"""Models of every format are loaded as the same kind of callable."""
 
 import functools
 import importlib.util
@@ -17,9 +17,11 @@ from segmentation.data import labels
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError
 from segmentation.export import parity
-from segmentation.inference import predictor
-from segmentation.inference.predictor import to_mask, to_mask_at, upsample
-from segmentation.legacy import keras2
+from segmentation.formats import FORMATS, Format
+from segmentation.inference import keras_model, predictor
+from segmentation.inference.runner import Runner
+from segmentation.legacy.spec import LegacySpec
+from segmentation.probabilities import to_mask, to_mask_at, upsample
 from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,26 +66,26 @@ def test_every_artefact_gives_what_the_keras_model_gives(loaded, images, suffix)
 
 
 @pytest.mark.parametrize("suffix", ["keras", *SUFFIXES])
-def test_a_picture_gives_the_same_alone_and_in_a_batch(loaded, images, suffix):
+def test_an_image_gives_equal_probabilities_alone_and_in_a_batch(loaded, images, suffix):
     predict = loaded(suffix)
     np.testing.assert_allclose(predict(images)[1:2], predict(images[1:2]), atol=1e-5)
 
 
-def test_more_pictures_than_a_batch_come_back_in_order(loaded, images, monkeypatch):
+def test_more_images_than_a_batch_come_back_in_order(loaded, images, monkeypatch):
     predict = loaded("keras")
     whole = predict(images)
-    monkeypatch.setattr(predictor, "BATCH_SIZE", 2)
+    monkeypatch.setattr(keras_model, "BATCH_SIZE", 2)
     np.testing.assert_allclose(predict(images), whole, atol=1e-5)
 
 
-def test_pictures_of_another_size_or_type_are_refused(loaded):
+def test_images_of_another_size_or_type_are_refused(loaded):
     predict = loaded("tflite")
     for images in (np.zeros((1, 64, 32, 3), np.uint8), np.zeros((1, *IMG_SIZE, 3), np.float32)):
         with pytest.raises(ValueError, match="uint8"):
             predict(images)
 
 
-def test_without_a_card_the_classes_have_made_up_names(artefacts, tmp_path):
+def test_without_a_card_the_classes_are_numbered(artefacts, tmp_path):
     (tmp_path / "found.pb").write_bytes((artefacts / "parts.pb").read_bytes())
     predict = predictor.load(tmp_path / "found.pb")
     assert predict.card is None and not predict.named
@@ -99,22 +101,22 @@ def test_one_channel_without_a_card_is_a_class_that_is_not_black(tmp_path):
     assert len(predict.classes) == 1 and predict.classes.colors[0] != (0, 0, 0)
 
 
-def test_a_package_without_a_card_says_itself_what_its_classes_are(tmp_path):
+def test_a_package_without_a_card_names_its_classes_in_its_metadata(tmp_path):
     metadata = {"classes": '["hair"]', "colors": "[[255, 0, 0]]"}
-    predict = predictor.Predictor(tmp_path / "a.mlpackage", None, IMG_SIZE, 1, metadata)
+    predict = predictor.Predictor(tmp_path / "a.mlpackage", Runner(None, IMG_SIZE, 1, metadata))
     assert predict.named and predict.card is None
     assert predict.classes == Classes(("hair",), ((255, 0, 0),))
     for strange in ({"classes": "hair,face"}, {"classes": '["a", "b"]'}, {"colors": "7"}):
-        found = predictor.Predictor(tmp_path / "a", None, IMG_SIZE, 1, metadata | strange)
+        found = predictor.Predictor(tmp_path / "a", Runner(None, IMG_SIZE, 1, metadata | strange))
         assert not found.named and found.classes.names == ("class 1",)
 
 
 @pytest.mark.parametrize("shape", [(None, None, 3), (32, 64, 1), (32 * 64 * 3,)])
-def test_a_model_that_takes_no_picture_of_one_size_is_refused(tmp_path, shape):
+def test_a_model_that_takes_no_image_of_one_size_is_refused(tmp_path, shape):
     image = keras.Input(shape)
     layer = keras.layers.Conv2D(1, 1) if len(shape) == 3 else keras.layers.Dense(1)
     keras.Model(image, layer(image)).save(tmp_path / "a.keras")
-    with pytest.raises(InputError, match="a.keras: .*not an RGB picture of one size to a mask"):
+    with pytest.raises(InputError, match="a.keras: .*not an RGB image of one size to a mask"):
         predictor.load(tmp_path / "a.keras")
 
 
@@ -129,37 +131,78 @@ def test_the_card_of_another_model_is_refused(artefacts, tmp_path, change):
         predictor.load(path)
 
 
-def test_what_is_missing_or_no_model_is_a_mistake_of_the_user(tmp_path):
+def test_a_missing_file_and_an_unknown_format_are_named(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         predictor.load(tmp_path / "hair.keras")
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(InputError, match="known are .keras"):
+    with pytest.raises(
+        InputError, match="notes.txt: unknown model format; known formats are .keras, .h5"
+    ):
         predictor.load(tmp_path / "notes.txt")
 
 
-def test_a_file_that_says_itself_what_it_finds_is_believed(artefacts, tmp_path):
+def brightness(path):
+    """Read a format of one number, the red level from which on a pixel is a class."""
+    threshold = float(path.read_text())
+    return Runner(
+        lambda images: (images[..., :1] >= threshold).astype(np.float32),
+        IMG_SIZE,
+        1,
+        {"classes": ["bright"], "colors": [[255, 255, 0]]},
+    )
+
+
+def test_a_format_registered_from_outside_is_read(images, tmp_path, monkeypatch):
+    monkeypatch.setitem(FORMATS, "level", Format(".level", f"{__name__}:brightness"))
+    (tmp_path / "a.level").write_text("128")
+    predict = predictor.load(tmp_path / "a.level")
+    assert predict.img_size == IMG_SIZE and predict.classes.names == ("bright",)
+    np.testing.assert_array_equal(predict(images)[..., 0], images[..., 0] >= 128)
+    with pytest.raises(InputError, match="a.level: an export; --from"):
+        predictor.load(tmp_path / "a.level", LegacySpec(normalization=((0,) * 3, (1,) * 3)))
+    with pytest.raises(InputError, match="known formats are .*, .level"):
+        predictor.load(tmp_path / "a.levels")
+
+
+def test_a_format_that_is_a_folder_is_known_by_its_marker(images, tmp_path, monkeypatch):
+    reader = f"{__name__}:of_folder"
+    monkeypatch.setitem(FORMATS, "levels", Format(".levels", reader, marker="level.txt"))
+    (tmp_path / "v1.0").mkdir()
+    (tmp_path / "v1.0" / "level.txt").write_text("128")
+    np.testing.assert_array_equal(
+        predictor.load(tmp_path / "v1.0")(images)[..., 0], images[..., 0] >= 128
+    )
+
+
+def of_folder(path):
+    return brightness(path / "level.txt")
+
+
+def test_the_classes_in_the_metadata_of_a_file_may_not_be_contradicted(artefacts, tmp_path):
     path = tmp_path / "pets.tflite"
     shutil.copy(artefacts / "parts.tflite", path)
-    with pytest.raises(InputError, match="says itself that it finds background, hair, face"):
-        predictor.load(path, keras2.LegacySpec(classes="cat,dog"))
+    with pytest.raises(InputError, match="the file names its classes background, hair, face"):
+        predictor.load(path, LegacySpec(class_names="cat,dog"))
     pets = ["background", "cat", "dog"]
     card = {"img_size": IMG_SIZE, "classes": pets, "colors": labels.colors(pets)}
-    model_card.write(path, card)  # of a model that was trained anew under that name
-    with pytest.raises(InputError, match="pets.json: this card is of another model.*dog, pets"):
+    model_card.write(path, card)  # of a model that was later trained under that name
+    with pytest.raises(
+        InputError, match="pets.json: this card is of another model.*dog, pets.tflite"
+    ):
         predictor.load(path)
 
 
-def test_a_single_class_is_not_drawn_in_black(tmp_path):
+def test_a_single_class_is_not_black(tmp_path):
     tiny_model(1).save(tmp_path / "a.keras")
-    (color,) = predictor.load(
-        tmp_path / "a.keras", keras2.LegacySpec(classes="skin")
-    ).classes.colors
+    (color,) = predictor.load(tmp_path / "a.keras", LegacySpec(class_names="skin")).classes.colors
     assert color == (128, 0, 0)  # VOC's of index 1
 
 
-def test_weights_alone_are_no_network(tmp_path):
+def test_weights_without_a_network_are_refused(tmp_path):
     tiny_model(1).save_weights(tmp_path / "a.weights.h5")
-    with pytest.raises(InputError, match="a.weights.h5: holds no network; .* give the whole model"):
+    with pytest.raises(
+        InputError, match="a.weights.h5: holds no network, only weights .*; give the whole"
+    ):
         predictor.load(tmp_path / "a.weights.h5")
 
 
@@ -173,7 +216,7 @@ def test_a_damaged_file_is_named_in_one_line(tmp_path, name, content):
 
 
 @pytest.mark.parametrize("suffix", ["keras", "h5", "tflite", "pb"])
-def test_half_a_file_is_damaged(artefacts, tmp_path, suffix):
+def test_a_truncated_file_is_damaged(artefacts, tmp_path, suffix):
     whole = (artefacts / f"parts.{suffix}").read_bytes()
     (tmp_path / f"a.{suffix}").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(InputError, match="not a readable model"):
@@ -190,13 +233,13 @@ def test_a_damaged_folder_is_named(tmp_path, folder, file):
         predictor.load(tmp_path / folder)
 
 
-def test_loading_and_predicting_say_nothing(artefacts, images, capfd):
+def test_loading_and_predicting_print_nothing(artefacts, images, capfd):
     for suffix in ("tflite", "pb", "saved_model"):
         predictor.load(artefacts / f"parts.{suffix}")(images)
     assert capfd.readouterr() == ("", "")
 
 
-def test_decide_one_channel_is_above_a_half_and_several_the_most_probable():
+def test_to_mask_is_the_threshold_of_one_channel_and_the_argmax_of_several():
     one = np.array([[[0.5], [0.51], [0.2]]], np.float32)
     assert to_mask(one).tolist() == [[0, 1, 0]]
     several = np.array([[[0.2, 0.5, 0.3], [0.4, 0.4, 0.2]]], np.float32)
@@ -204,14 +247,14 @@ def test_decide_one_channel_is_above_a_half_and_several_the_most_probable():
     assert to_mask(several).dtype == np.uint8
 
 
-def test_enlarge_is_bilinear_between_the_centres_of_pixels():
+def test_upsample_is_bilinear_between_the_centres_of_pixels():
     # Centres of 2 pixels are at 0.25 and 0.75 of the width, of 4 at 0.125, 0.375 …
     found = upsample(np.array([[[0.0], [1.0]]], np.float32), (1, 4))
     np.testing.assert_allclose(found[0, :, 0], [0, 0.25, 0.75, 1], atol=1e-6)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 150])
-def test_decide_at_is_decide_of_upsample(channels):
+def test_to_mask_at_is_to_mask_of_upsample(channels):
     generator = np.random.default_rng(0)
     probabilities = generator.uniform(0, 1, (8, 12, channels)).astype(np.float32)
     expected = to_mask(upsample(probabilities, (30, 50)))

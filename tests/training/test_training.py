@@ -163,7 +163,7 @@ def test_files_that_are_of_no_run_are_left_alone(data):
     for name in ("hair.json", "hair.csv", "hair.png"):
         (data / "out").mkdir(exist_ok=True)
         (data / "out" / name).write_text("[1]")
-        with pytest.raises(InputError, match=f"{name}: in the way"):
+        with pytest.raises(InputError, match=f"{name}: exists and"):
             train_tiny("--epochs", "1", "-o", "out/hair.keras")
         assert [path.name for path in (data / "out").iterdir()] == [name]
         (data / "out" / name).unlink()

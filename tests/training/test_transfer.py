@@ -13,7 +13,7 @@ import nets
 from segmentation import model_card
 from segmentation.data import labels
 from segmentation.errors import InputError
-from segmentation.legacy import keras2
+from segmentation.legacy.spec import ORIGINS
 from segmentation.training import transfer
 from tiny_models import IMG_SIZE
 
@@ -353,7 +353,7 @@ def test_a_mobile_unet_of_2017_sees_what_it_saw(hair2017, unet, tmp_path, whole,
     assert "no model card" in taken.notes[2]
 
     pictures = np.random.default_rng(5).integers(0, 256, (2, *IMG_SIZE, 3)).astype("float32")
-    mean, std = np.array(keras2.ORIGINS["hair2017"])
+    mean, std = np.array(ORIGINS["hair2017"])
     expected = seen_first(hair2017, ((pictures - mean) / std).astype("float32"))
     found = seen_first(unet, pictures)
     np.testing.assert_allclose(found[:, :-1, :-1], expected[:, :-1, :-1], atol=1e-4)

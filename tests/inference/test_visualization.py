@@ -1,12 +1,13 @@
-"""Overlays, contact sheets and heat maps."""
+"""Overlays and heat maps."""
 
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from segmentation.evaluation import visualization
-from segmentation.evaluation.visualization import CELL, OPACITY, contact_sheet, heat_maps, overlay
+from segmentation.data.classes import Classes
+from segmentation.inference import visualization
+from segmentation.inference.visualization import OPACITY, heat_maps, overlay
 
 GREY = np.full((2, 3, 3), 100, np.uint8)
 
@@ -27,19 +28,19 @@ def test_overlay_colours_classes_and_leaves_the_background_alone():
 def test_an_overlay_of_a_large_photo_takes_a_few_times_its_bytes():
     image, mask = np.full((1000, 1000, 3), 100, np.uint8), np.ones((1000, 1000), np.uint8)
     tracemalloc.start()
-    overlay(image, mask, [[0, 255, 0]])
+    overlay(image, mask, [[0, 0, 0], [0, 255, 0]])
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert image.nbytes < most < 5 * image.nbytes
 
 
-def test_a_class_that_is_absent_does_not_shift_the_colours_of_others():
+def test_an_absent_class_does_not_shift_the_colours_of_others():
     mask = np.array([[0, 0, 2], [0, 0, 0]], np.uint8)
     found = overlay(GREY, mask, [[0, 0, 0], [255, 0, 0], [0, 0, 255]])
     np.testing.assert_allclose(found[0, 2], blended([0, 0, 255]), atol=1)
 
 
-def test_without_background_id_0_has_a_colour_and_what_is_ignored_none():
+def test_without_background_id_0_is_coloured_and_ignored_pixels_are_not():
     mask = np.array([[0, 1, 255], [255, 255, 0]], np.uint8)
     found = overlay(GREY, mask, [[255, 0, 0], [0, 0, 255]])
     np.testing.assert_allclose(found[[0, 1], [0, 2]], [blended([255, 0, 0])] * 2, atol=1)
@@ -47,56 +48,28 @@ def test_without_background_id_0_has_a_colour_and_what_is_ignored_none():
     np.testing.assert_array_equal(found[0, 2], [100, 100, 100])
 
 
-def test_the_only_colour_is_that_of_channel_one():
-    found = overlay(GREY, np.ones((2, 3), np.uint8), [[0, 255, 0]])
+def test_a_single_class_has_the_id_1():
+    hair = Classes(("hair",), ((0, 255, 0),))
+    found = overlay(GREY, np.ones((2, 3), np.uint8), hair.id_colors)
     np.testing.assert_allclose(found, np.broadcast_to(blended([0, 255, 0]), found.shape), atol=1)
 
 
-def test_a_mask_of_background_leaves_every_pixel():
+def test_a_mask_of_background_changes_no_pixel():
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(overlay(image, np.zeros((8, 8), np.uint8), [[1, 2, 3]]), image)
-
-
-def test_contact_sheet_has_a_column_per_picture_and_room_for_the_caption():
-    wide, high = np.zeros((10, 20, 3), np.uint8), np.zeros((20, 10, 3), np.uint8)
-    sheet = contact_sheet([("best 0.90\na", [wide] * 4), ("worst 0.10\nb", [high] * 4)])
-    gap, caption, margin = visualization.GAP, visualization.CAPTION, visualization.MARGIN
-    second = visualization.NARROWEST  # the high pictures are narrower, but not their captions
-    width = margin + 2 * CELL + second + 3 * gap
-    assert sheet.shape == (4 * CELL + 6 * gap + 2 * caption, width, 3)
-    assert (sheet[gap : gap + CELL, margin + gap : margin + gap + 2 * CELL] == 0).all()
-    below = sheet[-2 * caption - gap :, margin:]
-    for line in (below[:caption], below[caption : 2 * caption]):
-        assert (line[:, :40] < 128).any() and (line[:, 2 * CELL + gap :] < 128).any()
-    assert (sheet[:, -gap:] == 255).all()
-
-
-def test_many_columns_go_on_below_in_bands_of_as_many():
-    square = np.zeros((8, 8, 3), np.uint8)
-    one, twelve = (contact_sheet([("a\nb", [square] * 4)] * count) for count in (1, 12))
-    assert twelve.shape[0] == 2 * one.shape[0]
-    six = contact_sheet([("a\nb", [square] * 4)] * 6)
-    np.testing.assert_array_equal(twelve, np.concatenate([six, six]))
-    assert six.shape[1] <= visualization.SHEET_WIDTH
-
-
-def test_long_captions_stay_within_their_column():
-    black = np.zeros((8, 8, 3), np.uint8)
-    sheet = contact_sheet([("W" * 80, [black] * 4), ("", [black] * 4)])
-    left = visualization.MARGIN + CELL + visualization.GAP
-    below = sheet[-2 * visualization.CAPTION - visualization.GAP :]
-    assert (below[:, left - 40 : left - 12] < 128).any() and (below[:, left - 6 :] == 255).all()
+    hair = Classes(("hair",), ((1, 2, 3),))
+    found = overlay(image, np.zeros((8, 8), np.uint8), hair.id_colors)
+    np.testing.assert_array_equal(found, image)
 
 
 VIRIDIS = {0.0: [68, 1, 84], 0.5: [33, 145, 140], 1.0: [253, 231, 37]}  # as published
 
 
 def test_heat_maps_have_the_colours_of_their_probabilities():
-    picture = np.full((20, 40, 3), 100, np.uint8)
+    image = np.full((20, 40, 3), 100, np.uint8)
     probabilities = np.zeros((4, 8, 3), np.float32)
     probabilities[..., 0] = 0.5
     probabilities[:, 4:, 1] = 1  # the right half
-    sheet = heat_maps(picture, probabilities, ["a", "b", "c"])
+    sheet = heat_maps(image, probabilities, ["a", "b", "c"])
     gap, width, height = visualization.GAP, visualization.HEAT_CELL, visualization.HEAT_CELL // 2
     cells = [
         sheet[gap : gap + height, left : left + width]
@@ -116,21 +89,9 @@ def test_heat_maps_have_the_colours_of_their_probabilities():
 @pytest.mark.parametrize("count", [1, 150])
 def test_a_sheet_of_heat_maps_keeps_within_its_limit(shape, count):
     probabilities = np.ones((3, 5, count), np.float32)
-    picture = np.full((*shape, 3), (255, 0, 255), np.uint8)
-    sheet = heat_maps(picture, probabilities, ["name"] * count)
+    image = np.full((*shape, 3), (255, 0, 255), np.uint8)
+    sheet = heat_maps(image, probabilities, ["name"] * count)
     assert max(sheet.shape) <= visualization.HEAT_SHEET
     yellow = (np.abs(sheet.astype(int) - VIRIDIS[1.0]) <= 2).all(-1).sum()
-    cell = (sheet == picture[0, 0]).all(-1).sum()
+    cell = (sheet == image[0, 0]).all(-1).sum()
     assert yellow >= count * cell > 0
-
-
-def test_agreement_by_hand():
-    truth = np.array([[0, 0, 1, 1, 2, 255]], np.uint8)
-    prediction = np.array([[0, 1, 1, 0, 1, 1]], np.uint8)
-    rest, false, hit, missed = (
-        getattr(visualization, name) for name in ("REST", "FALSE", "HIT", "MISSED")
-    )
-    expected = [[rest, false, hit, missed, missed, rest]]
-    np.testing.assert_array_equal(visualization.agreement(truth, prediction), expected)
-    expected = [[hit, missed, hit, missed, missed, rest]]
-    np.testing.assert_array_equal(visualization.agreement(truth, prediction, 255), expected)

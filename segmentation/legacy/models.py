@@ -1,0 +1,108 @@
+"""Loading Keras models, those of other projects as networks that keep our contract.
+
+Other projects wrote them with Keras 2, as a whole model or as weights only, and normalised images
+outside the network. Here the normalisation goes into the graph, whose input is raw RGB 0..255.
+"""
+
+import keras
+import numpy as np
+
+import nets
+from segmentation.errors import InputError
+from segmentation.legacy import hdf5, keras2, weights
+from segmentation.legacy.spec import LEGACY_NETWORKS, UNSPECIFIED
+
+NORMALIZING = (keras.layers.Rescaling, keras.layers.Normalization)
+
+
+def load(path, spec=UNSPECIFIED):
+    """Load a model of this project or of another one.
+
+    Args:
+        path: `.keras` or `.h5`.
+        spec: `LegacySpec`.
+
+    Returns:
+        `keras.Model`. A model of this project is returned as it was saved. One of another project
+        maps `image`, `(batch, height, width, 3)` RGB 0..255, to `mask`, probabilities: its first
+        output, since the others served training.
+
+    Raises:
+        InputError: if `spec` lacks something or does not fit the file: the message says what.
+        ValueError, OSError: if the file is damaged or not a model.
+    """
+    saved = _read_keras2(path)
+    if spec.network and (saved is None or saved.config):
+        raise InputError(f"{path}: holds more than weights; omit --model and its options")
+    if saved is None:
+        model = nets.load(str(path))
+        if spec.normalization is None:
+            return model
+    elif saved.config:
+        model = keras2.from_config(saved.config, saved.version)
+        weights.assign(path, model, saved.arrays)
+    elif spec.network:
+        model = weights.build(path, spec, saved)
+    else:
+        raise InputError(
+            f"{path}: holds only weights; say of which network, for example --model "
+            f"{next(iter(LEGACY_NETWORKS))} --img_size 224 --alpha 1 --alpha_up 0.25"
+        )
+    _require_one_normalization(path, model, spec)
+    model = _with_contract(model, spec.normalization)
+    _require_probabilities(path, model)
+    return model
+
+
+def _read_keras2(path):
+    """Return the `hdf5.SavedModel` of a file that Keras 2 wrote, or None for one of Keras 3."""
+    if path.suffix.lower() != ".h5":
+        return None
+    saved = hdf5.read(path)
+    if saved is None:
+        raise InputError(
+            f"{path}: holds no network, only weights that Keras 3 saved; give the whole model"
+        )
+    return saved if saved.version.startswith("2.") else None
+
+
+def _require_one_normalization(path, model, spec):
+    """Raise InputError if images would be normalised twice, or not at all."""
+    if spec.normalization:
+        if _begins_with(NORMALIZING, model):
+            raise InputError(f"{path}: normalises inside; omit --from and --input_mean")
+    elif not _begins_with((*NORMALIZING, keras.layers.BatchNormalization), model):
+        raise InputError(
+            f"{path}: a Keras 2 model without normalisation inside; say how its images were "
+            "normalised: --from hair2017, --from icnet2018, or --input_mean and --input_std"
+        )
+
+
+def _begins_with(kinds, model):
+    return any(
+        isinstance(layer, kinds) and layer.input is model.inputs[0] for layer in model.layers
+    )
+
+
+def _with_contract(model, normalization):
+    """Return `model` from `image`, RGB 0..255, to `mask`, its first output."""
+    x = image = keras.Input(model.input_shape[1:], name="image")
+    if normalization:
+        mean, std = np.array(normalization)
+        scale, offset = (1 / std).tolist(), (-mean / std).tolist()
+        x = keras.layers.Rescaling(scale, offset, name="rescale")(image)
+    first = keras.Model(model.inputs, model.outputs[0], name="older")
+    mask = keras.layers.Activation("linear", name=nets.OUTPUT)(first(x))
+    return keras.Model(image, mask, name=model.name)
+
+
+def _require_probabilities(path, model):
+    """Raise InputError if the output of the model for an image of noise is not probabilities."""
+    noise = np.random.default_rng(0).integers(0, 256, (1, *model.input_shape[1:]))
+    scores = keras.ops.convert_to_numpy(model(noise.astype("float32"), training=False))
+    sums = scores.sum(-1) if scores.shape[-1] > 1 else np.ones(1)
+    if not (scores.min() >= 0 and scores.max() <= 1 and np.allclose(sums, 1, atol=1e-3)):
+        raise InputError(
+            f"{path}: its output is not probabilities ({scores.min():.3g} to {scores.max():.3g}, "
+            "without sigmoid or softmax); only models that end in sigmoid or softmax can be used"
+        )
