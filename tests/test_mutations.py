@@ -10,11 +10,14 @@ from segmentation.errors import ExportError
 from segmentation.export import coreml, parity, tensorflow
 from segmentation.export.job import Exporter
 from segmentation.export.options import Options
-from tiny_models import HAIR, decided
+from tiny_models import HAIR, with_clear_masks
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
+    ),
+]
 SIZE = (32, 32)
 CORE_ML = {  # output, precision
     "Core ML scores float32": ("scores", "float32"),
@@ -49,7 +52,7 @@ def model():
     x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
     x = layers.Conv2D(1, 1, name="score")(x)
     x = layers.UpSampling2D(2, interpolation="bilinear", name="score_up")(x)
-    model = decided(keras.Model(image, layers.Activation("sigmoid", name="mask")(x)), SIZE)
+    model = with_clear_masks(keras.Model(image, layers.Activation("sigmoid", name="mask")(x)), SIZE)
     probabilities = parity.Reference.of_model(model, parity.check_images(SIZE)).expected
     # Half of all pixels: a mask that is nearly everywhere would hide most faults.
     model.get_layer("score").bias.assign_sub([logit(np.median(probabilities))])

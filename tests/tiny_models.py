@@ -5,7 +5,6 @@ import numpy as np
 
 import nets
 from segmentation import model_card
-from segmentation.data import labels
 from segmentation.data.classes import Classes
 from segmentation.export import parity
 
@@ -52,12 +51,12 @@ def blank_model():
 def save(model, path):
     """Save a model of `IMG_SIZE` with its card; return the path."""
     model.save(path)
-    names = CLASSES[model.output_shape[-1]]
-    model_card.write(path, {"img_size": IMG_SIZE, "classes": names, "colors": labels.colors(names)})
+    classes = Classes.of_names(CLASSES[model.output_shape[-1]])
+    model_card.write(path, {"img_size": IMG_SIZE, **classes.to_card()})
     return path
 
 
-def decided(model, img_size):
+def with_clear_masks(model, img_size):
     """Give an untrained model biases, batch statistics and scores whose masks have clear borders.
 
     Without biases converters leave them out, without statistics BatchNorm does nothing, and without

@@ -19,7 +19,7 @@ from segmentation.data import labels
 from segmentation.export import parity
 from segmentation.inference import predictor
 from segmentation.probabilities import to_mask
-from tiny_models import CORE_ML_SIZE, HAIR, IMG_SIZE, decided, save, small_net, tiny_model
+from tiny_models import CORE_ML_SIZE, HAIR, IMG_SIZE, save, small_net, tiny_model, with_clear_masks
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def package(tmp_path_factory):
     folder = tmp_path_factory.mktemp("package")
     keras.utils.set_random_seed(0)
     network = nets.build("mobile_unet", CORE_ML_SIZE, 1, alpha=0.25)
-    decided(network, CORE_ML_SIZE).save(folder / "hair.keras")
+    with_clear_masks(network, CORE_ML_SIZE).save(folder / "hair.keras")
     model_card.write(folder / "hair.keras", {"img_size": list(CORE_ML_SIZE), **HAIR.to_card()})
     return run(coreml_converter, [folder / "hair.keras"], folder)
 
@@ -123,4 +123,4 @@ def package(tmp_path_factory):
 def small():
     """A model of one class that converts quickly."""
     keras.utils.set_random_seed(0)
-    return decided(small_net(), (32, 32))
+    return with_clear_masks(small_net(), (32, 32))

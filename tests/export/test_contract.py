@@ -112,12 +112,12 @@ def test_the_code_takes_class_ids_as_this_export_needs(tmp_path, name, num_class
 
 
 def test_kotlin_code_says_that_its_bytes_are_signed(tmp_path):
-    for count, told in ((128, False), (129, True)):
+    for count, warns in ((128, False), (129, True)):
         classes = [f"class {number}" for number in range(count)]
         classes = Classes(tuple(classes), ((0, 0, 0),) * count)
         contract.write(tmp_path / "a.tflite", Interface(IMG_SIZE, IMG_SIZE, classes))
         text = (tmp_path / "a.tflite.contract.md").read_text()
-        assert ("read ids from 128 on with toUByte(): 64 x 32 bytes" in text) == told
+        assert ("read ids from 128 on with toUByte(): 64 x 32 bytes" in text) == warns
 
 
 def test_a_smaller_output_has_its_own_size_in_the_code(tmp_path):

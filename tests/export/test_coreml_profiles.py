@@ -15,11 +15,12 @@ from segmentation.export.options import Options
 from segmentation.inference import mil_interpreter, predictor
 from segmentation.probabilities import to_mask, upsample
 from segmentation.quiet import silenced
-from tiny_models import HAIR, blank_model, decided, save
+from tiny_models import HAIR, blank_model, save, with_clear_masks
 
 with silenced():
     import coremltools as ct
 
+pytestmark = pytest.mark.slow
 SIZE = (32, 64)
 ROOM = Classes(("none", "wall", "floor"), ((0, 0, 0), (120, 120, 120), (80, 50, 50)))
 
@@ -38,7 +39,7 @@ def quarter_net():
 @pytest.fixture(scope="module")
 def room():
     keras.utils.set_random_seed(0)
-    return decided(quarter_net(), SIZE)
+    return with_clear_masks(quarter_net(), SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +93,7 @@ def test_class_ids_are_those_of_the_model_at_the_size_of_the_image(
         assert (kind.imageType.height, kind.imageType.width) == SIZE
         assert kind.imageType.colorSpace == kind.imageType.GRAYSCALE
 
-    found = predictor.load(path)  # no card beside it: all is in the package
+    found = predictor.load(path)  # no card beside it: the package holds all
     assert found.classes == ROOM and found.img_size == SIZE
     one_hot = found(images)
     np.testing.assert_array_equal(one_hot.sum(-1), 1)

@@ -12,14 +12,17 @@ import nets
 import predict
 import tf_converter
 from segmentation import model_card
-from segmentation.data import labels
+from segmentation.data.classes import Classes
 from segmentation.export import parity
 from segmentation.inference import predictor
 from segmentation.probabilities import to_mask, upsample
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
+    ),
+]
 SIZE = (192, 224)  # its pyramid's map, 6 by 7, is no multiple of all bins
 NAMES = ["none", "wall", "floor"]
 
@@ -42,7 +45,7 @@ def folder(tmp_path_factory, images):
     gain = 2 / logits.std(0)  # masks that are not constant, with clear borders
     score.set_weights([score.get_weights()[0] * gain, -np.median(logits, 0) * gain])
     model.save(folder / "room.keras")
-    card = {"img_size": SIZE, "classes": NAMES, "colors": labels.colors(NAMES)}
+    card = {"img_size": SIZE, **Classes.of_names(NAMES).to_card()}
     model_card.write(folder / "room.keras", card)
     np.save(folder / "images-192.npy", np.concatenate([check_images, check_images[:4, :, ::-1]]))
     return folder

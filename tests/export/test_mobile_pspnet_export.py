@@ -10,14 +10,16 @@ import coreml_converter
 import nets
 import tf_converter
 from segmentation import model_card
-from segmentation.data import labels
 from segmentation.export import parity
 from segmentation.inference import predictor
-from tiny_models import decided
+from tiny_models import HAIR, with_clear_masks
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
+    ),
+]
 SIZE = (96, 128)  # its pyramid's map, 6 by 8, is no multiple of all bins
 NAMES = ["hair"]
 
@@ -39,11 +41,11 @@ def path(tmp_path_factory):
             kernel = generator.normal(0, 0.2, layer.kernel.shape)
             kernel[1, 1] += 1  # or the image is lost on the way through so many random weights
             layer.kernel.assign(kernel)
-    score = decided(model, SIZE).get_layer("score")
+    score = with_clear_masks(model, SIZE).get_layer("score")
     # Less sharp: on so deep a path through random weights, rounding grows.
     score.set_weights([array / 4 for array in score.get_weights()])
     model.save(path)
-    model_card.write(path, {"img_size": SIZE, "classes": NAMES, "colors": labels.colors(NAMES)})
+    model_card.write(path, {"img_size": SIZE, **HAIR.to_card()})
     return path
 
 

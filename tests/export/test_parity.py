@@ -135,5 +135,5 @@ def test_images_from_a_folder_are_spread_over_it_and_stretched(tmp_path):
 
 
 def test_an_empty_folder_is_a_mistake_of_the_user(tmp_path):
-    with pytest.raises(InputError, match="no "):
+    with pytest.raises(InputError, match="no pictures"):
         parity.check_images((32, 32), tmp_path)

@@ -52,6 +52,7 @@ def test_the_ground_truth_scores_the_class_of_a_model_and_the_mean_of_several(tr
     assert score(source) == 0
 
 
+@pytest.mark.slow
 def test_the_sweep_of_tflite_has_three_precisions_measured_on_the_data(trained, swept):
     rows = {row["precision"]: row for row in swept.result["ladder"]}
     assert list(rows) == ["float32", "float16", "int8"]

@@ -23,9 +23,12 @@ from segmentation.inference import predictor, tflite
 from segmentation.probabilities import to_mask, upsample
 from tiny_models import HAIR, IMG_SIZE, blank_model, save
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
+    ),
+]
 NAMES = ("float16", "int8", "two")
 
 

@@ -35,6 +35,7 @@ def test_a_network_without_a_decoder_is_named_by_its_size_and_width():
         list(untrained.networks("icnet", [(160, 160)], [0.25]))
 
 
+@pytest.mark.slow
 def test_untrained_networks_have_the_sizes_that_suit_them():
     names = [name for name, _ in untrained.networks("icnet", [], [0.25])]
     assert names == ["icnet_768_025", "icnet_384_025", "icnet_192_025"]
@@ -43,6 +44,7 @@ def test_untrained_networks_have_the_sizes_that_suit_them():
             assert nets.build(network, (side, side), 1, alpha=0.25).input_shape[1] == side
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [tf_converter, coreml_converter])
 def test_untrained_exports_run_and_carry_their_size(command, tmp_path, capsys):
     arguments = ["--sizes", "32x64", "--alphas", "0.25", "-o", str(tmp_path)]
