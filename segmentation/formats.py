@@ -4,7 +4,11 @@ A new format is a row here, a reader in `segmentation.inference` and a writer in
 `segmentation.export`. Both are named as `module:function` and imported when they are needed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from segmentation.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -13,57 +17,93 @@ class Format:
 
     Attributes:
         suffix: of its files or folders.
-        reader: `module:function` of a path that returns a runner of `segmentation.inference`.
-        writer: `module:function` that writes an export, or None: training writes it.
-        precisions: what `--quantize` may choose for it.
-        contract: template of the code in the contract beside an export, or None.
+        reader: `module:function` of a path that returns an `inference.runner.Runner`; None: nothing
+            here reads the format.
+        writer: `module:function` of a model, a path, `Classes` and `export.options.Options` that
+            writes an export there and returns None or `export.options.Written`. None: training
+            writes the format.
+        precisions: what `--quantize` may choose for it, each with the key of `export.parity.LIMITS`
+            that says how far such an export may be from the model.
+        contract: template of the code in the contract beside an export: a file in
+            `segmentation/export/contracts`, or an absolute path; None: the contract has no code.
         marker: a file that every whole folder of this format holds; None: the format is a file.
+        converter: the command that writes it.
         legacy: whether other projects wrote this format as well; `reader` then takes a path and a
             `legacy.spec.LegacySpec`.
     """
 
     suffix: str
-    reader: str
+    reader: str | None
     writer: str | None = None
-    precisions: tuple[str, ...] = ("float32",)
+    precisions: Mapping[str, str] = field(default_factory=lambda: {"float32": "float32"})
     contract: str | None = None
     marker: str | None = None
+    converter: str = "tf_converter.py"
     legacy: bool = False
 
 
 PALETTES = {"palette8": 8, "palette6": 6, "palette4": 4}  # bits of a weight
-CORE_ML_PRECISIONS = ("float32", "float16", "int8", *PALETTES)
+TFLITE_PRECISIONS = {"float32": "float32", "float16": "float16", "int8": "full_int8"}
+CORE_ML_PRECISIONS = {name: name for name in ("float32", "float16", "int8", *PALETTES)}
+CORE_ML_OUTPUTS = ("scores", "labels", "image")
+CORE_ML_TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18")
 
 # By the name that `--format` has for it.
 FORMATS = {
     "keras": Format(".keras", "segmentation.inference.keras_model:read", legacy=True),
     "h5": Format(".h5", "segmentation.inference.keras_model:read", legacy=True),
-    "tflite": Format(
-        ".tflite",
-        "segmentation.inference.tflite:read",
-        "segmentation.export.tensorflow:to_tflite",
-        ("float32", "float16", "int8"),
-        "tflite.md",
-    ),
     "pb": Format(
         ".pb",
         "segmentation.inference.tensorflow:read_frozen_graph",
         "segmentation.export.tensorflow:to_frozen_graph",
-        contract="tensorflow.md",
+        contract="frozen_graph.md",
+    ),
+    "tflite": Format(
+        ".tflite",
+        "segmentation.inference.tflite:read",
+        "segmentation.export.tensorflow:to_tflite",
+        TFLITE_PRECISIONS,
+        "tflite.md",
     ),
     "saved_model": Format(
         ".saved_model",
         "segmentation.inference.tensorflow:read_saved_model",
         "segmentation.export.tensorflow:to_saved_model",
-        contract="tensorflow.md",
+        contract="saved_model.md",
         marker="saved_model.pb",
     ),
     "mlpackage": Format(
         ".mlpackage",
         "segmentation.inference.core_ml:read",
-        "segmentation.export.coreml:convert",
+        "segmentation.export.coreml:to_ml_program",
         CORE_ML_PRECISIONS,
         "core_ml.md",
         "Manifest.json",
+        "coreml_converter.py",
+    ),
+    "mlmodel": Format(  # the older neural network format, for iOS 14
+        ".mlmodel",
+        None,
+        "segmentation.export.coreml:to_neural_network",
+        contract="core_ml.md",
+        converter="coreml_converter.py",
     ),
 }
+
+
+def of_path(path):
+    """Return the `Format` of the suffix of `path`, or None."""
+    suffix = Path(path).suffix.lower()
+    return next((each for each in FORMATS.values() if each.suffix == suffix), None)
+
+
+def written_by(converter):
+    """Return the names of the formats that a command writes, in their order."""
+    return [name for name, each in FORMATS.items() if each.writer and each.converter == converter]
+
+
+def require_place(path):
+    """Raise InputError unless `path` is free or holds an earlier export, which may be replaced."""
+    path, marker = Path(path), of_path(path).marker
+    if path.exists() and not (path / marker if marker else path).is_file():
+        raise InputError(f"{path}: in the way, and no export; move it or choose another name")

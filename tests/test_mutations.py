@@ -8,13 +8,17 @@ import pytest
 
 from segmentation.errors import ExportError
 from segmentation.export import coreml, parity, tensorflow
-from tiny_models import decided
+from segmentation.export.job import Exporter
+from segmentation.export.options import Options
+from tiny_models import HAIR, with_clear_masks
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
+    ),
+]
 SIZE = (32, 32)
-HAIR = {"classes": ["hair"], "colors": [[255, 0, 0]]}
 CORE_ML = {  # output, precision
     "Core ML scores float32": ("scores", "float32"),
     "Core ML labels float32": ("labels", "float32"),
@@ -22,17 +26,18 @@ CORE_ML = {  # output, precision
     "Core ML image float16": ("image", "float16"),
     "Core ML scores palette6": ("scores", "palette6"),
 }
-TENSORFLOW = {  # precision, limits
-    "tflite float32": ("float32", "float32"),
-    "tflite float16": ("float16", "float16"),
-    "tflite int8": ("int8", "full_int8"),
-    "pb": (None, "float32"),
+TENSORFLOW = {  # suffix, precision
+    "tflite float32": (".tflite", "float32"),
+    "tflite float16": (".tflite", "float16"),
+    "tflite int8": (".tflite", "int8"),
+    "pb": (".pb", "float32"),
 }
+WRITERS = {".tflite": "to_tflite", ".pb": "to_frozen_graph"}
 
 
 @pytest.fixture(scope="module")
 def images():
-    return parity.check_pictures(SIZE)
+    return parity.check_images(SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +52,8 @@ def model():
     x = layers.ReLU(6.0)(layers.BatchNormalization()(x))
     x = layers.Conv2D(1, 1, name="score")(x)
     x = layers.UpSampling2D(2, interpolation="bilinear", name="score_up")(x)
-    model = decided(keras.Model(image, layers.Activation("sigmoid", name="mask")(x)), SIZE)
-    probabilities = parity.expected(model, parity.check_pictures(SIZE))
+    model = with_clear_masks(keras.Model(image, layers.Activation("sigmoid", name="mask")(x)), SIZE)
+    probabilities = parity.Reference.of_model(model, parity.check_images(SIZE)).expected
     # Half of all pixels: a mask that is nearly everywhere would hide most faults.
     median = np.median(probabilities)  # first: a saturated probability has an infinite score
     model.get_layer("score").bias.assign_sub([np.log(median / (1 - median))])
@@ -78,12 +83,12 @@ def swapped_channels(model):
 
 
 def batch_norm_in_training_mode(model):
-    """With what that computes for the first picture of the check."""
+    """With what that computes for the first check image."""
     model = copy(model)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
-    model(parity.check_pictures(SIZE, count=1).astype("float32"), training=True)
+    model(parity.check_images(SIZE, count=1).astype("float32"), training=True)
     return model
 
 
@@ -95,8 +100,8 @@ def one_wrong_weight(model, factor=-1):
     """By default of the wrong sign: that of the score by which the masks change most."""
     model = copy(model)
     score = model.get_layer("score")
-    pictures = parity.check_pictures(SIZE).astype("float32")
-    features = keras.Model(model.input, score.input).predict(pictures, verbose=0)
+    images = parity.check_images(SIZE).astype("float32")
+    features = keras.Model(model.input, score.input).predict(images, verbose=0)
     kernel, bias = score.get_weights()
     kernel[0, 0, np.argmax(np.abs(kernel[0, 0, :, 0]) * features.std((0, 1, 2)))] *= factor
     score.set_weights([kernel, bias])
@@ -121,29 +126,22 @@ def export(name, fault, model, images, folder, monkeypatch):
     wrong = fault(model)  # kept: a traced function does not keep its variables
     if name in CORE_ML:
         output, precision = CORE_ML[name]
+        suffix, options = ".mlpackage", Options(precision, output=output)
         traced = coreml._traced
         monkeypatch.setattr(coreml, "_traced", lambda right, *rest: traced(wrong, *rest))
-        path = folder / "a.mlpackage"
-        return coreml.convert(
-            model, path, **HAIR, output=output, precision=precision, pictures=images
-        )
-    precision, limits = TENSORFLOW[name]
-
-    def write(path):
-        if precision is None:
-            tensorflow.to_frozen_graph(wrong, path)
-        else:
-            tensorflow.to_tflite(wrong, path, **HAIR, precision=precision, calibration=images)
-
-    path = folder / ("a.tflite" if precision else "a.pb")
-    expected = parity.expected(model, images)
-    return parity.write_checked(write, path, images, expected, limits)
+    else:
+        suffix, precision = TENSORFLOW[name]
+        options = Options(precision, calibration=images)
+        write = getattr(tensorflow, WRITERS[suffix])
+        monkeypatch.setattr(tensorflow, WRITERS[suffix], lambda right, *rest: write(wrong, *rest))
+    return Exporter(model, HAIR).write(folder / f"a{suffix}", options)
 
 
 @pytest.mark.parametrize("name", [*CORE_ML, *TENSORFLOW])
 def test_without_a_fault_the_check_passes(name, model, images, tmp_path, monkeypatch):
     assert export(name, copy, model, images, tmp_path, monkeypatch)["decided_iou"] > 0.98
-    assert len(list(tmp_path.iterdir())) == 1
+    (made, contract) = sorted(tmp_path.iterdir())
+    assert contract.name == f"{made.name}.contract.md"
 
 
 # Where an IoU is the only limit and leaves room for coarse weights (0.98 and 0.9) a weight that is

@@ -5,17 +5,19 @@ import numpy as np
 
 import nets
 from segmentation import model_card
-from segmentation.data import palette
+from segmentation.data.classes import Classes
 from segmentation.export import parity
 
 IMG_SIZE = (32, 64)  # not square, so that swapped sides show
+CORE_ML_SIZE = (64, 96)
+HAIR = Classes(("hair",), ((255, 0, 0),))
 CLASSES = {1: ["hair"], 3: ["background", "hair", "face"]}
 
 
 def tiny_model(num_classes, seed=0):
     """Return a MobileUNet of 32x64 px with random weights, also where training begins with 0 or 1.
 
-    Converters leave out a bias of zeros.
+    Converters leave a bias of zeros out.
     """
     keras.utils.set_random_seed(seed)
     model = nets.build("mobile_unet", IMG_SIZE, num_classes, alpha=0.25)
@@ -37,21 +39,28 @@ def tiny_model(num_classes, seed=0):
     return model
 
 
+def blank_model():
+    """Return a model of one class at `IMG_SIZE` that sees it nowhere."""
+    image = keras.Input((*IMG_SIZE, 3), name="image")
+    mask = keras.layers.Conv2D(1, 1, activation="sigmoid")
+    model = keras.Model(image, mask(image))
+    mask.set_weights([np.zeros((1, 1, 3, 1)), np.array([-100.0])])
+    return model
+
+
 def save(model, path):
-    """Save a model of `tiny_model` with its card; return the path."""
+    """Save a model of `IMG_SIZE` with its card; return the path."""
     model.save(path)
-    names = CLASSES[model.output_shape[-1]]
-    model_card.write(
-        path, {"img_size": IMG_SIZE, "classes": names, "colors": palette.colors(names)}
-    )
+    classes = Classes.of_names(CLASSES[model.output_shape[-1]])
+    model_card.write(path, {"img_size": IMG_SIZE, **classes.to_card()})
     return path
 
 
-def decided(model, img_size):
-    """Give an untrained model biases, batch statistics and a score that draws a clear mask.
+def with_clear_masks(model, img_size):
+    """Give an untrained model biases, batch statistics and scores whose masks have clear borders.
 
-    Without the first, converters leave biases out, and without the second BatchNorm does nothing;
-    without the third every pixel is near 0.5, where float16 decides.
+    Without biases converters leave them out, without statistics BatchNorm does nothing, and without
+    such scores every pixel is near the decision threshold, where float16 changes classes.
     """
     generator = np.random.default_rng(0)
     for layer in model.layers:
@@ -68,8 +77,8 @@ def decided(model, img_size):
                 ]
             )
     score = model.get_layer("score")
-    pictures = parity.check_pictures(img_size).astype("float32")
-    logits = keras.Model(model.input, score.output).predict(pictures, verbose=0)
+    images = parity.check_images(img_size).astype("float32")
+    logits = keras.Model(model.input, score.output).predict(images, verbose=0)
     logits = logits.reshape(-1, logits.shape[-1])
     kernel, _ = score.get_weights()
     gain = 3 / logits.std(0)
@@ -78,7 +87,7 @@ def decided(model, img_size):
 
 
 def small_net():
-    """One of each layer that MobileUNet has; converts in a fraction of its time."""
+    """Return a network with one of each layer of MobileUNet, which converts quickly."""
     layers = keras.layers
     image = keras.Input((32, 32, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)

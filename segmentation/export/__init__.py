@@ -1,1 +1,1 @@
-"""The phone's formats: writing them, running them here, and proving that they still segment."""
+"""Exports for a phone: writing them, and proving that they segment as the model does."""

@@ -1,26 +1,25 @@
-"""Core ML: an ML program (.mlpackage) for iOS 15 and later, and the proof that it segments.
+"""Core ML: an ML program (.mlpackage) for iOS 15 and later, or a neural network (.mlmodel), iOS 14.
 
-A name that ends in .mlmodel gives the older neural network format, for iOS 14.
+Both are written from a model for inference on the TensorFlow backend of Keras. Their input `image`
+is an RGB image, their output `mask` is what `Options.output` asks for.
 """
 
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 
-import nets
-from segmentation import files
-from segmentation.choices import PALETTES
-from segmentation.export import contract, parity
+from segmentation.export import interface
+from segmentation.export.options import Written
+from segmentation.formats import PALETTES
 from segmentation.inference import core_ml, mil_interpreter
-from segmentation.probabilities import upsample
 from segmentation.quiet import silenced
 
 COLOR_LAYOUT = "RGB"
 OUTPUT = "mask"
 OLDEST, OLDEST_COMPRESSED = "iOS15", "iOS16"  # that run ML programs, and compressed weights
-NEURAL_NETWORK, NEURAL_NETWORK_TARGET = ".mlmodel", "iOS14"
+NEURAL_NETWORK_TARGET = "iOS14"
+INTERPRETER = "the NumPy interpreter"
 PREVIEW_TYPE = "com.apple.coreml.model.preview.type"
 # coremltools' guide "Xcode Model Preview Types" says `parameters` in its text and `params` in its
 # example, as Apple's own DeepLabV3 does: both are written.
@@ -30,70 +29,91 @@ PREVIEW_PARAMETERS = (
 )
 
 
-def convert(
-    model,
-    path,
-    classes,
-    *,
-    output="scores",
-    precision="float16",
-    target=None,
-    author="",
-    licence="",
-    pictures=None,
-):
-    """Write `model` as an `.mlpackage`, run it beside the model, and let it stand if it agrees.
+def to_ml_program(model, path, classes, options):
+    """Write `model` to `path`, a name ending in `.mlpackage`, as an ML program.
 
     Args:
-        model: `keras.Model` from RGB 0..255 of a fixed size to probabilities, on TensorFlow.
-        path: where the package will stand; replaced if it exists.
+        model: `keras.Model` for inference, from RGB 0..255 of a fixed size to probabilities.
+        path: of the package.
         classes: `Classes`.
-        output: `scores`, probabilities `(1, h, w, C)`; `labels`, int32 `(H, W)` channel ids, of a
-            single class 0 and 1; or `image`, an 8-bit grey picture of the input's size: 255 times
-            the probability of a single class, else channel ids.
-        precision: one of `choices.CORE_ML_PRECISIONS`: `float32` or `float16` weights and
-            arithmetic; or float16 arithmetic with 8-bit integer weights (`int8`) or a table of
-            256, 64 or 16 weights per layer (`palette8`, `palette6`, `palette4`).
-        target: one of `choices.CORE_ML_TARGETS`, the oldest system to run on; None: the oldest
-            that can.
-        author: for the person who opens the package.
-        licence: the same.
-        pictures: `(N, height, width, 3)` uint8 RGB of the check; None: drawn ones.
+        options: `Options`. `float32` and `float16` are of weights and arithmetic; the arithmetic of
+            the other precisions is float16, their weights are 8-bit integers (`int8`) or a table
+            of 256, 64 or 16 weights per layer (`palette8`, `palette6`, `palette4`).
 
     Returns:
-        dictionary: `largest_difference`, `mask_iou` and `decided_iou`, the worst of the checks,
-        as `parity.compare` defines them, and `checked_by`: what ran the package.
+        `Written` with runners.
 
     Raises:
-        ExportError: if the network cannot be converted, the package holds an op that cannot be
-            run here, so cannot be checked, or it differs from the model by more than the limit
-            of `precision`. `path` is then as it was before.
+        UnsupportedOp: if the package holds an op that cannot be run here, so cannot be checked.
     """
-    model = nets.inference_model(model)
-    height, width = model.input_shape[1:3]
-    if pictures is None:
-        pictures = parity.check_pictures((height, width))
-    expected = parity.expected(model, pictures)
-    target = target or (OLDEST if precision in ("float32", "float16") else OLDEST_COMPRESSED)
-    with silenced(), parity.converting(path):
-        function, program = _traced(model, output), None
-        if Path(path).suffix == NEURAL_NETWORK:
-            package, program = _neural_network(function, (height, width))
-        else:
-            package = _ml_program(function, (height, width), output, precision, target)
-        package.short_description = contract.description(classes, (height, width)) + "."
-        package.author, package.license = author, licence
-        _describe(package, classes, output)
-    with files.written_whole(path) as temporary:
-        with silenced():
-            package.save(str(temporary))
-        runners = _runners(temporary, program)
-        comparison = _check(runners, path, pictures, expected, output, precision)
-    return comparison | {"checked_by": " and ".join(runners)}
+    import coremltools as ct
+
+    # Declared, or float16 comes out from iOS 16 on. A name here would fail.
+    declared = {
+        "scores": lambda: ct.TensorType(dtype=np.float32),
+        "labels": lambda: ct.TensorType(dtype=np.int32),
+        "image": lambda: ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE),
+    }
+    precision = options.precision
+    whole = precision in ("float32", "float16")
+    target = options.target or (OLDEST if whole else OLDEST_COMPRESSED)
+    with silenced():
+        converted = ct.convert(
+            [_traced(model, options.output)],
+            source="tensorflow",
+            convert_to="mlprogram",
+            inputs=[_image(model)],
+            outputs=[declared[options.output]()],
+            minimum_deployment_target=ct.target[target],
+            compute_precision=ct.precision("float32" if precision == "float32" else "float16"),
+        )
+        converted = _compressed(converted, precision)
+        package = ct.models.MLModel(
+            _named(converted.get_spec()), weights_dir=converted.weights_dir, skip_model_load=True
+        )
+        _save(package, path, model, classes, options)
+    program = mil_interpreter.load(path)
+    return Written(_runners({INTERPRETER: program}, path, options.output, len(classes)))
+
+
+def to_neural_network(model, path, classes, options):
+    """Write `model` to `path`, a name ending in `.mlmodel`, in the older format.
+
+    It gives scores in float32 alone. Nothing here reads the format: what runs is the program that
+    it is made from.
+
+    Args: those of `to_ml_program`.
+
+    Returns:
+        `Written` with runners.
+    """
+    import coremltools as ct
+
+    target = ct.target[NEURAL_NETWORK_TARGET]
+    with silenced():
+        program = ct.convert(
+            [_traced(model, options.output)],
+            source="tensorflow",
+            convert_to="milinternal",
+            inputs=[_image(model)],
+            minimum_deployment_target=target,
+            compute_precision=ct.precision.FLOAT32,  # the older format knows no other
+        )
+        converted = ct.convert(
+            program,
+            source="milinternal",
+            convert_to="neuralnetwork",
+            minimum_deployment_target=target,
+        )
+        spec = _named(converted.get_spec())
+        runnable = mil_interpreter.Program(spec, program.functions["main"])
+        _save(ct.models.MLModel(spec, skip_model_load=True), path, model, classes, options)
+    programs = {f"{INTERPRETER} before its last step, to the older format": runnable}
+    return Written(_runners(programs, path, options.output, len(classes)))
 
 
 def _traced(model, output):
-    """Return `model` as a TensorFlow function of one picture, BatchNorm as in inference."""
+    """Return `model` as a TensorFlow function of one image, BatchNorm as in inference."""
     import tensorflow as tf
 
     size, num_channels = model.input_shape[1:3], model.output_shape[-1]
@@ -112,65 +132,18 @@ def _traced(model, output):
             scores = tf.image.resize(scores, size)
         if output == "labels":
             return tf.squeeze(ids(scores), (0, 3))  # (H, W), as apps built on Vision expect them
-        grey = scores * 255 if num_channels == 1 else tf.cast(ids(scores), tf.float32)
-        return tf.transpose(grey, (0, 3, 1, 2))  # Core ML makes pictures of (1, 1, H, W) alone
+        gray = scores * 255 if num_channels == 1 else tf.cast(ids(scores), tf.float32)
+        return tf.transpose(gray, (0, 3, 1, 2))  # Core ML makes images of (1, 1, H, W) alone
 
     return predict.get_concrete_function()
 
 
-def _ml_program(function, img_size, output, precision, target):
-    """Return the ML program of `function` as an `MLModel`, its output called `mask`."""
+def _image(model):
     import coremltools as ct
 
-    # Said, or float16 comes out from iOS 16 on. A name here would fail.
-    declared = {
-        "scores": lambda: ct.TensorType(dtype=np.float32),
-        "labels": lambda: ct.TensorType(dtype=np.int32),
-        "image": lambda: ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE),
-    }
-    converted = ct.convert(
-        [function],
-        source="tensorflow",
-        convert_to="mlprogram",
-        inputs=[_picture(img_size)],
-        outputs=[declared[output]()],
-        minimum_deployment_target=ct.target[target],
-        compute_precision=ct.precision("float32" if precision == "float32" else "float16"),
+    return ct.ImageType(
+        name="image", shape=(1, *model.input_shape[1:3], 3), color_layout=COLOR_LAYOUT
     )
-    converted = _compressed(converted, precision)
-    return ct.models.MLModel(
-        _named(converted.get_spec()), weights_dir=converted.weights_dir, skip_model_load=True
-    )
-
-
-def _neural_network(function, img_size):
-    """Return `function` in the older format as an `MLModel`, and the program it was made from."""
-    import coremltools as ct
-
-    target = ct.target[NEURAL_NETWORK_TARGET]
-    program = ct.convert(
-        [function],
-        source="tensorflow",
-        convert_to="milinternal",
-        inputs=[_picture(img_size)],
-        minimum_deployment_target=target,
-        compute_precision=ct.precision.FLOAT32,  # the older format knows no other
-    )
-    converted = ct.convert(
-        program,
-        source="milinternal",
-        convert_to="neuralnetwork",
-        minimum_deployment_target=target,
-    )
-    spec = _named(converted.get_spec())
-    runnable = mil_interpreter.Program(spec, program.functions["main"])
-    return ct.models.MLModel(spec, skip_model_load=True), runnable
-
-
-def _picture(img_size):
-    import coremltools as ct
-
-    return ct.ImageType(name="image", shape=(1, *img_size, 3), color_layout=COLOR_LAYOUT)
 
 
 def _named(spec):
@@ -203,26 +176,30 @@ def _compressed(package, precision):
     return package
 
 
-def _describe(package, classes, output):
-    package.version = contract.VERSION
+def _save(package, path, model, classes, options):
+    """Describe `package`, for the person who opens it and for `predictor.load`, and save it."""
+    package.short_description = interface.description(classes, model.input_shape[1:3]) + "."
+    package.author, package.license = options.author, options.licence
+    package.version = interface.VERSION
     package.input_description["image"] = (
-        "The picture, stretched to this size (scaleFill). Normalisation is inside."
+        "The image, stretched to this size (scaleFill). Normalisation is inside."
     )
-    package.output_description[OUTPUT] = _meaning(classes, output)
+    package.output_description[OUTPUT] = _meaning(classes, options.output)
     names, colors = classes.names, classes.colors
-    if output == "labels":
+    if options.output == "labels":
         names, colors = classes.id_names, classes.id_colors
     preview = {"labels": names, "colors": ["#{:02X}{:02X}{:02X}".format(*rgb) for rgb in colors]}
     package.user_defined_metadata.update(
         {
             "classes": json.dumps(classes.names),
             "colors": json.dumps(classes.colors),
-            "output": output,
+            "output": options.output,
             "ignored_class": classes.ignored or "",
             PREVIEW_TYPE: "imageSegmenter",
             **{key: json.dumps(preview) for key in PREVIEW_PARAMETERS},
         }
     )
+    package.save(str(path))
 
 
 def _meaning(classes, output):
@@ -231,54 +208,33 @@ def _meaning(classes, output):
     if output == "scores":
         meaning = "of the class" if single else "of each class, adding up to 1"
         return (
-            f"Per pixel the probability {meaning}: [1, height, width, channel], "
+            f"The probability {meaning} at each pixel: [1, height, width, channel], "
             f"channels {', '.join(classes.names)}."
         )
-    ids = contract.class_ids(classes)
+    ids = interface.class_ids(classes)
     if output == "labels":
-        return f"Per pixel the class: [height, width], {ids}."
-    return (
-        f"Per pixel 255 times the probability of {classes.names[0]}." if single else f"Grey: {ids}."
-    )
+        return f"The class id of each pixel: [height, width], {ids}."
+    if single:
+        return f"255 times the probability of {classes.names[0]} at each pixel."
+    return f"The class id of each pixel as a gray level: {ids}."
 
 
-def _runners(package_path, program):
-    """Return what can run the package here, by name: functions of pictures.
+def _runners(programs, path, output, num_channels):
+    """Return what can run the package here, by name: functions from images to probabilities.
 
     Args:
-        package_path: of the package.
-        program: `mil_interpreter.Program` that it was made from, if nothing here reads its format.
+        programs: by name, `mil_interpreter.Program`.
+        path: of the package, for Core ML itself.
+        output: its profile.
+        num_channels: number of the model's channels.
     """
-    if program:
-        runners = {"the NumPy interpreter before its last step, to the older format": program}
-    else:
-        runners = {"the NumPy interpreter": mil_interpreter.load(package_path)}
     if sys.platform == "darwin":
-        runners["Core ML"] = _core_ml(package_path)
-    return runners
+        programs = programs | {"Core ML": _core_ml(path)}
 
+    def runner(program):
+        return lambda images: core_ml.as_probabilities(program(images), output, num_channels)
 
-def _check(runners, path, pictures, expected, output, precision):
-    """Run the package in every way that this computer has, and return the worst comparison."""
-    num_channels = expected.shape[-1]
-    only_ids = core_ml.gives_ids_only(output, num_channels)
-    comparisons = []
-    for run in runners.values():
-        references, results = expected, (run(picture[None]) for picture in pictures)
-        if output != "scores":
-            references = (upsample(each, pictures.shape[1:3]) for each in expected)
-        found = (core_ml.as_probabilities(result, output, num_channels)[0] for result in results)
-        comparison = parity.compare(references, found, only_ids)
-        # Grey levels are whole: half of one is lost, or a whole one if a phone cuts them off.
-        step = 1 / 255 if output == "image" else 0
-        parity.require(comparison, precision, path, step)
-        comparisons.append(comparison)
-    differences = [found["largest_difference"] for found in comparisons]
-    return {
-        "largest_difference": None if only_ids else max(differences),
-        "mask_iou": min(found["mask_iou"] for found in comparisons),
-        "decided_iou": min(found["decided_iou"] for found in comparisons),
-    }
+    return {name: runner(program) for name, program in programs.items()}
 
 
 def _core_ml(package_path):
@@ -294,7 +250,7 @@ def _core_ml(package_path):
             return np.asarray(result)[None, None]
         return result if result.ndim == 4 else result[None]  # class ids have no batch axis
 
-    def run(pictures):
-        return np.concatenate([run_one(image) for image in pictures])
+    def run(images):
+        return np.concatenate([run_one(image) for image in images])
 
     return run

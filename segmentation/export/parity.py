@@ -1,29 +1,31 @@
-"""The proof of an export: the same pictures through both models, and how far apart they may be."""
+"""The proof of an export: the same images through both models, and how far apart they may be."""
 
 import contextlib
 import functools
+from dataclasses import dataclass
+from pathlib import Path
 
-import cv2
 import numpy as np
 
-from segmentation import files
 from segmentation.data import image_io
-from segmentation.errors import ExportError, InputError, reason
+from segmentation.errors import ExportError, reason
 from segmentation.evaluation import metrics
-from segmentation.inference import predictor
-from segmentation.probabilities import to_mask
-from segmentation.synthetic.portraits import portrait
+from segmentation.inference import core_ml
+from segmentation.probabilities import to_mask, upsample
 
-COUNT = 8  # pictures of a check: about a second of the slowest reader, the Core ML interpreter
+COUNT = 8  # images of a check: about a second of the slowest reader, the Core ML interpreter
+# Synthetic portraits, so that masks show something, and, in turns with them, smooth random colours
+# with fine noise, which drive every channel from 0 to 255. Made once, by synthetic.check_images.
+CHECK_IMAGES = Path(__file__).parent / "check_images"
 
-# precision: (largest difference of a probability, lowest decided IoU). Measured on MobileUNet and
-# ICNet: float32 stays under 9e-6, float16 of a trained network under 1.9e-2. int8 and palettes are
-# weights of a Core ML package: of MobileUNets trained on LFW, on drawn pictures and on faces of
-# another camera, the mask IoU was 0.995 to 0.998 for int8, 0.995 for palette8, 0.982 to 0.990 for
-# palette6 and 0.937 to 0.958 for palette4. full_int8, a .tflite whose arithmetic is int8 as well,
-# keeps 0.954 to 0.991 on photos (no 8 of them less than 0.941) and loses 0.001 to 0.008 of the IoU
-# with the truth; on drawn pictures 0.76 to 0.98. Calibrated on noise or on black pictures it fell
-# to 0.81 to 0.89. Around an object a probability may then differ by 0.9.
+# precision: (largest difference of a probability, lowest IoU over confident pixels). Measured on
+# MobileUNet and ICNet: float32 stays under 9e-6, float16 of a trained network under 1.9e-2. int8
+# and palettes are weights of a Core ML package: of MobileUNets trained on LFW, on synthetic images
+# and on faces of another camera, the mask IoU was 0.995 to 0.998 for int8, 0.995 for palette8,
+# 0.982 to 0.990 for palette6 and 0.937 to 0.958 for palette4. full_int8, a .tflite whose arithmetic
+# is int8 as well, keeps 0.954 to 0.991 on photos (no 8 of them less than 0.941) and loses 0.001 to
+# 0.008 of the IoU with the ground truth; on synthetic images 0.76 to 0.98. Calibrated on noise or
+# on black images it fell to 0.81 to 0.89. Around an object a probability may then differ by 0.9.
 LIMITS = {
     "float32": (1e-5, 0.999),
     "float16": (2e-2, 0.999),
@@ -37,83 +39,92 @@ ADVICE = {
     "float32": "",
     "full_int8": "; calibrate on more photos of what the app will see, or --quantize float16",
 }
-# A probability this near to where the mask changes tips over in half precision, here or there on
-# the border of every object: of a trained network up to 8e-3. It says nothing about the export.
-UNDECIDED = 1e-2
+# A pixel within 0.01 of the decision threshold may change class in half precision, here or there on
+# the border of every object: probabilities of a trained network differ by up to 8e-3. Such pixels
+# say nothing about the export.
+CONFIDENT_MARGIN = 1e-2
+GRAY_STEP = 1 / 255  # levels are integers: half of one is lost, or a whole one if a phone truncates
 
 
-def check_pictures(img_size, folder=None, count=COUNT):
-    """Return pictures for a check, the same ones at every call.
+@dataclass(frozen=True)
+class Reference:
+    """What an export is checked against.
+
+    Attributes:
+        images: `(N, height, width, 3)` uint8 RGB, at the size of the model's input.
+        expected: `(N, h, w, C)` float32 probabilities that the model gives for them.
+    """
+
+    images: np.ndarray
+    expected: np.ndarray
+
+    @classmethod
+    def of_model(cls, model, images):
+        """Return the reference of a `keras.Model`, which sees the images one by one: memory."""
+        return cls(images, model.predict(images.astype(np.float32), batch_size=1, verbose=0))
+
+    def with_background(self):
+        """Return the reference of a single class with a channel for the background before it."""
+        both = np.concatenate([1 - self.expected, self.expected], axis=-1)
+        return Reference(self.images, both)
+
+
+def check_images(img_size, folder=None, count=COUNT):
+    """Return images for a check, the same at every call.
 
     Args:
         img_size: `(height, width)` in pixels.
-        folder: where to take them from, evenly spread over its sorted pictures; None: drawn
-            portraits, so that masks show something, and, in turns with them, smooth random colours
-            with fine noise, which drive every channel from 0 to 255.
+        folder: where to take them from, evenly spread over its sorted images; None: the first of
+            `CHECK_IMAGES`.
         count: how many at most.
 
     Returns:
         `(n, height, width, 3)` uint8 RGB, `1 <= n <= count`.
 
     Raises:
-        InputError: if `folder` holds no picture or one cannot be read.
+        InputError: if `folder` holds no image or one cannot be read.
     """
-    if folder is None:
-        return np.stack([_drawn(img_size, index) for index in range(count)])
-    return image_io.sample(folder, img_size, count)
+    if folder is not None:
+        return image_io.sample(folder, img_size, count)
+    paths = image_io.find(CHECK_IMAGES)[:count]
+    return np.stack([image_io.resize(image_io.read(path), img_size) for path in paths])
 
 
-def _drawn(img_size, index):
-    if index % 2 == 0:
-        return image_io.resize(portrait(0, index)[0], img_size)
-    height, width = img_size
-    generator = np.random.default_rng(index)
-    coarse = generator.uniform(-64, 319, (6, 6, 3)).astype(np.float32)
-    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    noise = generator.normal(0, 8, (height, width, 3))
-    return np.clip(smooth + noise, 0, 255).astype(np.uint8)
-
-
-def expected(model, images):
-    """Return what the `keras.Model` gives for the pictures of a check, one by one: memory."""
-    return model.predict(images.astype(np.float32), batch_size=1, verbose=0)
-
-
-def compare(reference, candidate, only_ids=False):
-    """Compare probabilities of two models on the same pictures.
+def compare(reference, candidate, ids_only=False):
+    """Compare the probabilities of two models on the same images.
 
     Args:
-        reference: for each picture the probabilities of the model, `(h, w, C)` float, 0..1; they
-            are taken one by one, as 150 classes fill the memory.
-        candidate: the same of the export.
-        only_ids: whether the export gives class ids alone, as probabilities of 0 and 1.
+        reference: for each image the probabilities of the model, `(h, w, C)` float, 0..1; they are
+            taken one by one, as 150 classes fill the memory.
+        candidate: for each image the probabilities of the export.
+        ids_only: whether the export gives class ids alone, as probabilities of 0 and 1.
 
     Returns:
-        `largest_difference`, over all values, NaN if either holds a NaN, None of class ids;
-        `mask_iou`, the mean over classes of the IoU of the two decided masks, all pixels of all
-        pictures together; and `decided_iou`, the same without the pixels that the model leaves
-        undecided. A class that neither shows does not count; if there is none, 1. With one channel
-        the class is `p > 0.5`.
+        dictionary: `largest_difference`, over all values, NaN if either holds a NaN, None for class
+        ids; `mask_iou`, the mean over classes of the IoU of the two masks, all pixels of all images
+        together; and `decided_iou`, the IoU over confident pixels alone, those where the model is
+        at least `CONFIDENT_MARGIN` from the decision threshold. A class that neither mask shows
+        does not count; if there is none, the IoU is 1. With one channel the class is `p > 0.5`.
 
     Raises:
         ExportError: if the shapes differ.
     """
-    difference, matrix, decided_matrix = 0.0, 0, 0
+    difference, matrix, confident_matrix = 0.0, 0, 0
     for model_scores, scores in zip(reference, candidate, strict=True):
         if model_scores.shape != scores.shape:
             raise ExportError(f"the export gives {scores.shape}, the model {model_scores.shape}")
         num_channels = scores.shape[-1]
         count = functools.partial(metrics.confusion_matrix, num_classes=max(num_channels, 2))
         ours, theirs = to_mask(model_scores), to_mask(scores)
-        decided = _margin(model_scores) >= UNDECIDED
+        confident = _margin(model_scores) >= CONFIDENT_MARGIN
         matrix += count(ours, theirs)
-        decided_matrix += count(ours[decided], theirs[decided])
-        if not only_ids:
+        confident_matrix += count(ours[confident], theirs[confident])
+        if not ids_only:
             difference = np.maximum(difference, np.abs(model_scores - scores).max())  # keeps NaN
     return {
-        "largest_difference": None if only_ids else float(difference),
+        "largest_difference": None if ids_only else float(difference),
         "mask_iou": _mean_iou(matrix, num_channels),
-        "decided_iou": _mean_iou(decided_matrix, num_channels),
+        "decided_iou": _mean_iou(confident_matrix, num_channels),
     }
 
 
@@ -126,61 +137,99 @@ def _margin(probabilities):
 
 
 def _mean_iou(matrix, num_channels):
-    ious = metrics.iou(metrics.pixel_counts(matrix))[
-        -num_channels:
-    ]  # of one: what is not it is no class
+    ious = metrics.iou(metrics.pixel_counts(matrix))
+    ious = ious[-num_channels:]  # the background of a single class is no class
     return 1.0 if np.isnan(ious).all() else float(np.nanmean(ious))
 
 
-def require_telling(expected, precision, path, only_ids=False):
-    """Raise `ExportError` if an IoU has to decide, and the pictures are such that it cannot.
+def require_two_classes(expected, limits, path, ids_only=False):
+    """Raise `ExportError` if the IoU of masks is all the proof, and masks show one class alone.
 
     Args:
-        expected: `(N, h, w, C)` probabilities that the model gives for the pictures of the check.
-        precision: a key of `LIMITS`.
+        expected: `(N, h, w, C)` probabilities that the model gives for the check images.
+        limits: a key of `LIMITS`.
         path: the export, named in the message.
-        only_ids: as in `compare`.
+        ids_only: as in `compare`.
     """
-    if LIMITS[precision][0] < 1 and not only_ids:
+    if LIMITS[limits][0] < 1 and not ids_only:
         return
-    seen = [to_mask(scores)[_margin(scores) >= UNDECIDED] for scores in expected]
+    seen = [to_mask(scores)[_margin(scores) >= CONFIDENT_MARGIN] for scores in expected]
     if len(np.unique(np.concatenate(seen))) < 2:
         raise ExportError(
-            f"{path}: in the pictures of the check the model sees one class alone, so {precision} "
+            f"{path}: the model sees one class alone in the check images, so {_precision(limits)} "
             "cannot be checked; give --check_images that show more; no file was written"
         )
 
 
-def require(comparison, precision, path, step=0.0):
-    """Raise `ExportError` unless `comparison` keeps the limits of `precision`.
+def require(comparison, limits, path, step=0.0):
+    """Raise `ExportError` unless a comparison keeps the limits of a precision.
 
     Args:
         comparison: what `compare` returned.
-        precision: a key of `LIMITS`.
+        limits: a key of `LIMITS`.
         path: the export, named in the message.
-        step: difference that the output's own levels may make.
+        step: difference that the levels of the output may make.
     """
     difference, iou = comparison["largest_difference"], comparison["decided_iou"]
-    most, least = LIMITS[precision]
+    most, least = LIMITS[limits]
     most = max(most, step)
     found = []
     if difference is not None and not difference <= most:  # written so that a NaN fails
         found.append(f"largest difference {difference:.2g} (limit {most:g})")
     if not iou >= least:
-        found.append(f"IoU of decided pixels {iou:.4f} (limit {least:g})")
+        found.append(f"IoU over confident pixels {iou:.4f} (limit {least:g})")
     if found:
-        advice = ADVICE.get(precision, "; --quantize float32 rounds nothing")
+        advice = ADVICE.get(limits, "; --quantize float32 rounds nothing")
         raise ExportError(
-            f"{path}: differs from the model more than {precision.removeprefix('full_')} may: "
+            f"{path}: differs from the model more than {_precision(limits)} may: "
             f"{', '.join(found)}; no file was written{advice}"
         )
+
+
+def _precision(limits):
+    return limits.removeprefix("full_")
+
+
+def check(path, runners, reference, limits, output="scores"):
+    """Run an export in every way that this computer has.
+
+    Args:
+        path: the export, named in messages.
+        runners: by name, functions from images to probabilities, as in `options.Written`.
+        reference: `Reference` of the model.
+        limits: a key of `LIMITS`.
+        output: profile of the export, as in `options.Options`.
+
+    Returns:
+        what `compare` returns, the worst of all runners.
+
+    Raises:
+        ExportError: if it gives another shape than the model, or differs more than it may.
+    """
+    images, expected = reference.images, reference.expected
+    ids_only = core_ml.gives_ids_only(output, expected.shape[-1])
+    comparisons = []
+    for run in runners.values():
+        references = expected
+        if output != "scores":
+            references = (upsample(scores, images.shape[1:3]) for scores in expected)
+        found = (run(image[None])[0] for image in images)
+        comparison = compare(references, found, ids_only)
+        require(comparison, limits, path, GRAY_STEP if output == "image" else 0)
+        comparisons.append(comparison)
+    differences = [comparison["largest_difference"] for comparison in comparisons]
+    return {
+        "largest_difference": None if ids_only else max(differences),
+        "mask_iou": min(comparison["mask_iou"] for comparison in comparisons),
+        "decided_iou": min(comparison["decided_iou"] for comparison in comparisons),
+    }
 
 
 def summary(comparison):
     """Return a comparison in words."""
     difference = comparison["largest_difference"]
-    told = "" if difference is None else f"largest difference {difference:.1e}, "
-    return f"{told}mask IoU {comparison['mask_iou']:.4f}"
+    first = "" if difference is None else f"largest difference {difference:.1e}, "
+    return f"{first}mask IoU {comparison['mask_iou']:.4f}"
 
 
 @contextlib.contextmanager
@@ -192,37 +241,9 @@ def converting(path):
     """
     try:
         yield
-    except (OSError, ImportError):  # the disk or the installation, not the network
+    except (OSError, ImportError, ExportError):  # the disk, the installation, or said already
         raise
     except Exception as error:
         raise ExportError(
             f"{path}: the network cannot be converted ({reason(error)}); no file was written"
         ) from error
-
-
-def write_checked(write, path, images, expected, precision):
-    """Write an export, run it, and give it its name if it segments as the model does.
-
-    Args:
-        write: function that writes the export to the path that it is given.
-        path: where the export will stand.
-        images: of `check_pictures`.
-        expected: probabilities that the model gives for them.
-        precision: a key of `LIMITS`.
-
-    Returns:
-        what `compare` returns.
-
-    Raises:
-        ExportError: if it cannot be made, cannot be run, or differs. What stood under `path` is
-            untouched.
-    """
-    with files.written_whole(path) as temporary:
-        with converting(path):
-            write(temporary)
-        try:
-            comparison = compare(expected, predictor.load(temporary)(images))
-        except InputError as error:
-            raise ExportError(f"{path}: cannot be run ({error}); no file was written") from error
-        require(comparison, precision, path)
-    return comparison

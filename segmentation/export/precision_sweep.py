@@ -1,20 +1,17 @@
-"""Every variant of an export in one table, and the grid of untrained ones that time a phone."""
+"""The precision sweep: an export in every precision of its format, measured, in one table."""
 
 import logging
 import statistics
 import time
 
-import nets
 from segmentation import files
-from segmentation.data.classes import Classes
-from segmentation.errors import ExportError, InputError, reason
+from segmentation.errors import ExportError
 from segmentation.evaluation import measure, summary
 from segmentation.inference import predictor
 
 logger = logging.getLogger(__name__)
 
-WARM_UP, TIMED = 3, 15  # runs of one picture
-UNTRAINED = Classes(("untrained",), ((255, 0, 0),))  # of networks with random weights
+WARM_UP, TIMED = 3, 15  # runs of one image
 COLUMNS = {
     "file": "file",
     "megabytes": "MB",
@@ -25,28 +22,27 @@ COLUMNS = {
 }
 
 
-def climb(stem, paths, write, picture, truth=None, note=""):
-    """Write every variant, measure each, and put them in a table, `.md` and `.json`.
+def sweep(write, exports, image, score=None):
+    """Write every export, and measure each that could be written.
 
     Args:
-        stem: path of the table, without its suffix.
-        paths: path of each variant, by precision.
-        write: function of a path and a precision that writes the export and returns what
-            `parity.compare` does, or raises `ExportError`.
-        picture: `(height, width, 3)` uint8 RGB, to time with.
-        truth: of `ground_truth`, or None.
-        note: line below the table.
+        write: function of a path and `Options` that writes the export and returns what
+            `parity.compare` does, or raises `ExportError`: `Exporter.write`.
+        exports: `Options` by path.
+        image: `(height, width, 3)` uint8 RGB, to time with.
+        score: of `ground_truth`, or None.
 
     Returns:
         list of dictionaries with the keys of `COLUMNS`, None where nothing was measured, and
-        `precision` and `refused`: why a variant was not written, or None.
+        `precision` and `refused`: why an export was not written, or None.
     """
     rows = []
-    for precision, path in paths.items():
-        row = dict.fromkeys(COLUMNS) | {"file": path.name, "precision": precision, "refused": None}
+    for path, options in exports.items():
+        row = dict.fromkeys(COLUMNS)
+        row |= {"file": path.name, "precision": options.precision, "refused": None}
         rows.append(row)
         try:
-            comparison = write(path, precision)
+            comparison = write(path, options)
         except ExportError as error:
             row["refused"] = str(error)
             logger.error("error: %s", error)
@@ -55,26 +51,27 @@ def climb(stem, paths, write, picture, truth=None, note=""):
         row |= {key: comparison[key] for key in ("largest_difference", "mask_iou")}
         row |= {
             "megabytes": files.size(path) / 1e6,
-            "truth_iou": truth(predict) if truth else None,
-            "milliseconds": milliseconds(predict, picture),
+            "truth_iou": score(predict) if score else None,
+            "milliseconds": milliseconds(predict, image),
         }
         logger.info("%s: %.1f MB, %.1f ms", path, row["megabytes"], row["milliseconds"])
-    files.write_text(f"{stem}.md", table(rows) + (f"\n{note}\n" if note else ""))
-    files.write_json(f"{stem}.json", rows)
     return rows
 
 
-def ground_truth(reference, data):
-    """Return a function that scores a predictor on pictures with masks.
+def ground_truth(source, data):
+    """Return a function that scores a `Predictor` on samples.
 
     Args:
-        reference: `Predictor` of the model that is exported; its card tells the classes.
+        source: `Predictor` of the model that is exported; whose classes are named.
         data: `Dataset`.
 
     Returns:
         function of a `Predictor`: the IoU of a single class, or the mean over several, 0..1.
+
+    Raises:
+        InputError: if the data lack a class of the model.
     """
-    classes = measure.match_classes(reference, data)
+    classes = measure.match_classes(source, data)
 
     def score(predict):
         found = summary.summarize(measure.measure(predict, data, classes).counts)
@@ -84,21 +81,33 @@ def ground_truth(reference, data):
     return score
 
 
-def milliseconds(predict, picture):
-    """Return the median time for one picture on one thread of this computer, once warm."""
+def milliseconds(predict, image):
+    """Return the median time for one image on one thread of this computer, once warm."""
     from threadpoolctl import threadpool_limits
 
     taken = []
     with threadpool_limits(1):  # NumPy's; LiteRT's interpreter is made with one
         for _ in range(WARM_UP + TIMED):
             started = time.perf_counter()
-            predict(picture[None])
+            predict(image[None])
             taken.append(1000 * (time.perf_counter() - started))
     return statistics.median(taken[WARM_UP:])
 
 
+def save(stem, rows, note=""):
+    """Write the rows of `sweep` as a Markdown table, with a line below it, and as JSON.
+
+    Args:
+        stem: path of both files, without a suffix.
+        rows: of `sweep`.
+        note: the line, or nothing.
+    """
+    files.write_text(f"{stem}.md", table(rows) + (f"\n{note}\n" if note else ""))
+    files.write_json(f"{stem}.json", rows)
+
+
 def table(rows):
-    """Return the rows of `climb` as a Markdown table."""
+    """Return the rows of `sweep` as a Markdown table."""
     lines = ["| " + " | ".join(COLUMNS.values()) + " |", "|---" * len(COLUMNS) + "|"]
     formats = {
         "megabytes": "{:.2f}",
@@ -115,33 +124,3 @@ def table(rows):
             cells[1] = "refused"
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def untrained(network, sizes, alphas):
-    """Yield networks to time a device with: their speed is that of trained ones.
-
-    Args:
-        network: a key of `nets.NETWORKS`.
-        sizes: `(height, width)` pairs in pixels; none: `nets.grid_sizes`, square.
-        alphas: width multipliers.
-
-    Yields:
-        `(name, model)`, the names in order of size, alpha and, if the network has it, alpha_up:
-        `mobile_unet_128_025_025`, `icnet_768_025`. The models are those for inference.
-
-    Raises:
-        InputError: if the network refuses a size or a width.
-    """
-    sizes = sizes or [(side, side) for side in nets.grid_sizes(network)]
-    for height, width in sizes:
-        side = f"{height:03d}" if height == width else f"{height:03d}x{width:03d}"
-        for alpha in alphas:
-            arguments = nets.arguments(network, {"alpha": alpha})
-            widths = [arguments[key] for key in ("alpha", "alpha_up") if key in arguments]
-            parts = [network, side, *(f"{round(100 * each):03d}" for each in widths)]
-            try:
-                model = nets.build(network, (height, width), 1, alpha=alpha)
-            except ValueError as error:
-                message = f"--untrained {network} {height}x{width}, alpha {alpha:g}"
-                raise InputError(f"{message}: {reason(error)}") from None
-            yield "_".join(parts), nets.inference_model(model)

@@ -1,39 +1,38 @@
 """TensorFlow's formats: frozen graph, LiteRT (.tflite) and SavedModel.
 
-All are written from `nets.inference_model`, BatchNorm as in inference, with the static input
-`image` `(1, height, width, 3)` float32 RGB 0..255 and the output `output_0`. They need the
-TensorFlow backend of Keras.
+All are written from a model for inference on the TensorFlow backend of Keras, BatchNorm as in
+inference, with the static input `image` `(1, height, width, 3)` float32 RGB 0..255 and the output
+`output_0`. Writers take the arguments that `formats.Format` names; graphs hold no classes.
 """
 
 from pathlib import Path
 
 import numpy as np
 
-import nets
 from segmentation.data import arrays, image_io
 from segmentation.export import tflite_metadata
+from segmentation.export.options import Options, Written
 from segmentation.quiet import silenced
 
-CALIBRATION_PICTURES = 100  # TensorFlow's guide to integer quantization asks for 100 to 500
+CALIBRATION_IMAGES = 100  # TensorFlow's guide to integer quantization asks for 100 to 500
 
 
-def to_frozen_graph(model, path):
+def to_frozen_graph(model, path, classes=None, options=None):
     """Write `model` to `path` as a GraphDef whose weights are constants."""
     from tensorflow.python.framework.convert_to_constants import (
         convert_variables_to_constants_v2,  # TensorFlow's own freezing; it has no public name
     )
 
-    function = _serving_function(nets.inference_model(model))
+    function = _serving_function(model)
     with silenced():
         frozen = convert_variables_to_constants_v2(function.get_concrete_function())
     Path(path).write_bytes(frozen.graph.as_graph_def().SerializeToString(deterministic=True))
 
 
-def to_saved_model(model, path):
+def to_saved_model(model, path, classes=None, options=None):
     """Write `model` to `path`, a folder, with the signature `serving_default`."""
     import tensorflow as tf
 
-    model = nets.inference_model(model)
     module = tf.Module()  # not Keras' ExportArchive: that writes each weight twice
     module.weights = [variable.value for variable in model.variables]
     with silenced():
@@ -42,32 +41,35 @@ def to_saved_model(model, path):
         )
 
 
-def to_tflite(model, path, classes, precision="float32", calibration=None):
+def to_tflite(model, path, classes, options=None):
     """Write `model` to `path`, a name ending in `.tflite`, LiteRT's own operators, with metadata.
 
     Args:
-        model: `keras.Model` with one input and one output.
+        model: `keras.Model` for inference.
         path: of the file.
         classes: `Classes`, for the metadata.
-        precision: `float32`; `float16`, of the weights; or `int8`, of weights and arithmetic. The
+        options: `Options`. Its precision is `float32`; `float16`, of the weights; or `int8`, of
+            weights and arithmetic, which takes the range of each tensor from `calibration`. The
             input of int8 is then uint8 RGB 0..255, and its output uint8, whose scale and zero point
             give probabilities.
-        calibration: `(N, height, width, 3)` uint8 RGB, pictures such as the app will see, from
-            which int8 takes the range of each tensor.
+
+    Returns:
+        `Written` with the steps of a uint8 output.
     """
     import keras
     import tensorflow as tf
 
-    model = nets.inference_model(model)
+    options = options or Options()
+    precision, calibration = options.precision, options.calibration
     # Keras also allows TensorFlow's operators, which a phone's LiteRT lacks: better an error here.
     operators = tf.lite.OpsSet.TFLITE_BUILTINS
-    options, target = {}, {}
+    converter, target = {}, {}
     if precision == "float16":
-        options = {"optimizations": [tf.lite.Optimize.DEFAULT]}
+        converter = {"optimizations": [tf.lite.Optimize.DEFAULT]}
         target = {"supported_types": [tf.float16]}
     elif precision == "int8":
         operators = tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-        options = {
+        converter = {
             "optimizations": [tf.lite.Optimize.DEFAULT],
             "representative_dataset": lambda: _one_by_one(calibration),
             "inference_input_type": tf.uint8,
@@ -81,13 +83,14 @@ def to_tflite(model, path, classes, precision="float32", calibration=None):
             verbose=False,
             input_signature=[signature],
             target_spec={"supported_ops": [operators], **target},
-            **options,
+            **converter,
         )
     count = len(calibration) if precision == "int8" else 0
     tflite_metadata.attach(path, classes, precision, count)
+    return Written(steps=_output_steps(path) if precision == "int8" else None)
 
 
-def output_steps(path):
+def _output_steps(path):
     """Return `(scale, zero point)` of the output of the .tflite at `path`."""
     from ai_edge_litert.interpreter import Interpreter
 
@@ -101,17 +104,16 @@ def with_background(model):
     """Return the one-class `model` with a channel for the background before its own: [1 - p, p]."""
     import keras
 
-    model = nets.inference_model(model)
     (probability,) = model.outputs
     both = keras.ops.concatenate([1 - probability, probability], axis=-1)
     return keras.Model(model.input, both, name=model.name)
 
 
-def calibration_pictures(source, img_size, count=CALIBRATION_PICTURES):
-    """Return pictures to calibrate an int8 file on, evenly spread over those that are there.
+def calibration_images(source, img_size, count=CALIBRATION_IMAGES):
+    """Return images to calibrate an int8 file on, evenly spread over those that are there.
 
     Args:
-        source: folder of pictures, or an `images-….npy` that data.py wrote.
+        source: folder of images, or an `images-….npy` that data.py wrote.
         img_size: `(height, width)` in pixels.
         count: how many at most.
 
@@ -129,10 +131,10 @@ def calibration_pictures(source, img_size, count=CALIBRATION_PICTURES):
 
 
 def _one_by_one(calibration):
-    """Yield pictures as the converter wants them, the first with a black and a white pixel.
+    """Yield images as the converter wants them, the first with a black and a white pixel.
 
-    With these the input's scale is 1 and its zero point 0, whatever the pictures hold: an app hands
-    over its bytes as they are.
+    With these the input's scale is 1 and its zero point 0, whatever the images hold: an app passes
+    its bytes unchanged.
     """
     images = calibration.astype(np.float32)
     images[0, 0, 0], images[0, 0, 1] = 0, 255

@@ -1,4 +1,4 @@
-"""What a `.tflite` says of itself: TFLite Metadata, which MediaPipe's ImageSegmenter asks for.
+"""What a `.tflite` says about itself: TFLite Metadata, which MediaPipe's ImageSegmenter asks for.
 
 The tables and their slots are those of `metadata_schema.fbs` 1.5.0 and
 `image_segmenter_metadata_schema.fbs` 1.0.0, in https://github.com/google-ai-edge/mediapipe under
@@ -14,13 +14,13 @@ from pathlib import Path
 import flatbuffers
 import numpy as np
 
-from segmentation.export import contract
+from segmentation.export import interface
 from segmentation.inference.tflite import OWN_FILE
 
 LABELS_FILE = "labels.txt"  # a name per channel, in lines
 AUTHOR = "mobile-semantic-segmentation"
 METADATA = "TFLITE_METADATA"  # the name under which a model holds it
-SEGMENTER_METADATA = "SEGMENTER_METADATA"  # the same, of what only an ImageSegmenter reads
+SEGMENTER_METADATA = "SEGMENTER_METADATA"  # the name of what only an ImageSegmenter reads
 PARSER_VERSION, SEGMENTER_PARSER_VERSION = "1.5.0", "1.0.0"  # of the two schemas
 # Values of the schemas' enumerations and unions.
 TENSOR_AXIS_LABELS, DESCRIPTIONS = 2, 1  # AssociatedFileType
@@ -30,7 +30,7 @@ NORMALIZATION_OPTIONS = 1  # ProcessUnitOptions
 ALIGNMENT = 16  # bytes, of tensor data: force_align in LiteRT's schema.fbs
 
 
-def attach(path, classes, precision, calibration_pictures=0):
+def attach(path, classes, precision, calibration_images=0):
     """Write metadata into a `.tflite` with one input and one output.
 
     Normalisation is mean 0 and standard deviation 1, the activation NONE: the graph does both.
@@ -39,7 +39,7 @@ def attach(path, classes, precision, calibration_pictures=0):
         path: of the file, which is rewritten.
         classes: `Classes`.
         precision: of weights and arithmetic, for the description.
-        calibration_pictures: how many pictures an int8 file was calibrated on.
+        calibration_images: how many images an int8 file was calibrated on.
     """
     from ai_edge_litert import schema_py_generated as schema
     from ai_edge_litert.tools import flatbuffer_utils
@@ -47,10 +47,10 @@ def attach(path, classes, precision, calibration_pictures=0):
     model = flatbuffer_utils.read_model(str(path))
     (graph,) = model.subgraphs
     _, height, width, _ = graph.tensors[graph.inputs[0]].shape
-    sentence = contract.description(classes, (height, width))
+    sentence = interface.description(classes, (height, width))
     description = f"{sentence}, stretched to this size. {precision}"
-    if calibration_pictures:
-        description += f", calibrated on {calibration_pictures} pictures"
+    if calibration_images:
+        description += f", calibrated on {calibration_images} images"
     entry, buffer = schema.MetadataT(), schema.BufferT()
     buffer.data = np.frombuffer(_model_metadata(description + ".", classes), np.uint8)
     entry.name, entry.buffer = METADATA, len(model.buffers)
@@ -60,7 +60,7 @@ def attach(path, classes, precision, calibration_pictures=0):
     builder = _Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     own = classes.to_card() | {"precision": precision}
-    own |= {"calibration_pictures": calibration_pictures}
+    own |= {"calibration_pictures": calibration_images}
     Path(path).write_bytes(builder.Output())
     with zipfile.ZipFile(path, "a") as archive:  # not compressed: MediaPipe reads no other
         for name, text in ((LABELS_FILE, "\n".join(classes.names)), (OWN_FILE, json.dumps(own))):
@@ -71,19 +71,19 @@ def _model_metadata(description, classes):
     """Return a ModelMetadata as bytes."""
     b = _Builder()
     label_file = _file(b, LABELS_FILE, "The class of each channel.", TENSOR_AXIS_LABELS)
-    own_file = _file(b, OWN_FILE, "Classes, their colours, and how it was made.", DESCRIPTIONS)
+    own_file = _file(b, OWN_FILE, "Classes, their colours, how the file was made.", DESCRIPTIONS)
     normalization = _table(b, {0: _floats(b, [0.0]), 1: _floats(b, [1.0])})  # mean, std
     source = _tensor(
         b,
         "image",
-        "The picture, raw 0..255. Normalisation is inside the model.",
+        "The image, raw 0..255. Normalisation is inside the model.",
         _table(b, {1: _table(b, {}, {0: RGB})}, {0: IMAGE_PROPERTIES}),
         {4: _vector(b, [_table(b, {1: normalization}, {0: NORMALIZATION_OPTIONS})])},
     )
     target = _tensor(
         b,
         "output_0",
-        f"Per pixel the probability of {', '.join(classes.names)}.",
+        f"The probability at each pixel of {', '.join(classes.names)}.",
         _table(b, {1: _table(b, {})}, {0: FEATURE_PROPERTIES}),
         {6: _vector(b, [label_file])},
     )
@@ -94,7 +94,7 @@ def _model_metadata(description, classes):
     model = {
         0: b.CreateString("ImageSegmenter"),
         1: b.CreateString(description),
-        2: b.CreateString(contract.VERSION),
+        2: b.CreateString(interface.VERSION),
         3: _vector(b, [graph]),
         4: b.CreateString(AUTHOR),
         6: _vector(b, [own_file]),

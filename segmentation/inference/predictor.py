@@ -98,13 +98,14 @@ def load(path, spec=UNSPECIFIED):
 
 
 def _format_of(path):
-    for each in FORMATS.values():
+    readable = [each for each in FORMATS.values() if each.reader]
+    for each in readable:
         if each.marker and (path / each.marker).is_file():  # a folder, which may have any name
             return each
-    for each in FORMATS.values():
+    for each in readable:
         if path.suffix.lower() == each.suffix:
             return each
-    suffixes = ", ".join(each.suffix for each in FORMATS.values())
+    suffixes = ", ".join(each.suffix for each in readable)
     raise InputError(f"{path}: unknown model format; known formats are {suffixes}")
 
 

@@ -1,7 +1,5 @@
 """Core ML export: what the package says, and that a wrong one does not pass its own check."""
 
-import contextlib
-import io
 import json
 import shutil
 
@@ -12,43 +10,22 @@ import tensorflow as tf
 
 import coreml_converter
 import nets
-from segmentation import model_card
 from segmentation.data.classes import Classes
 from segmentation.errors import ExportError
 from segmentation.export import coreml, parity
+from segmentation.export.job import Exporter
+from segmentation.export.options import Options
 from segmentation.inference import mil_interpreter, predictor
 from segmentation.inference.mil_interpreter import UnsupportedOp
 from segmentation.quiet import silenced
-from tiny_models import decided, small_net
+from tiny_models import CORE_ML_SIZE as SIZE
+from tiny_models import HAIR, with_clear_masks
 
 with silenced():
     import coremltools as ct
 
-SIZE = (64, 96)
-HAIR = Classes(("hair",), ((255, 0, 0),))
-
-
-@pytest.fixture(scope="module")
-def hair(tmp_path_factory):
-    """MobileUNet in float16, converted by the command from a file with a model card.
-
-    Returns the folder, and what the command wrote to stdout and to stderr.
-    """
-    folder = tmp_path_factory.mktemp("hair")
-    keras.utils.set_random_seed(0)
-    model = decided(nets.build("mobile_unet", SIZE, 1, alpha=0.25), SIZE)
-    model.save(folder / "hair.keras")
-    model_card.write(folder / "hair.keras", {"img_size": list(SIZE), **HAIR.to_card()})
-    results, noise = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(results), contextlib.redirect_stderr(noise):
-        assert not coreml_converter.main([str(folder / "hair.keras")])
-    return folder, results.getvalue(), noise.getvalue()
-
-
-@pytest.fixture(scope="module")
-def small():
-    keras.utils.set_random_seed(0)
-    return decided(small_net(), (32, 32))
+pytestmark = pytest.mark.slow
+FLOAT16 = Options("float16")
 
 
 def outcome(capsys):
@@ -56,58 +33,54 @@ def outcome(capsys):
     return captured.out.splitlines(), captured.err
 
 
-def test_the_command_writes_a_package_that_segments_and_says_so(hair):
-    folder, results, noise = hair
-    lines = results.splitlines()
-    result = json.loads(lines[-1])
+def test_the_command_writes_a_package_that_segments_and_says_so(package):
+    folder, result, line = package.folder, package.result, package.out.splitlines()[0]
     path = folder / "hair.mlpackage"
     assert result["path"] == str(path) and result["precision"] == "float16"
     assert 0 < result["largest_difference"] < 2e-2 and result["decided_iou"] >= 0.999
     assert "NumPy interpreter" in result["checked_by"]
-    assert str(path) in lines[0] and "float16" in lines[0] and "mask IoU" in lines[0]
-    assert noise == ""
+    assert str(path) in line and "float16" in line and "mask IoU" in line
+    assert package.err == ""
     assert 0.3 < result["megabytes"] < 1  # 363,000 parameters of two bytes
     names = ["hair.json", "hair.keras", "hair.mlpackage", "hair.mlpackage.contract.md"]
     assert sorted(p.name for p in folder.iterdir()) == names
 
 
-def test_the_package_is_float16_for_ios_15_and_described(hair):
-    folder, _, _ = hair
+def test_the_package_is_float16_for_ios_15_and_described(package):
     with silenced():
-        package = ct.models.MLModel(str(folder / "hair.mlpackage"), skip_model_load=True)
-    spec = package.get_spec()
+        written = ct.models.MLModel(str(package.folder / "hair.mlpackage"), skip_model_load=True)
+    spec = written.get_spec()
     assert spec.specificationVersion == ct.target.iOS15
     (image,), (mask,) = spec.description.input, spec.description.output
     kind = image.type.imageType
     assert (image.name, kind.height, kind.width) == ("image", *SIZE)
     assert kind.colorSpace == kind.RGB
     assert mask.name == "mask" and list(mask.type.multiArrayType.shape) == [1, *SIZE, 1]
-    metadata = package.user_defined_metadata
+    metadata = written.user_defined_metadata
     assert json.loads(metadata["classes"]) == ["hair"]
     assert json.loads(metadata["colors"]) == [[255, 0, 0]]
     assert metadata["com.apple.coreml.model.preview.type"] == "imageSegmenter"
     for key in ("params", "parameters"):
         preview = json.loads(metadata[f"com.apple.coreml.model.preview.{key}"])
         assert preview == {"labels": ["hair"], "colors": ["#FF0000"]}
-    assert "hair" in package.short_description and package.version
-    assert "scaleFill" in package.input_description["image"]
-    assert "hair" in package.output_description["mask"]
-    assert not package.author and not package.license
+    assert "hair" in written.short_description and written.version
+    assert "scaleFill" in written.input_description["image"]
+    assert "hair" in written.output_description["mask"]
+    assert not written.author and not written.license
 
 
-def test_a_package_that_lost_its_card_still_names_its_classes(hair, tmp_path):
-    lone = shutil.copytree(hair[0] / "hair.mlpackage", tmp_path / "hair.mlpackage")
+def test_a_package_that_lost_its_card_still_names_its_classes(package, tmp_path):
+    lone = shutil.copytree(package.folder / "hair.mlpackage", tmp_path / "hair.mlpackage")
     found = predictor.load(lone)
     assert found.card is None and found.named
     assert found.classes == HAIR
 
 
-def test_probabilities_of_a_float16_package_are_float16_and_near_the_model(hair):
-    folder, _, _ = hair
-    model = nets.load(str(folder / "hair.keras"))
-    pictures = parity.check_pictures(SIZE, count=2)
-    found = mil_interpreter.load(folder / "hair.mlpackage")(pictures)
-    expected = model.predict(pictures.astype("float32"), verbose=0)
+def test_probabilities_of_a_float16_package_are_float16_and_near_the_model(package):
+    model = nets.load(str(package.folder / "hair.keras"))
+    images = parity.check_images(SIZE, count=2)
+    found = mil_interpreter.load(package.folder / "hair.mlpackage")(images)
+    expected = model.predict(images.astype("float32"), verbose=0)
     assert found.shape == expected.shape and found.dtype == np.float32
     np.testing.assert_array_equal(found, found.astype(np.float16))
     assert 1e-4 < np.abs(found - expected).max() < 2e-2
@@ -118,15 +91,11 @@ def test_float32_keeps_to_the_model_in_every_variant_of_the_network(tmp_path):
     model = nets.build(
         "mobile_unet", (32, 64), 3, alpha=0.25, depth_multiplier=2, upsampling="bilinear"
     )
-    result = coreml.convert(
-        decided(model, (32, 64)),
-        tmp_path / "a.mlpackage",
-        ["background", "hair", "face"],
-        [[0, 0, 0], [255, 0, 0], [0, 255, 0]],
-        precision="float32",
-    )
+    classes = Classes(("background", "hair", "face"), ((0, 0, 0), (255, 0, 0), (0, 255, 0)))
+    exporter = Exporter(with_clear_masks(model, (32, 64)), classes)
+    result = exporter.write(tmp_path / "a.mlpackage", Options())
     assert result["largest_difference"] < 1e-5 and result["mask_iou"] > 0.999
-    found = mil_interpreter.load(tmp_path / "a.mlpackage")(parity.check_pictures((32, 64), count=1))
+    found = mil_interpreter.load(tmp_path / "a.mlpackage")(parity.check_images((32, 64), count=1))
     np.testing.assert_allclose(found.sum(-1), 1, atol=1e-6)
 
 
@@ -139,7 +108,7 @@ def test_swapped_channels_fail_and_the_older_package_stays(small, tmp_path, monk
     (old / "Manifest.json").write_text("old")
     monkeypatch.setattr(coreml, "COLOR_LAYOUT", "BGR")
     with pytest.raises(ExportError, match="differs from the model"):
-        coreml.convert(small, old, HAIR)
+        Exporter(small, HAIR).write(old, FLOAT16)
     assert (old / "Manifest.json").read_text() == "old"
     assert list(tmp_path.iterdir()) == [old]
 
@@ -152,7 +121,7 @@ def test_batch_normalisation_in_training_mode_does_not_convert(small, tmp_path, 
 
     monkeypatch.setattr(coreml, "_traced", traced)
     with pytest.raises(ExportError, match="a.mlpackage: .* cannot be converted .*AssignVariableOp"):
-        coreml.convert(small, tmp_path / "a.mlpackage", HAIR)
+        Exporter(small, HAIR).write(tmp_path / "a.mlpackage", FLOAT16)
     assert not list(tmp_path.iterdir())
 
 
@@ -160,7 +129,7 @@ def test_an_op_that_cannot_be_run_cannot_be_checked_and_leaves_no_file(tmp_path)
     image = keras.Input((32, 32, 3), name="image")
     model = keras.Model(image, keras.layers.Conv2D(1, 1, activation="tanh")(image))
     with pytest.raises(UnsupportedOp, match="'tanh'"):
-        coreml.convert(model, tmp_path / "a.mlpackage", HAIR)
+        Exporter(model, HAIR).write(tmp_path / "a.mlpackage", FLOAT16)
     assert not list(tmp_path.iterdir())
 
 
@@ -176,24 +145,27 @@ def test_a_layer_that_does_not_convert_ends_the_command_in_one_line(tmp_path, ca
     assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
-def test_on_a_mac_core_ml_has_to_agree_too(hair, monkeypatch):
-    package = hair[0] / "hair.mlpackage"
-    pictures = parity.check_pictures(SIZE, count=1)
-    expected = mil_interpreter.load(package)(pictures)
+def test_on_a_mac_core_ml_has_to_agree_too(package, monkeypatch):
+    path = package.folder / "hair.mlpackage"
+    program = mil_interpreter.load(path)
+    images = parity.check_images(SIZE, count=1)
+    expected = program(images)
+    reference = parity.Reference(images, expected)
+
+    def check():
+        runners = coreml._runners({coreml.INTERPRETER: program}, path, "scores", 1)
+        assert list(runners) == ["the NumPy interpreter", "Core ML"]
+        return parity.check(path, runners, reference, "float16")
+
     monkeypatch.setattr(coreml.sys, "platform", "darwin")
     monkeypatch.setattr(coreml, "_core_ml", lambda path: lambda images: expected - 1e-4)
-    runners = coreml._runners(package, None)
-    assert list(runners) == ["the NumPy interpreter", "Core ML"]
-    result = coreml._check(runners, package, pictures, expected, "scores", "float16")
-    assert result["largest_difference"] == pytest.approx(1e-4, rel=1e-2)
+    assert check()["largest_difference"] == pytest.approx(1e-4, rel=1e-2)
     monkeypatch.setattr(coreml, "_core_ml", lambda path: lambda images: 1 - expected)
     with pytest.raises(ExportError, match="hair.mlpackage: differs"):
-        coreml._check(
-            coreml._runners(package, None), package, pictures, expected, "scores", "float16"
-        )
+        check()
 
 
-def test_core_ml_is_given_pictures_and_asked_for_the_mask(monkeypatch):
+def test_core_ml_is_given_images_and_asked_for_the_mask(monkeypatch):
     class Model:
         def __init__(self, path):
             assert path == "a.mlpackage"

@@ -10,16 +10,18 @@ import coreml_converter
 from segmentation.data.classes import Classes
 from segmentation.errors import ExportError
 from segmentation.export import coreml, parity
+from segmentation.export.job import Exporter
+from segmentation.export.options import Options
 from segmentation.inference import mil_interpreter, predictor
 from segmentation.probabilities import to_mask, upsample
 from segmentation.quiet import silenced
-from tiny_models import decided, save, small_net, tiny_model
+from tiny_models import HAIR, blank_model, save, with_clear_masks
 
 with silenced():
     import coremltools as ct
 
+pytestmark = pytest.mark.slow
 SIZE = (32, 64)
-HAIR = Classes(("hair",), ((255, 0, 0),))
 ROOM = Classes(("none", "wall", "floor"), ((0, 0, 0), (120, 120, 120), (80, 50, 50)))
 
 
@@ -37,13 +39,12 @@ def quarter_net():
 @pytest.fixture(scope="module")
 def room():
     keras.utils.set_random_seed(0)
-    return decided(quarter_net(), SIZE)
+    return with_clear_masks(quarter_net(), SIZE)
 
 
 @pytest.fixture(scope="module")
-def hair():
-    keras.utils.set_random_seed(0)
-    return decided(small_net(), (32, 32))
+def exporter(room):
+    return Exporter(room, ROOM)
 
 
 def spec_of(path):
@@ -51,8 +52,8 @@ def spec_of(path):
         return ct.models.MLModel(str(path), skip_model_load=True).get_spec()
 
 
-def full_size(model, pictures):
-    scores = model.predict(pictures.astype("float32"), verbose=0)
+def full_size(model, images):
+    scores = model.predict(images.astype("float32"), verbose=0)
     return np.stack([upsample(each, SIZE) for each in scores])
 
 
@@ -69,17 +70,17 @@ def full_size(model, pictures):
         ("image", "iOS18", "float32"),
     ],
 )
-def test_class_ids_are_those_of_the_model_at_the_size_of_the_picture(
-    room, tmp_path, output, target, precision
+def test_class_ids_are_those_of_the_model_at_the_size_of_the_image(
+    room, exporter, tmp_path, output, target, precision
 ):
     path = tmp_path / "room.mlpackage"
-    result = coreml.convert(room, path, **ROOM, output=output, precision=precision, target=target)
+    result = exporter.write(path, Options(precision, output=output, target=target))
     assert result["largest_difference"] is None and result["decided_iou"] == 1
 
-    pictures = parity.check_pictures(SIZE, count=2)
-    ids = mil_interpreter.load(path)(pictures)
+    images = parity.check_images(SIZE, count=2)
+    ids = mil_interpreter.load(path)(images)
     assert ids.shape == ((2, *SIZE) if output == "labels" else (2, 1, *SIZE))
-    expected = full_size(room, pictures)
+    expected = full_size(room, images)
     clear = np.sort(expected, axis=-1)[..., -1] - np.sort(expected, axis=-1)[..., -2] > 2e-2
     assert set(np.unique(ids)) == {0, 1, 2} and clear.mean() > 0.9
     np.testing.assert_array_equal(ids.reshape(2, *SIZE)[clear], expected.argmax(-1)[clear])
@@ -92,40 +93,41 @@ def test_class_ids_are_those_of_the_model_at_the_size_of_the_picture(
         assert (kind.imageType.height, kind.imageType.width) == SIZE
         assert kind.imageType.colorSpace == kind.imageType.GRAYSCALE
 
-    found = predictor.load(path)  # no card beside it: all is in the package
+    found = predictor.load(path)  # no card beside it: the package holds all
     assert found.classes == ROOM and found.img_size == SIZE
-    one_hot = found(pictures)
+    one_hot = found(images)
     np.testing.assert_array_equal(one_hot.sum(-1), 1)
     np.testing.assert_array_equal(to_mask(one_hot), ids.reshape(2, *SIZE))
 
 
-def test_one_class_gives_ones_or_grey_levels_of_its_probability(hair, tmp_path):
-    pictures = parity.check_pictures((32, 32), count=2)
-    expected = hair.predict(pictures.astype("float32"), verbose=0)[..., 0]
+def test_one_class_gives_ones_or_gray_levels_of_its_probability(small, tmp_path):
+    images = parity.check_images((32, 32), count=2)
+    expected = small.predict(images.astype("float32"), verbose=0)[..., 0]
+    exporter = Exporter(small, HAIR)
 
-    coreml.convert(hair, tmp_path / "a.mlpackage", HAIR, output="labels", precision="float32")
-    ids = mil_interpreter.load(tmp_path / "a.mlpackage")(pictures)
+    exporter.write(tmp_path / "a.mlpackage", Options(output="labels"))
+    ids = mil_interpreter.load(tmp_path / "a.mlpackage")(images)
     clear = np.abs(expected - 0.5) > 1e-3
     np.testing.assert_array_equal(ids[clear], (expected > 0.5)[clear])
     metadata = mil_interpreter.load(tmp_path / "a.mlpackage").metadata
     preview = json.loads(metadata[coreml.PREVIEW_PARAMETERS[0]])
     assert preview == {"labels": ["none", "hair"], "colors": ["#000000", "#FF0000"]}
 
-    coreml.convert(hair, tmp_path / "b.mlpackage", HAIR, output="image", precision="float32")
-    grey = mil_interpreter.load(tmp_path / "b.mlpackage")(pictures)
-    assert grey.shape == (2, 1, 32, 32)
-    np.testing.assert_array_equal(grey, np.rint(grey))
-    assert np.abs(grey[:, 0] - 255 * expected).max() <= 0.5 + 1e-3
-    probabilities = predictor.load(tmp_path / "b.mlpackage")(pictures)
-    np.testing.assert_allclose(probabilities[..., 0], grey[:, 0] / 255, rtol=1e-6)
+    exporter.write(tmp_path / "b.mlpackage", Options(output="image"))
+    gray = mil_interpreter.load(tmp_path / "b.mlpackage")(images)
+    assert gray.shape == (2, 1, 32, 32)
+    np.testing.assert_array_equal(gray, np.rint(gray))
+    assert np.abs(gray[:, 0] - 255 * expected).max() <= 0.5 + 1e-3
+    probabilities = predictor.load(tmp_path / "b.mlpackage")(images)
+    np.testing.assert_allclose(probabilities[..., 0], gray[:, 0] / 255, rtol=1e-6)
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16"])
 @pytest.mark.parametrize("output", ["labels", "image"])
-def test_wrong_class_ids_fail_their_check(room, tmp_path, monkeypatch, output, precision):
+def test_wrong_class_ids_fail_their_check(exporter, tmp_path, monkeypatch, output, precision):
     monkeypatch.setattr(coreml, "COLOR_LAYOUT", "BGR")
-    with pytest.raises(ExportError, match="differs from the model.* IoU of decided pixels"):
-        coreml.convert(room, tmp_path / "a.mlpackage", **ROOM, output=output, precision=precision)
+    with pytest.raises(ExportError, match="differs from the model.* IoU over confident pixels"):
+        exporter.write(tmp_path / "a.mlpackage", Options(precision, output=output))
     assert not list(tmp_path.iterdir())
 
 
@@ -138,7 +140,7 @@ def mixed_weights(path):
 
 
 @pytest.mark.parametrize(
-    ("precision", "colours", "target"),
+    ("precision", "levels", "target"),
     [
         ("int8", 255, None),
         ("int8", 255, "iOS18"),  # which stores compressed weights in other ops
@@ -148,11 +150,11 @@ def mixed_weights(path):
     ],
 )
 def test_compressed_weights_are_near_the_model_and_few(
-    room, tmp_path, monkeypatch, precision, colours, target
+    room, exporter, tmp_path, monkeypatch, precision, levels, target
 ):
     monkeypatch.setitem(parity.LIMITS, precision, (1.0, 0.0))  # random weights suffer more
     path = tmp_path / "a.mlpackage"
-    coreml.convert(room, path, **ROOM, precision=precision, target=target)
+    exporter.write(path, Options(precision, target=target))
     weights = room.get_layer("mixed").get_weights()[0][0, 0].T
     found = mixed_weights(path)
     distances = np.abs(found - weights)
@@ -160,8 +162,8 @@ def test_compressed_weights_are_near_the_model_and_few(
         steps = np.abs(weights).max(1, keepdims=True) / 127
         assert (distances <= 0.51 * steps + 1e-3 * np.abs(weights)).all()
     else:
-        assert 0.8 * colours < len(np.unique(found)) <= colours
-        assert distances.max() < 4 * np.ptp(weights) / colours
+        assert 0.8 * levels < len(np.unique(found)) <= levels
+        assert distances.max() < 4 * np.ptp(weights) / levels
     assert distances.max() > 1e-4  # float16 alone would be nearer
     spec = spec_of(path)
     assert spec.specificationVersion == (9 if target else 7)  # iOS 16 is Core ML 7
@@ -171,17 +173,15 @@ def test_compressed_weights_are_near_the_model_and_few(
 
 @pytest.mark.parametrize("options", [["--quantize", "int8"], ["--output", "labels"]])
 def test_a_mask_that_shows_nothing_proves_nothing(tmp_path, capsys, options):
-    model = tiny_model(1)
-    model.get_layer("score").bias.assign([-100.0])
-    path = save(model, tmp_path / "hair.keras")
+    path = save(blank_model(), tmp_path / "hair.keras")
     assert coreml_converter.main([str(path), *options]) == 1
     assert "give --check_images that show more" in capsys.readouterr().err
     assert not (tmp_path / "hair.mlpackage").exists()
 
 
-def test_the_older_format_is_checked_before_its_last_step_and_says_so(hair, tmp_path):
+def test_the_older_format_is_checked_before_its_last_step_and_says_so(small, tmp_path):
     path = tmp_path / "a.mlmodel"
-    result = coreml.convert(hair, path, HAIR, precision="float32", author="me", licence="MIT")
+    result = Exporter(small, HAIR).write(path, Options(author="me", licence="MIT"))
     assert "before its last step" in result["checked_by"]
     assert 0 < result["largest_difference"] < 1e-5
     spec = spec_of(path)
@@ -194,8 +194,8 @@ def test_the_older_format_is_checked_before_its_last_step_and_says_so(hair, tmp_
     assert json.loads(metadata.userDefined["classes"]) == ["hair"]
 
 
-def test_a_wrong_file_of_the_older_format_is_not_written(hair, tmp_path, monkeypatch):
+def test_a_wrong_file_of_the_older_format_is_not_written(small, tmp_path, monkeypatch):
     monkeypatch.setattr(coreml, "COLOR_LAYOUT", "BGR")
     with pytest.raises(ExportError, match="differs from the model"):
-        coreml.convert(hair, tmp_path / "a.mlmodel", HAIR, precision="float32")
+        Exporter(small, HAIR).write(tmp_path / "a.mlmodel", Options())
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""ICNet through every export: its scores are a quarter of the picture, or all of it."""
+"""ICNet through every export: its scores have a quarter of the sides of the input, or all."""
 
 import json
 
@@ -12,38 +12,42 @@ import nets
 import predict
 import tf_converter
 from segmentation import model_card
-from segmentation.data import palette
+from segmentation.data.classes import Classes
 from segmentation.export import parity
 from segmentation.inference import predictor
 from segmentation.probabilities import to_mask, upsample
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
+    ),
+]
 SIZE = (192, 224)  # its pyramid's map, 6 by 7, is no multiple of all bins
 NAMES = ["none", "wall", "floor"]
 
 
 @pytest.fixture(scope="module")
 def images():
-    return parity.check_pictures(SIZE, count=2)
+    return parity.check_images(SIZE, count=2)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, images):
-    """An ICNet with its training heads, its card, and pictures to calibrate with."""
+    """An ICNet with its training heads, its card, and images to calibrate with."""
     folder = tmp_path_factory.mktemp("icnet")
     keras.utils.set_random_seed(0)
     model = nets.build("icnet", SIZE, 3, alpha=0.125)
     score = model.get_layer("mask_score")
-    pictures = parity.check_pictures(SIZE).astype("float32")
-    logits = keras.Model(model.input, score.output).predict(pictures, verbose=0).reshape(-1, 3)
+    check_images = parity.check_images(SIZE)
+    logits = keras.Model(model.input, score.output)
+    logits = logits.predict(check_images.astype("float32"), verbose=0).reshape(-1, 3)
     gain = 2 / logits.std(0)  # masks that are not constant, with clear borders
     score.set_weights([score.get_weights()[0] * gain, -np.median(logits, 0) * gain])
     model.save(folder / "room.keras")
-    card = {"img_size": SIZE, "classes": NAMES, "colors": palette.colors(NAMES)}
+    card = {"img_size": SIZE, **Classes.of_names(NAMES).to_card()}
     model_card.write(folder / "room.keras", card)
-    np.save(folder / "images-192.npy", parity.check_pictures(SIZE, count=12))
+    np.save(folder / "images-192.npy", np.concatenate([check_images, check_images[:4, :, ::-1]]))
     return folder
 
 
@@ -55,7 +59,7 @@ def expected(folder, images):
     return scores
 
 
-def enlarged(scores):
+def upsampled(scores):
     return np.stack([upsample(each, SIZE) for each in scores])
 
 
@@ -73,11 +77,11 @@ def test_formats_of_tensorflow_give_a_quarter(folder, images, expected, tmp_path
         assert "float32 [1, 48, 56, 3]" in contract_of(tmp_path / f"room.{suffix}")
 
 
-def test_full_resolution_enlarges_within_the_graph(folder, images, expected, tmp_path):
+def test_full_resolution_upsamples_within_the_graph(folder, images, expected, tmp_path):
     arguments = [str(folder / "room.keras"), "--full_resolution", "-o", str(tmp_path)]
     assert tf_converter.main([*arguments, "--format", "tflite"]) == 0
     found = predictor.load(tmp_path / "room.tflite")(images)
-    np.testing.assert_allclose(found, enlarged(expected), atol=1e-5)
+    np.testing.assert_allclose(found, upsampled(expected), atol=1e-5)
     assert "float32 [1, 192, 224, 3]" in contract_of(tmp_path / "room.tflite")
 
 
@@ -98,20 +102,20 @@ def test_core_ml_gives_a_quarter_or_all_of_it(folder, images, expected, tmp_path
     path = tmp_path / "room.mlpackage"
     arguments = [str(folder / "room.keras"), str(path), "--quantize", "float32"]
     assert not coreml_converter.main([*arguments, "--full_resolution"])
-    np.testing.assert_allclose(predictor.load(path)(images), enlarged(expected), atol=1e-5)
+    np.testing.assert_allclose(predictor.load(path)(images), upsampled(expected), atol=1e-5)
     assert "[1, 192, 224, 3], probabilities" in contract_of(path)
     assert not coreml_converter.main(arguments)
     np.testing.assert_allclose(predictor.load(path)(images), expected, atol=1e-5)
     assert "[1, 48, 56, 3], probabilities" in contract_of(path)
 
 
-def test_core_ml_labels_have_the_size_of_the_picture(folder, images, expected, tmp_path):
+def test_core_ml_labels_have_the_size_of_the_input(folder, images, expected, tmp_path):
     path = tmp_path / "room.mlpackage"
     arguments = ["--output", "labels", "--quantize", "float32"]
     assert not coreml_converter.main([str(folder / "room.keras"), str(path), *arguments])
     found = predictor.load(path)(images)
     assert found.shape == (2, *SIZE, 3)
-    comparison = parity.compare(enlarged(expected), found, only_ids=True)
+    comparison = parity.compare(upsampled(expected), found, ids_only=True)
     assert comparison["decided_iou"] == 1
     assert "int32 [192, 224]" in contract_of(path)
 
@@ -120,13 +124,13 @@ def test_labels_refuse_what_they_have_already(capsys):
     with pytest.raises(SystemExit) as stopped:
         coreml_converter.parse_args(["a.keras", "--output", "labels", "--full_resolution"])
     assert stopped.value.code == 2
-    assert "have the size of the picture" in capsys.readouterr().err
+    assert "have the size of the input" in capsys.readouterr().err
 
 
 def test_it_is_measured_and_predicts_at_the_size_of_the_masks(folder, images, tmp_path, capsys):
     from PIL import Image
 
-    masks = to_mask(enlarged(predictor.load(folder / "room.keras")(images)))
+    masks = to_mask(upsampled(predictor.load(folder / "room.keras")(images)))
     np.save(tmp_path / "images-192.npy", images)
     np.save(tmp_path / "masks-192.npy", masks)
     (tmp_path / "names-192.txt").write_text("a\t\nb\t\n")

@@ -10,21 +10,23 @@ import coreml_converter
 import nets
 import tf_converter
 from segmentation import model_card
-from segmentation.data import palette
 from segmentation.export import parity
 from segmentation.inference import predictor
-from tiny_models import decided
+from tiny_models import HAIR, with_clear_masks
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
+    ),
+]
 SIZE = (96, 128)  # its pyramid's map, 6 by 8, is no multiple of all bins
 NAMES = ["hair"]
 
 
 @pytest.fixture(scope="module")
 def images():
-    return parity.check_pictures(SIZE, count=2)
+    return parity.check_images(SIZE, count=2)
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +39,13 @@ def path(tmp_path_factory):
     for layer in model.layers:
         if isinstance(layer, keras.layers.DepthwiseConv2D):
             kernel = generator.normal(0, 0.2, layer.kernel.shape)
-            kernel[1, 1] += 1  # or the picture is lost on the way through so many random weights
+            kernel[1, 1] += 1  # or the image is lost on the way through so many random weights
             layer.kernel.assign(kernel)
-    score = decided(model, SIZE).get_layer("score")
+    score = with_clear_masks(model, SIZE).get_layer("score")
     # Less sharp: on so deep a path through random weights, rounding grows.
     score.set_weights([array / 4 for array in score.get_weights()])
     model.save(path)
-    model_card.write(path, {"img_size": SIZE, "classes": NAMES, "colors": palette.colors(NAMES)})
+    model_card.write(path, {"img_size": SIZE, **HAIR.to_card()})
     return path
 
 
@@ -92,6 +94,4 @@ def test_of_older_projects_there_is_none(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         command.parse_args(["a.h5", "--model", "mobile_pspnet", "--img_size", "96"])
     assert stopped.value.code == 2
-    assert "goes with --untrained: older weights are of mobile_unet and icnet" in (
-        capsys.readouterr().err
-    )
+    assert "there are legacy weights of mobile_unet and icnet alone" in capsys.readouterr().err

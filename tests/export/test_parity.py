@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segmentation.data import image_io
 from segmentation.errors import ExportError, InputError
 from segmentation.export import parity
+from segmentation.synthetic import check_images
 
 
 def one_channel(rows):
@@ -27,7 +29,7 @@ def test_mask_iou_is_the_mean_over_the_classes_that_either_mask_shows():
     assert parity.compare(ours, theirs)["mask_iou"] == pytest.approx((2 / 3 + 1 + 0) / 3)
 
 
-def test_all_pictures_count_together():
+def test_all_images_count_together():
     ours = np.stack([one_channel([[0.9, 0.9]])[0], one_channel([[0.9, 0.1]])[0]])
     theirs = np.stack([one_channel([[0.9, 0.1]])[0], one_channel([[0.9, 0.3]])[0]])
     found = parity.compare(iter(ours), iter(theirs))
@@ -40,23 +42,25 @@ def test_a_mask_that_is_empty_in_both_agrees():
     assert parity.compare(nothing, nothing)["mask_iou"] == 1
 
 
-@pytest.mark.parametrize(("precision", "only_ids"), [("int8", False), ("float32", True)])
-def test_pictures_that_show_one_class_prove_nothing_where_masks_alone_are_compared(
-    precision, only_ids
+@pytest.mark.parametrize(("precision", "ids_only"), [("int8", False), ("float32", True)])
+def test_images_that_show_one_class_prove_nothing_where_masks_alone_are_compared(
+    precision, ids_only
 ):
-    nothing = one_channel([[0.1, 0.2, 0.505]])  # whose one pixel of the class is undecided
-    with pytest.raises(ExportError, match="a.tflite: in the pictures.*--check_images"):
-        parity.require_telling(nothing, precision, "a.tflite", only_ids)
+    nothing = one_channel([[0.1, 0.2, 0.505]])  # whose one pixel of the class is near the threshold
+    with pytest.raises(ExportError, match="a.tflite: the model sees one class.*--check_images"):
+        parity.require_two_classes(nothing, precision, "a.tflite", ids_only)
     everywhere = np.eye(3, dtype=np.float32)[[[[1, 1, 1, 1]]]]
     with pytest.raises(ExportError, match="one class alone"):
-        parity.require_telling(everywhere, precision, "a.tflite", only_ids)
-    parity.require_telling(one_channel([[0.1, 0.6]]), precision, "a.tflite", only_ids)
-    parity.require_telling(nothing, "float16", "a.tflite")  # differences of probabilities tell
+        parity.require_two_classes(everywhere, precision, "a.tflite", ids_only)
+    parity.require_two_classes(one_channel([[0.1, 0.6]]), precision, "a.tflite", ids_only)
+    parity.require_two_classes(
+        nothing, "float16", "a.tflite"
+    )  # there differences of probabilities are the proof
 
 
-def test_pixels_that_the_model_leaves_undecided_are_not_held_against_the_export():
+def test_pixels_near_the_decision_threshold_are_not_held_against_the_export():
     ours = one_channel([[0.9, 0.505, 0.495, 0.1, 0.6]])
-    theirs = one_channel([[0.9, 0.495, 0.505, 0.1, 0.4]])  # of 3 decided pixels 2 agree
+    theirs = one_channel([[0.9, 0.495, 0.505, 0.1, 0.4]])  # of 3 confident pixels 2 agree
     found = parity.compare(ours, theirs)
     assert found["mask_iou"] == pytest.approx(1 / 4) and found["decided_iou"] == pytest.approx(0.5)
     ours = np.array([[[[0.4, 0.39, 0.21], [0.5, 0.3, 0.2]]]])  # margins of 0.005 and 0.1
@@ -101,23 +105,35 @@ def test_a_nan_anywhere_fails(broken, channels):
             parity.require(parity.compare(**arrays), precision, "a.pb")
 
 
-def test_drawn_pictures_are_the_same_every_time_and_fill_the_range():
-    images = parity.check_pictures((64, 96), count=4)
-    assert images.shape == (4, 64, 96, 3) and images.dtype == np.uint8
-    assert images.min() == 0 and images.max() == 255
-    np.testing.assert_array_equal(images, parity.check_pictures((64, 96), count=4))
-    assert len({image.tobytes() for image in images}) == 4
+@pytest.mark.parametrize("img_size", [(32, 64), (64, 96), (384, 480)])
+def test_default_images_are_the_same_every_time_and_fill_the_range_of_every_channel(img_size):
+    images = parity.check_images(img_size)
+    assert images.shape == (8, *img_size, 3) and images.dtype == np.uint8
+    assert images.min((0, 1, 2)).tolist() == [0, 0, 0]
+    assert images.max((0, 1, 2)).tolist() == [255, 255, 255]
+    np.testing.assert_array_equal(images[:4], parity.check_images(img_size, count=4))
+    assert len({image.tobytes() for image in images}) == 8
 
 
-def test_pictures_from_a_folder_are_spread_over_it_and_stretched(tmp_path):
+def test_default_images_are_small_package_data_that_can_be_made_again(tmp_path):
+    check_images.write(tmp_path)
+    paths = sorted(parity.CHECK_IMAGES.iterdir())
+    assert [path.name for path in paths] == [f"{index}.jpg" for index in range(parity.COUNT)]
+    assert sum(path.stat().st_size for path in paths) < 500_000
+    for path in paths:
+        difference = image_io.read(path).astype(int) - image_io.read(tmp_path / path.name)
+        assert np.abs(difference).mean() < 1  # another libjpeg rounds in another way
+
+
+def test_images_from_a_folder_are_spread_over_it_and_stretched(tmp_path):
     for level in range(5):
         Image.new("RGB", (10, 20), (level * 50,) * 3).save(tmp_path / f"{level}.png")
-    images = parity.check_pictures((32, 64), tmp_path, count=3)
+    images = parity.check_images((32, 64), tmp_path, count=3)
     assert images.shape == (3, 32, 64, 3)
     assert images[:, 0, 0, 0].tolist() == [0, 100, 200]
-    assert len(parity.check_pictures((32, 32), tmp_path, count=9)) == 5
+    assert len(parity.check_images((32, 32), tmp_path, count=9)) == 5
 
 
 def test_an_empty_folder_is_a_mistake_of_the_user(tmp_path):
     with pytest.raises(InputError, match="no images"):
-        parity.check_pictures((32, 32), tmp_path)
+        parity.check_images((32, 32), tmp_path)

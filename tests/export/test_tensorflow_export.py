@@ -1,6 +1,5 @@
 """TensorFlow's formats: what is in the files, and that a wrong file never gets its name."""
 
-import functools
 import json
 
 import keras
@@ -9,11 +8,12 @@ import pytest
 
 import tf_converter
 from segmentation import files, model_card
-from segmentation.data.classes import Classes
 from segmentation.errors import ExportError, InputError
 from segmentation.export import parity, tensorflow
+from segmentation.export.job import Exporter
+from segmentation.export.options import Options
 from segmentation.inference import predictor
-from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
+from tiny_models import CLASSES, HAIR, IMG_SIZE
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
@@ -21,29 +21,17 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module")
-def model():
-    return tiny_model(1)
+def exporter(model):
+    return Exporter(model, HAIR)
 
 
-@pytest.fixture(scope="module")
-def converted(model, tmp_path_factory):
-    """Run the command once, for all formats; give its folder."""
-    folder = tmp_path_factory.mktemp("converted")
-    path = save(model, folder / "hair.keras")
-    formats = ["--format", "pb", "tflite", "saved_model"]
-    assert tf_converter.main([str(path), *formats, "--output_dir", str(folder / "out")]) == 0
-    return folder
-
-
-def test_every_format_segments_as_the_model_and_brings_the_card(converted):
-    images = parity.check_pictures(IMG_SIZE, count=4)
-    expected = predictor.load(converted / "hair.keras")(images)
-    assert 0.2 < np.mean(expected > 0.5) < 0.8
+def test_every_format_segments_as_the_model_and_brings_the_card(converted, images, expected):
+    assert not converted.result["failed"]
     for suffix in ("pb", "tflite", "saved_model"):
-        predict = predictor.load(converted / "out" / f"hair.{suffix}")
+        predict = predictor.load(converted.folder / f"hair.{suffix}")
         np.testing.assert_allclose(predict(images), expected, atol=1e-5)
         assert list(predict.classes.names) == CLASSES[1]
-    found = sorted(path.name for path in (converted / "out").iterdir())
+    found = sorted(path.name for path in converted.folder.iterdir())
     exports = ["hair.pb", "hair.saved_model", "hair.tflite"]
     contracts = [f"{name}.contract.md" for name in exports]
     assert found == sorted(["hair.json", *exports, *contracts])
@@ -52,7 +40,7 @@ def test_every_format_segments_as_the_model_and_brings_the_card(converted):
 def test_frozen_graph_has_the_names_of_the_contract_and_no_variables(converted):
     import tensorflow as tf
 
-    content = (converted / "out" / "hair.pb").read_bytes()
+    content = (converted.folder / "hair.pb").read_bytes()
     nodes = tf.compat.v1.GraphDef.FromString(content).node
     (image,) = [node for node in nodes if node.op == "Placeholder"]
     assert image.name == "image"
@@ -65,7 +53,7 @@ def test_frozen_graph_has_the_names_of_the_contract_and_no_variables(converted):
 def test_tflite_has_the_names_of_the_contract_and_a_static_shape(converted):
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(converted / "out" / "hair.tflite"))
+    interpreter = Interpreter(str(converted.folder / "hair.tflite"))
     (signature,) = interpreter.get_signature_list().values()
     assert signature == {"inputs": ["image"], "outputs": ["output_0"]}
     (source,) = interpreter.get_input_details()
@@ -80,7 +68,7 @@ def test_tflite_has_the_names_of_the_contract_and_a_static_shape(converted):
 def test_saved_model_has_the_names_of_the_contract_and_each_weight_once(converted, model):
     import tensorflow as tf
 
-    folder = converted / "out" / "hair.saved_model"
+    folder = converted.folder / "hair.saved_model"
     function = tf.saved_model.load(str(folder)).signatures["serving_default"]
     assert list(function.structured_input_signature[1]) == ["image"]
     assert list(function.structured_outputs) == ["output_0"]
@@ -93,37 +81,35 @@ def test_a_layer_that_asks_for_training_mode_does_not_get_it(tmp_path):
     x = keras.layers.Resizing(16, 16)(image)
     x = keras.layers.BatchNormalization()(x)
     asking = keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(x))
-    images = parity.check_pictures(IMG_SIZE, count=2)
+    images = parity.check_images(IMG_SIZE, count=2)
     before = asking.get_weights()
     expected = asking.predict(images.astype("float32"), verbose=0)
     for write, name in (
         (tensorflow.to_frozen_graph, "a.pb"),
-        (
-            functools.partial(tensorflow.to_tflite, classes=Classes(("a",), ((1, 2, 3),))),
-            "a.tflite",
-        ),
+        (tensorflow.to_tflite, "a.tflite"),
         (tensorflow.to_saved_model, "a.saved_model"),
     ):
-        write(asking, tmp_path / name)
+        write(asking, tmp_path / name, HAIR)
         np.testing.assert_allclose(predictor.load(tmp_path / name)(images), expected, atol=1e-5)
     for mine, theirs in zip(asking.get_weights(), before, strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_an_export_that_cannot_be_run_does_not_get_its_name(tmp_path):
+def test_an_export_that_cannot_be_run_does_not_get_its_name(exporter, tmp_path, monkeypatch):
     path = tmp_path / "hair.tflite"
     path.write_bytes(b"older")
 
-    def write(temporary):
+    def write(model, temporary, classes, options):
         temporary.write_bytes(b"damaged")
 
+    monkeypatch.setattr(tensorflow, "to_tflite", write)
     with pytest.raises(ExportError, match="hair.tflite: cannot be run"):
-        parity.write_checked(write, path, None, None, "float32")
+        exporter.write(path, Options())
     assert path.read_bytes() == b"older"
 
 
-def test_command_reports_a_file_that_differs_and_exits_1(converted, monkeypatch, capsys):
-    def write(model, path):
+def test_command_reports_a_file_that_differs_and_exits_1(trained, tmp_path, monkeypatch, capsys):
+    def write(model, path, classes, options):
         shifted = keras.models.clone_model(model)
         shifted.set_weights(model.get_weights())
         shifted.get_layer("score").bias.assign_add([1.0])
@@ -131,8 +117,8 @@ def test_command_reports_a_file_that_differs_and_exits_1(converted, monkeypatch,
 
     frozen = tensorflow.to_frozen_graph
     monkeypatch.setattr(tensorflow, "to_frozen_graph", write)
-    arguments = ["--input_model_path", str(converted / "hair.keras"), "--format", "pb"]
-    folder = converted / "wrong"
+    arguments = ["--input_model_path", str(trained / "hair.keras"), "--format", "pb"]
+    folder = tmp_path / "wrong"
     assert tf_converter.main([*arguments, "--output_dir", str(folder)]) == 1
     assert not folder.exists()
     captured = capsys.readouterr()
@@ -140,9 +126,9 @@ def test_command_reports_a_file_that_differs_and_exits_1(converted, monkeypatch,
     assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
 
 
-def test_command_prints_size_and_comparison_and_ends_with_json(converted, tmp_path, capfd):
+def test_command_prints_size_and_comparison_and_ends_with_json(trained, tmp_path, capfd):
     arguments = ["--format", "pb", "--output_dir", str(tmp_path), "--output_fn", "small.pb"]
-    assert tf_converter.main(["-i", str(converted / "hair.keras"), *arguments]) == 0
+    assert tf_converter.main(["-i", str(trained / "hair.keras"), *arguments]) == 0
     captured = capfd.readouterr()
     line, result = captured.out.splitlines()
     assert captured.err == ""
@@ -156,41 +142,35 @@ def test_command_prints_size_and_comparison_and_ends_with_json(converted, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["hair.saved_model", "hair.tflite"])
-def test_a_folder_that_is_no_export_is_left_alone(converted, tmp_path, name):
+def test_a_folder_that_is_no_export_is_left_alone(trained, tmp_path, name):
     (tmp_path / name).mkdir()
     (tmp_path / name / "thesis.txt").write_text("mine")
     arguments = ["--format", "pb", "tflite", "saved_model", "-o", str(tmp_path)]
     with pytest.raises(InputError, match=f"{name}: in the way, and no export"):
-        tf_converter.main([str(converted / "hair.keras"), *arguments])
+        tf_converter.main([str(trained / "hair.keras"), *arguments])
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name / "thesis.txt").read_text() == "mine"
 
 
-def test_a_grid_with_a_wrong_size_is_not_begun(tmp_path):
-    arguments = ["--model", "icnet", "--sizes", "192", "160", "--alphas", "0.25"]
-    with pytest.raises(InputError, match="icnet 160x160"):
-        tf_converter.main(["--untrained", *arguments, "-o", str(tmp_path / "grid")])
-    assert not (tmp_path / "grid").exists()
-
-
-def test_the_card_of_another_model_is_not_overwritten(converted, tmp_path):
+def test_the_card_of_another_model_is_not_overwritten(trained, tmp_path):
     other = {"img_size": [1, 1], "classes": ["cat"], "colors": [[1, 1, 1]]}
     model_card.write(tmp_path / "hair.pb", other)
     (tmp_path / "hair.h5").touch()
     before = (tmp_path / "hair.json").read_bytes()
     with pytest.raises(InputError, match="hair.json: belongs to another model"):
-        tf_converter.main([str(converted / "hair.keras"), "--output_dir", str(tmp_path)])
+        tf_converter.main([str(trained / "hair.keras"), "--output_dir", str(tmp_path)])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["hair.h5", "hair.json"]
     assert (tmp_path / "hair.json").read_bytes() == before
 
 
-def test_a_network_that_does_not_convert_is_a_line_and_no_file(tmp_path):
-    def write(temporary):
+def test_a_network_that_does_not_convert_is_a_line_and_no_file(exporter, tmp_path, monkeypatch):
+    def write(model, temporary, classes, options):
         temporary.touch()
         raise ValueError("no such op\nand a page of details")
 
+    monkeypatch.setattr(tensorflow, "to_frozen_graph", write)
     with pytest.raises(ExportError, match="a.pb: .* cannot be converted .no such op.; no file"):
-        parity.write_checked(write, tmp_path / "a.pb", None, None, "float32")
+        exporter.write(tmp_path / "a.pb", Options())
     assert list(tmp_path.iterdir()) == []
 
 

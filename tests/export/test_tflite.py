@@ -13,50 +13,38 @@ from PIL import Image
 import evaluate
 import tf_converter
 from segmentation import files, model_card
-from segmentation.data import arrays, labels, palette
+from segmentation.data import arrays, labels
+from segmentation.data.classes import Classes
 from segmentation.errors import ExportError, InputError
 from segmentation.evaluation import measure
 from segmentation.export import parity, tensorflow
-from segmentation.inference import predictor
-from segmentation.inference.tflite import read_metadata
+from segmentation.export.options import Options
+from segmentation.inference import predictor, tflite
 from segmentation.probabilities import to_mask, upsample
-from tiny_models import IMG_SIZE, save, tiny_model
+from tiny_models import HAIR, IMG_SIZE, blank_model, save
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
+    ),
+]
 NAMES = ("float16", "int8", "two")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Run the command for float16, for int8, and with a background; give its folder."""
+def folder(trained, swept, tmp_path_factory):
+    """The folder of `float16.tflite`, `int8.tflite` and, with a background, `two.tflite`."""
     folder = tmp_path_factory.mktemp("tflite")
-    model = save(tiny_model(1), folder / "hair.keras")
-    calibration = folder / "images-32x64.npy"
-    np.save(calibration, parity.check_pictures(IMG_SIZE, count=12))
-    options = {
-        "float16": ["--quantize", "float16"],
-        "int8": ["--quantize", "int8", "--calibration_images", str(calibration)],
-        "two": ["--two_channels"],
-    }
-    with pytest.MonkeyPatch.context() as monkeypatch:
+    for name in ("float16", "int8"):
+        shutil.copy(swept.folder / f"hair_{name}.tflite", folder / f"{name}.tflite")
+        shutil.copy(swept.folder / f"hair_{name}.json", folder / f"{name}.json")
+    options = ["--format", "tflite", "--two_channels", "--output_fn", "two", "-o", str(folder)]
+    with pytest.MonkeyPatch.context() as patch:
         for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):  # which the command sets
-            monkeypatch.setenv(name, "")
-        for name in NAMES:
-            common = [str(model), "--format", "tflite", "--output_fn", name]
-            assert tf_converter.main([*common, *options[name]]) == 0
+            patch.setenv(name, "")
+        assert tf_converter.main([str(trained / "hair.keras"), *options]) == 0
     return folder
-
-
-@pytest.fixture(scope="module")
-def images():
-    return parity.check_pictures(IMG_SIZE)
-
-
-@pytest.fixture(scope="module")
-def expected(folder, images):
-    return predictor.load(folder / "hair.keras")(images)
 
 
 def test_a_file_alone_can_be_measured(folder, tmp_path, images, expected, capsys):
@@ -72,9 +60,7 @@ def test_a_file_alone_can_be_measured(folder, tmp_path, images, expected, capsys
 
 
 def test_a_mask_that_shows_nothing_proves_nothing_of_int8(tmp_path, images, capsys):
-    model = tiny_model(1)
-    model.get_layer("score").bias.assign([-100.0])
-    path = save(model, tmp_path / "hair.keras")
+    path = save(blank_model(), tmp_path / "hair.keras")
     np.save(tmp_path / "photos.npy", images)
     options = ["--quantize", "int8", "--calibration_images", str(tmp_path / "photos.npy")]
     assert tf_converter.main([str(path), "--format", "tflite", *options]) == 1
@@ -89,16 +75,16 @@ def details(path):
     return interpreter.get_input_details()[0], interpreter.get_output_details()[0]
 
 
-def test_float16_halves_the_file_and_keeps_its_limits(folder, images, expected):
+def test_float16_halves_the_file_and_keeps_its_limits(folder, model, images, expected):
     found = predictor.load(folder / "float16.tflite")(images)
     assert 1e-5 < np.abs(found - expected).max() <= 2e-2
     parity.require(parity.compare(expected, found), "float16", "float16.tflite")
     assert details(folder / "float16.tflite")[0]["dtype"] == np.float32
-    parameters = predictor.load(folder / "hair.keras").model.count_params()
+    parameters = model.count_params()
     assert 2 * parameters < files.size(folder / "float16.tflite") < 2.3 * parameters
 
 
-def test_int8_takes_the_bytes_of_a_picture_and_gives_bytes(folder, images, expected):
+def test_int8_takes_the_bytes_of_an_image_and_gives_bytes(folder, images, expected):
     source, target = details(folder / "int8.tflite")
     assert source["dtype"] == target["dtype"] == np.uint8
     assert source["quantization"] == (pytest.approx(1), 0)  # or an app would have to convert
@@ -111,14 +97,14 @@ def test_int8_takes_the_bytes_of_a_picture_and_gives_bytes(folder, images, expec
     assert np.abs(found - expected).mean() < 0.05
 
 
-def test_dark_pictures_leave_the_input_of_int8_at_0_to_255(tmp_path):
+def test_dark_images_leave_the_input_of_int8_at_0_to_255(tmp_path):
     image = keras.Input((*IMG_SIZE, 3), name="image")
     x = keras.layers.Rescaling(1 / 127.5, offset=-1)(image)
     model = keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(x))
     dark = np.full((3, *IMG_SIZE, 3), 40, np.uint8)
-    tensorflow.to_tflite(model, tmp_path / "a.tflite", ["a"], [[1, 2, 3]], "int8", dark)
+    tensorflow.to_tflite(model, tmp_path / "a.tflite", HAIR, Options("int8", calibration=dark))
     assert details(tmp_path / "a.tflite")[0]["quantization"] == (pytest.approx(1), 0)
-    assert (dark == 40).all()  # the caller's pictures stay as they are
+    assert (dark == 40).all()  # the caller's images stay as they are
 
 
 def test_a_background_comes_before_the_class_and_its_probability_is_the_rest(
@@ -155,7 +141,7 @@ def test_a_file_without_a_card_says_itself_what_its_classes_are(folder, tmp_path
         shutil.copy(folder / f"{name}.tflite", tmp_path)
         predict = predictor.load(tmp_path / f"{name}.tflite")
         assert predict.named and predict.card is None
-        assert predict.classes == classes and predict.colors == palette.colors(classes)
+        assert predict.classes == Classes.of_names(classes)
 
 
 def test_a_card_of_another_class_does_not_fit_a_file_with_a_background(folder, tmp_path):
@@ -169,11 +155,11 @@ def test_a_card_of_another_class_does_not_fit_a_file_with_a_background(folder, t
 @pytest.mark.parametrize("content", [b"no archive", b"PK\x05\x06" + bytes(18)])
 def test_files_of_another_origin_say_nothing(tmp_path, content):
     (tmp_path / "a.tflite").write_bytes(content)
-    assert read_metadata(tmp_path / "a.tflite") == {}
+    assert tflite.read_metadata(tmp_path / "a.tflite") == {}
 
 
-def test_what_the_file_says_of_its_making(folder):
-    found = {name: read_metadata(folder / f"{name}.tflite") for name in NAMES}
+def test_what_the_file_says_about_its_making(folder):
+    found = {name: tflite.read_metadata(folder / f"{name}.tflite") for name in NAMES}
     assert {name: each["precision"] for name, each in found.items()} == {
         "float16": "float16",
         "int8": "int8",
@@ -229,8 +215,8 @@ def test_the_metadata_follow_the_schema_that_mediapipe_reads(folder):
     (entry,) = [each for each in model.metadata if each.name == b"TFLITE_METADATA"]
     metadata = Table.root(bytes(model.buffers[entry.buffer].data), b"M001")
     assert metadata.text(1) == (
-        "Segments hair in an RGB picture of 64 x 32 pixels, stretched to this size. "
-        "int8, calibrated on 12 pictures."
+        "Segments hair in an RGB image of 64 x 32 pixels, stretched to this size. "
+        "int8, calibrated on 12 images."
     )
     assert metadata.text(2) == "1" and metadata.text(4) == "mobile-semantic-segmentation"
     assert metadata.text(7) == "1.5.0"  # the first version with custom metadata
@@ -273,19 +259,19 @@ def test_tensors_stay_aligned_and_the_signature_stays(folder, name):
     assert signature == {"inputs": ["image"], "outputs": ["output_0"]}
 
 
-def test_calibration_takes_pictures_spread_over_all(tmp_path):
+def test_calibration_takes_images_spread_over_all(tmp_path):
     rows = np.arange(201, dtype=np.uint8)[:, None, None, None]
     np.save(tmp_path / "images-8.npy", np.broadcast_to(rows, (201, 8, 8, 3)))
-    found = tensorflow.calibration_pictures(tmp_path / "images-8.npy", (32, 64), count=5)
+    found = tensorflow.calibration_images(tmp_path / "images-8.npy", (32, 64), count=5)
     assert found.shape == (5, 32, 64, 3) and found[:, 0, 0, 0].tolist() == [0, 50, 100, 150, 200]
-    assert len(tensorflow.calibration_pictures(tmp_path / "images-8.npy", (8, 8))) == 100
+    assert len(tensorflow.calibration_images(tmp_path / "images-8.npy", (8, 8))) == 100
     for level in range(3):
         Image.new("RGB", (10, 20), (level * 50,) * 3).save(tmp_path / f"{level}.png")
-    found = tensorflow.calibration_pictures(tmp_path, (32, 64))
+    found = tensorflow.calibration_images(tmp_path, (32, 64))
     assert found.shape == (3, 32, 64, 3) and found[:, 9, 9, 2].tolist() == [0, 50, 100]
 
 
-def test_pictures_that_cannot_calibrate_are_a_mistake_of_the_user(tmp_path):
+def test_images_that_cannot_calibrate_are_a_mistake_of_the_user(tmp_path):
     np.save(tmp_path / "masks-8.npy", np.zeros((4, 8, 8), np.uint8))
     np.save(tmp_path / "images-8.npy", np.zeros((4, 8, 8, 3), np.float32))
     for name, message in (
@@ -296,7 +282,7 @@ def test_pictures_that_cannot_calibrate_are_a_mistake_of_the_user(tmp_path):
         ("", "no images in this folder"),
     ):
         with pytest.raises(InputError, match=message):
-            tensorflow.calibration_pictures(tmp_path / name, (32, 64))
+            tensorflow.calibration_images(tmp_path / name, (32, 64))
 
 
 @pytest.mark.parametrize(
@@ -319,9 +305,12 @@ def test_options_that_make_no_sense_exit_with_2(options, message, capsys):
 
 
 def test_the_command_names_precision_and_calibration_and_leaves_other_formats_float32(
-    folder, tmp_path, monkeypatch, capsys
+    trained, tmp_path, monkeypatch, capsys
 ):
-    monkeypatch.setattr(tensorflow, "to_tflite", lambda model, path, **_: path.write_bytes(b""))
+    def write(model, temporary, classes, options):
+        temporary.write_bytes(b"")
+
+    monkeypatch.setattr(tensorflow, "to_tflite", write)
     photos = tmp_path / "photos"
     photos.mkdir()
     Image.new("RGB", (9, 9)).save(photos / "a.png")
@@ -335,10 +324,10 @@ def test_the_command_names_precision_and_calibration_and_leaves_other_formats_fl
         "tflite",
     ]
     out = tmp_path / "out"
-    status = tf_converter.main([str(folder / "hair.keras"), *options, "--output_dir", str(out)])
+    status = tf_converter.main([str(trained / "hair.keras"), *options, "--output_dir", str(out)])
     assert status == 1  # of the empty .tflite
     captured = capsys.readouterr()
-    assert captured.err.splitlines()[0] == f"calibrating on 1 picture of {photos}"
+    assert captured.err.splitlines()[0] == f"calibrating on 1 image of {photos}"
     result = json.loads(captured.out.splitlines()[-1])
     assert result["failed"] == [str(out / "hair.tflite")]
     assert [file["precision"] for file in result["files"]] == ["float32"]
@@ -352,7 +341,7 @@ def test_int8_that_segments_otherwise_does_not_get_its_name():
     export[0, 0, :10] = 0.4
     parity.require(parity.compare(reference, export), "full_int8", "a.tflite")  # 0.9
     export[0, 0, 10] = 0.4
-    with pytest.raises(ExportError, match="IoU of decided pixels 0.8900 .limit 0.9."):
+    with pytest.raises(ExportError, match="IoU over confident pixels 0.8900 .limit 0.9."):
         parity.require(parity.compare(reference, export), "full_int8", "a.tflite")
 
 
@@ -368,8 +357,8 @@ def segment(path, image):
     )
     with vision.ImageSegmenter.create_from_options(options) as segmenter:
         names = list(segmenter.labels)
-        picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
-        found = segmenter.segment(picture)
+        data = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=image)
+        found = segmenter.segment(data)
         # Copies: the views end with the result.
         confidences = [
             mask.numpy_view().reshape(image.shape[:2]) for mask in found.confidence_masks
@@ -397,7 +386,7 @@ def test_mediapipe_gives_what_we_give(folder, images, name):
             np.testing.assert_array_equal(categories, np.where(mask, 0, 255))
 
 
-def test_mediapipe_takes_single_pixels_where_it_shrinks(folder, images):
+def test_mediapipe_downsamples_without_antialiasing(folder, images):
     pytest.importorskip("mediapipe", reason="mediapipe is not installed: make test_all")
     # Of each 4 x 4 pixels three in four rows and columns are noise that it does not look at.
     large = np.random.default_rng(0).integers(0, 256, (128, 256, 3), dtype=np.uint8)

@@ -49,7 +49,7 @@ def loaded(artefacts):
 
 @pytest.fixture(scope="module")
 def images():
-    return parity.check_pictures(IMG_SIZE, count=3)
+    return parity.check_images(IMG_SIZE, count=3)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

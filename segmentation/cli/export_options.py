@@ -1,0 +1,91 @@
+"""The options that both converters have."""
+
+from pathlib import Path
+
+import nets
+from segmentation.cli import data_options, model_options, options
+from segmentation.legacy.spec import LEGACY_NETWORKS
+
+ALPHAS = (1.0, 0.75, 0.5, 0.25)
+
+SPELLED = {"origin": "--from", "package": "OUT"}  # options that are not called as they are written
+
+
+def add(parser):
+    """Add the options that both converters have."""
+    parser.add_argument(
+        "--check_images", type=Path, help="folder of images for the check; default: synthetic ones"
+    )
+    parser.add_argument(
+        "--full_resolution",
+        action="store_true",
+        help="upsample the scores to the size of the input, in the graph",
+    )
+    group = parser.add_argument_group("many exports at once")
+    group.add_argument(
+        "--ladder",
+        type=Path,
+        metavar="DIR",
+        help="precision sweep: write every precision, and a table that compares them",
+    )
+    data_options.add(group)
+    group.add_argument(
+        "--untrained",
+        action="store_true",
+        help="write networks with random weights, to time a device with, into -o DIR",
+    )
+    some = {"nargs": "+", "default": []}
+    alphas = " ".join(f"{alpha:g}" for alpha in ALPHAS)
+    group.add_argument(
+        "--sizes",
+        type=options.img_size,
+        **some,
+        help="input sizes; default: those that suit the network on a phone",
+    )
+    group.add_argument("--alphas", type=options.positive, **some, help=f"default: {alphas}")
+    # --untrained builds every network, also those that have no legacy weights.
+    model_options.add(parser, nets.NETWORKS)
+
+
+def check(parser, args, model, without_untrained, without_ladder):
+    """Refuse options that do not go together; fill in the defaults of `--untrained`.
+
+    Args:
+        parser: for errors.
+        args: what it parsed.
+        model: the model that was named, or None.
+        without_untrained: options that `--untrained` would ignore, besides those of legacy models.
+        without_ladder: options that `--ladder` would ignore.
+    """
+    data_options.check(parser, args)
+    measured = args.img_file or args.tfrecord_data
+    if measured and not args.ladder:
+        parser.error("--img_file and --tfrecord_data measure the exports of --ladder: add it")
+    if args.labels and not measured:
+        parser.error("--labels goes with --img_file or --tfrecord_data")
+    if args.untrained and (model or args.ladder):
+        parser.error("--untrained builds its own networks: name no model, and no --ladder")
+    if args.untrained:
+        refused = [*without_untrained, *model_options.LEGACY_OPTIONS]
+        _refuse(parser, args, refused, "--untrained has no use for")
+    if args.ladder:
+        _refuse(parser, args, without_ladder, "--ladder writes every precision: omit")
+    if not args.untrained and args.network and args.network not in LEGACY_NETWORKS:
+        known = " and ".join(LEGACY_NETWORKS)
+        parser.error(
+            f"--model {args.network} goes with --untrained: there are legacy weights of {known} "
+            "alone"
+        )
+    if not args.untrained and (args.sizes or args.alphas):
+        parser.error("--sizes and --alphas go with --untrained")
+    args.alphas = args.alphas or ALPHAS
+    if len({round(100 * alpha) for alpha in args.alphas}) < len(args.alphas):
+        parser.error("--alphas: two values agree in hundredths, by which files are named")
+    if args.untrained:
+        args.network = args.network or next(iter(nets.NETWORKS))
+
+
+def _refuse(parser, args, options, reason):
+    for option in options:
+        if getattr(args, option) != parser.get_default(option):
+            parser.error(f"{reason} {SPELLED.get(option, f'--{option}')}")

@@ -1,0 +1,135 @@
+"""What both converters do with their options: open a model, export it, show what came out."""
+
+import os
+
+from segmentation import files, formats, model_card
+from segmentation.cli import data_options, model_options, terminal
+from segmentation.errors import ExportError, InputError
+from segmentation.quiet import start_keras
+
+
+def start_tensorflow():
+    """Start Keras on TensorFlow, which traces every export, whatever backend did the training."""
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # a GPU's TF32 differs by 1e-3: no reference
+    start_keras()
+
+
+def open_exporter(args, paths):
+    """Return the `Exporter` of the model that the options name, on TensorFlow.
+
+    Args:
+        args: parsed options.
+        paths: of the exports.
+
+    Raises:
+        InputError: if a path is in the way, or the model cannot be read or converted.
+    """
+    spec = model_options.legacy_spec(args)
+    for path in paths:
+        formats.require_place(path)
+    start_tensorflow()
+    from segmentation.export.job import Exporter
+
+    if args.model.suffix.lower() not in model_card.MODEL_SUFFIXES:
+        raise InputError(f"{args.model}: only .keras and .h5 models can be converted")
+    source = model_options.load(args.model, spec)
+    if source.card is None:
+        terminal.say(
+            f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "
+            f"its exports call their classes {', '.join(source.classes.names)}. Copy the card "
+            "from where the model was trained, or name the classes with --classes"
+        )
+    return Exporter.of_trained(source, args.check_images, args.full_resolution)
+
+
+def write(exporter, exports):
+    """Write exports and print a line for each.
+
+    Args:
+        exporter: `Exporter`.
+        exports: `Options` by path.
+
+    Returns:
+        `(written, failed)`: dictionaries of what was written, and paths of what failed its check.
+    """
+    exporter.require_possible(exports)
+    written, failed = [], []
+    for path, options in exports.items():
+        try:
+            comparison = exporter.write(path, options)
+        except ExportError as error:
+            terminal.say(f"error: {error}")
+            failed.append(str(path))
+            continue
+        checked_by = comparison.get("checked_by")
+        suffix = f", checked by {checked_by}" if checked_by else ""
+        terminal.show(_line(path, comparison, f"{options.precision}, ") + suffix)
+        result = {"path": str(path), "megabytes": _megabytes(path), "precision": options.precision}
+        written.append(result | comparison)
+    return written, failed
+
+
+def sweep(args, exporter, exports, stem, note=""):
+    """Write and measure exports in every precision, print the table, and return the exit status.
+
+    Args:
+        args: parsed options, which may name data to measure on.
+        exporter: `Exporter`.
+        exports: `Options` by path.
+        stem: path of the table, without its suffix.
+        note: line below the table.
+    """
+    from segmentation.export import precision_sweep
+
+    exporter.require_possible(exports)
+    score = None
+    if args.img_file or args.tfrecord_data:
+        source = exporter.source
+        if source.card is None:
+            raise InputError(
+                f"{source.path}: no model card beside it; name its classes with --classes"
+            )
+        score = precision_sweep.ground_truth(source, data_options.open_data(args, source.card))
+    rows = precision_sweep.sweep(exporter.write, exports, exporter.images[0], score)
+    precision_sweep.save(stem, rows, note)
+    terminal.show(precision_sweep.table(rows) + note)
+    terminal.print_result({"ladder": rows})
+    return 1 if any(row["refused"] for row in rows) else 0
+
+
+def write_untrained(args, folder, suffix, options):
+    """Write exports of networks with random weights, print a line for each; return the exit status.
+
+    Args:
+        args: parsed options.
+        folder: where the exports will stand.
+        suffix: of their format.
+        options: `Options`.
+    """
+    start_tensorflow()
+    from segmentation.export import untrained
+
+    named = untrained.networks(args.network, args.sizes, args.alphas)
+    written = []
+    try:
+        for path, comparison in untrained.write(
+            named, folder, suffix, options, args.full_resolution
+        ):
+            terminal.show(_line(path, comparison))
+            written.append({"path": str(path), "megabytes": _megabytes(path)})
+    except ExportError as error:
+        terminal.say(f"error: {error}")
+        return 1
+    terminal.print_result({"untrained": written, "precision": options.precision})
+    return 0
+
+
+def _line(path, comparison, precision=""):
+    from segmentation.export import parity
+
+    return f"{path}: {_megabytes(path):.1f} MB, {precision}{parity.summary(comparison)}"
+
+
+def _megabytes(path):
+    return round(files.size(path) / 1e6, 3)

@@ -1,0 +1,150 @@
+"""One export: write it under a temporary name, run it, compare, then let it stand with its papers.
+
+The papers are the contract and, if the model has one, its card.
+"""
+
+import pkgutil
+from functools import cached_property
+
+import nets
+from segmentation import files, formats, model_card
+from segmentation.data import image_io
+from segmentation.errors import ExportError, InputError
+from segmentation.export import contract, parity, tensorflow
+from segmentation.export.interface import Interface
+from segmentation.export.options import Written
+from segmentation.inference import core_ml, predictor
+
+
+class Exporter:
+    """A model that is exported, and what its exports are checked against.
+
+    Attributes:
+        model: `keras.Model` for inference, from RGB 0..255 of a fixed size to probabilities.
+        classes: `Classes` of its channels.
+        images: `(N, height, width, 3)` uint8 RGB, the check images.
+    """
+
+    def __init__(self, model, classes, check_images=None, source=None):
+        """Take a `keras.Model`, its `Classes`, and what comes with them.
+
+        Args:
+            model: from RGB 0..255 of a fixed size to probabilities; training heads are removed.
+            classes: of its channels.
+            check_images: folder of images; None: those of `parity.CHECK_IMAGES`.
+            source: `Predictor` of the file of a trained model, whose card goes with every export;
+                None: the weights are random.
+        """
+        self.model, self.classes, self.source = nets.inference_model(model), classes, source
+        self._is_default = check_images is None
+        self.images = parity.check_images(self.model.input_shape[1:3], check_images)
+
+    @classmethod
+    def of_trained(cls, source, check_images=None, full_resolution=False):
+        """Return the exporter of a `Predictor` of a `.keras` or `.h5` file.
+
+        Args:
+            source: of the trained model.
+            check_images: as for `Exporter`.
+            full_resolution: whether exports give probabilities at the size of the input.
+        """
+        model = nets.full_resolution(source.model) if full_resolution else source.model
+        return cls(model, source.classes, check_images, source)
+
+    @cached_property
+    def _reference(self):
+        return parity.Reference.of_model(self.model, self.images)
+
+    def require_possible(self, exports):
+        """Raise InputError for what stands in the way of exports before any is written.
+
+        Args:
+            exports: `Options` by path.
+        """
+        for path, options in exports.items():
+            if options.two_channels and len(self.classes) > 1:
+                raise InputError(
+                    f"{self.source.path}: predicts {', '.join(self.classes.names)}; "
+                    "--two_channels is for a single class"
+                )
+            self._card_for(path)
+
+    def write(self, path, options):
+        """Write an export that segments as the model does, its contract and its model card.
+
+        Args:
+            path: where it will stand, in the format of its suffix. Replaced if it exists.
+            options: `Options`.
+
+        Returns:
+            what `parity.compare` returns, the worst of all runners; `checked_by`, what ran the
+            export, if its writer says so; and `calibration_pictures`, how many images it was
+            calibrated on, if it was.
+
+        Raises:
+            ExportError: if the network cannot be converted, the export cannot be run here, or it
+                differs from the model by more than its precision may. What stood under `path` is
+                untouched.
+        """
+        model, classes, reference = self._adapted(options)
+        file_format = formats.of_path(path)
+        limits = file_format.precisions[options.precision]
+        if self.source:
+            ids_only = core_ml.gives_ids_only(options.output, len(classes))
+            parity.require_two_classes(reference.expected, limits, path, ids_only)
+        card = self._card_for(path)
+        write = pkgutil.resolve_name(file_format.writer)
+        with files.written_whole(path) as temporary:
+            with parity.converting(path):
+                written = write(model, temporary, classes, options) or Written()
+            runners = written.runners or {"predictor": _loaded(temporary, path)}
+            comparison = parity.check(path, runners, reference, limits, options.output)
+        self._write_contract(path, classes, options, written, comparison)
+        if card:
+            model_card.write(path, card)
+        if written.runners:
+            comparison |= {"checked_by": " and ".join(written.runners)}
+        if _is_calibrated(options):
+            comparison |= {"calibration_pictures": len(options.calibration)}
+        return comparison
+
+    def _adapted(self, options):
+        """Return the model, classes and reference of an export with these options."""
+        model, classes, reference = self.model, self.classes, self._reference
+        if _is_calibrated(options) and self._is_default:
+            # Its ranges are those of photos: synthetic images exceed them, and prove nothing.
+            chosen = image_io.spread(len(options.calibration), parity.COUNT)
+            reference = parity.Reference.of_model(model, options.calibration[chosen])
+        if options.two_channels:
+            model = tensorflow.with_background(model)
+            classes, reference = classes.with_background(), reference.with_background()
+        return model, classes, reference
+
+    def _card_for(self, path):
+        """Return the model card to write beside an export, or None."""
+        if self.source is None:
+            return None
+        return model_card.card_for_export(self.source.path, path, self.source.card)
+
+    def _write_contract(self, path, classes, options, written, comparison):
+        checked_by = f", by {' and '.join(written.runners)}" if written.runners else ""
+        facts = [
+            ("precision", options.precision),
+            ("against the Keras model", parity.summary(comparison) + checked_by),
+        ]
+        if self.source is None:
+            facts.insert(0, ("weights", "random: to time a device with"))
+        sizes = self.model.input_shape[1:3], self.model.output_shape[1:3]
+        contract.write(path, Interface(*sizes, classes, options.output, written.steps), facts)
+
+
+def _is_calibrated(options):
+    return options.precision == "int8" and options.calibration is not None
+
+
+def _loaded(temporary, path):
+    """Return the `Predictor` of an export that stands under a temporary name still."""
+    try:
+        return predictor.load(temporary)
+    except InputError as error:
+        raise ExportError(f"{path}: cannot be run ({error}); no file was written") from error
