@@ -46,7 +46,8 @@ def to_ml_program(model, path, classes, options):
     Raises:
         UnsupportedOp: if the package holds an op that cannot be run here, so cannot be checked.
     """
-    import coremltools as ct
+    with silenced():  # it reports what it cannot load
+        import coremltools as ct
 
     # Declared, or float16 comes out from iOS 16 on. A name here would fail.
     declared = {
@@ -79,15 +80,16 @@ def to_ml_program(model, path, classes, options):
 def to_neural_network(model, path, classes, options):
     """Write `model` to `path`, a name ending in `.mlmodel`, in the older format.
 
-    It gives scores in float32 alone. Nothing here reads the format: what runs is the program that
-    it is made from.
+    It gives scores in float32 alone. Nothing here can run the format: the check runs the program
+    from which coremltools makes it.
 
     Args: those of `to_ml_program`.
 
     Returns:
         `Written` with runners.
     """
-    import coremltools as ct
+    with silenced():  # it reports what it cannot load
+        import coremltools as ct
 
     target = ct.target[NEURAL_NETWORK_TARGET]
     with silenced():
@@ -108,7 +110,7 @@ def to_neural_network(model, path, classes, options):
         spec = _named(converted.get_spec())
         runnable = mil_interpreter.Program(spec, program.functions["main"])
         _save(ct.models.MLModel(spec, skip_model_load=True), path, model, classes, options)
-    programs = {f"{INTERPRETER} before its last step, to the older format": runnable}
+    programs = {f"{INTERPRETER} before the last step of the conversion": runnable}
     return Written(_runners(programs, path, options.output, len(classes)))
 
 

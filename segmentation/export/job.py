@@ -1,6 +1,6 @@
-"""One export: write it under a temporary name, run it, compare, then let it stand with its papers.
+"""One export: write it to a temporary path, run it, compare it with the model, put it in place.
 
-The papers are the contract and, if the model has one, its card.
+With it go its contract and, if the model has one, the model card.
 """
 
 import pkgutil
@@ -26,7 +26,7 @@ class Exporter:
     """
 
     def __init__(self, model, classes, check_images=None, source=None):
-        """Take a `keras.Model`, its `Classes`, and what comes with them.
+        """Prepare the check of all exports.
 
         Args:
             model: from RGB 0..255 of a fixed size to probabilities; training heads are removed.
@@ -56,10 +56,14 @@ class Exporter:
         return parity.Reference.of_model(self.model, self.images)
 
     def require_possible(self, exports):
-        """Raise InputError for what stands in the way of exports before any is written.
+        """Check, before anything is written, that nothing stands in the way of exports.
 
         Args:
             exports: `Options` by path.
+
+        Raises:
+            InputError: if the options do not fit the model, or the card of another model stands
+                where its card would.
         """
         for path, options in exports.items():
             if options.two_channels and len(self.classes) > 1:
@@ -112,7 +116,7 @@ class Exporter:
         """Return the model, classes and reference of an export with these options."""
         model, classes, reference = self.model, self.classes, self._reference
         if _is_calibrated(options) and self._is_default:
-            # Its ranges are those of photos: synthetic images exceed them, and prove nothing.
+            # Its ranges are those of photos: synthetic images exceed them, and would prove nothing.
             chosen = image_io.spread(len(options.calibration), parity.COUNT)
             reference = parity.Reference.of_model(model, options.calibration[chosen])
         if options.two_channels:
@@ -143,7 +147,7 @@ def _is_calibrated(options):
 
 
 def _loaded(temporary, path):
-    """Return the `Predictor` of an export that stands under a temporary name still."""
+    """Return the `Predictor` of an export at its temporary path."""
     try:
         return predictor.load(temporary)
     except InputError as error:

@@ -44,6 +44,7 @@ def parts(tmp_path_factory):
     return folder, model
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_classes", [1, 3])
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_the_python_function_gives_the_mask_of_the_model(

@@ -179,10 +179,10 @@ def test_a_mask_that_shows_nothing_proves_nothing(tmp_path, capsys, options):
     assert not (tmp_path / "hair.mlpackage").exists()
 
 
-def test_the_older_format_is_checked_before_its_last_step_and_says_so(small, tmp_path):
+def test_the_older_format_is_checked_before_the_last_step_and_says_so(small, tmp_path):
     path = tmp_path / "a.mlmodel"
     result = Exporter(small, HAIR).write(path, Options(author="me", licence="MIT"))
-    assert "before its last step" in result["checked_by"]
+    assert "before the last step of the conversion" in result["checked_by"]
     assert 0 < result["largest_difference"] < 1e-5
     spec = spec_of(path)
     assert spec.WhichOneof("Type") == "neuralNetwork" and spec.specificationVersion == 5  # iOS 14

@@ -71,6 +71,7 @@ def test_it_is_written_checked_described_and_read(
     assert "file = np.load('hair.npz')  # 32 x 64" in contract
 
 
+@pytest.mark.slow
 def test_a_writer_that_loses_the_weights_is_found_out(
     weights_format, trained, tmp_path, monkeypatch, capsys
 ):

@@ -25,6 +25,7 @@ def exporter(model):
     return Exporter(model, HAIR)
 
 
+@pytest.mark.slow
 def test_every_format_segments_as_the_model_and_brings_the_card(converted, images, expected):
     assert not converted.result["failed"]
     for suffix in ("pb", "tflite", "saved_model"):
@@ -37,6 +38,7 @@ def test_every_format_segments_as_the_model_and_brings_the_card(converted, image
     assert found == sorted(["hair.json", *exports, *contracts])
 
 
+@pytest.mark.slow
 def test_frozen_graph_has_the_names_of_the_contract_and_no_variables(converted):
     import tensorflow as tf
 
@@ -50,6 +52,7 @@ def test_frozen_graph_has_the_names_of_the_contract_and_no_variables(converted):
     assert not any(node.attr["is_training"].b for node in nodes if "BatchNorm" in node.op)
 
 
+@pytest.mark.slow
 def test_tflite_has_the_names_of_the_contract_and_a_static_shape(converted):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -65,6 +68,7 @@ def test_tflite_has_the_names_of_the_contract_and_a_static_shape(converted):
     assert not any(name.startswith("Flex") for name in operators)
 
 
+@pytest.mark.slow
 def test_saved_model_has_the_names_of_the_contract_and_each_weight_once(converted, model):
     import tensorflow as tf
 
@@ -75,6 +79,7 @@ def test_saved_model_has_the_names_of_the_contract_and_each_weight_once(converte
     assert files.size(folder / "variables") < 1.5 * 4 * model.count_params()
 
 
+@pytest.mark.slow
 def test_a_layer_that_asks_for_training_mode_does_not_get_it(tmp_path):
     # keras.layers.Resizing runs what follows in training mode when the caller says nothing.
     image = keras.Input((*IMG_SIZE, 3))
@@ -126,6 +131,7 @@ def test_command_reports_a_file_that_differs_and_exits_1(trained, tmp_path, monk
     assert captured.err.startswith("error: ") and captured.err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_command_prints_size_and_comparison_and_ends_with_json(trained, tmp_path, capfd):
     arguments = ["--format", "pb", "--output_dir", str(tmp_path), "--output_fn", "small.pb"]
     assert tf_converter.main(["-i", str(trained / "hair.keras"), *arguments]) == 0
