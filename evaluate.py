@@ -7,8 +7,10 @@
 
 Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders, with the model card beside them.
 Prepared arrays are measured at their size, TFRecords and folders of images and masks at the size of
-the masks. `--split validation` measures the samples that training held out, and needs the data that
-training read.
+the masks. `--data_dir` reads the layouts of data.py prepare. It does not merge classes: measure a
+model of merged classes (data.py --whitelist "chair:armchair") on its TFRecords or arrays.
+`--split validation` measures the samples that training held out, and needs the data that training
+read.
 Scores count all pixels of the set; "Per image" is the mean IoU over the images that show the class.
 Boundary IoU counts only a band inside the outline of each mask, 2 % of the image's diagonal wide
 (https://arxiv.org/abs/2103.16562): it shows how sharp the outline of a large object is.
@@ -45,7 +47,7 @@ def parse_args(argv=None):
         "--data_dir",
         type=Path,
         action="append",
-        help="folder of images and masks; may be given several times",
+        help="folder in a layout of data.py prepare; may be given several times",
     )
     data_options.add(parser)
     parser.add_argument("--mask_format", choices=mask_formats.FORMATS, help="of --data_dir")

@@ -31,7 +31,9 @@ def test_a_network_without_a_decoder_is_named_by_its_size_and_width():
     ((name, model),) = untrained.networks("icnet", [(192, 224)], [0.25])
     assert name == "icnet_192x224_025"
     assert model.output_shape == (None, 48, 56, 1)  # without the heads
-    with pytest.raises(InputError, match="icnet 160x160, alpha 0.25: .*multiples of 32 from 192"):
+    with pytest.raises(
+        InputError, match="icnet 160x160, alpha 0.25: .*multiples of 32, at least 192"
+    ):
         list(untrained.networks("icnet", [(160, 160)], [0.25]))
 
 
