@@ -45,7 +45,7 @@ def _add_data(data):
     data.add_argument(
         "--classes",
         metavar="NAMES",
-        help="from labels.txt, like hair,face or a|b (default: all; of hair and face hair alone)",
+        help="from labels.txt, like hair,face or a|b (default: all; of hair and face just hair)",
     )
     data.add_argument(
         "--ignore_class",

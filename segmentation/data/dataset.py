@@ -41,7 +41,7 @@ class Subset:
 
     def __init__(self, dataset, rows):
         if not len(rows) or not 0 <= min(rows) <= max(rows) < len(dataset):
-            raise InputError(f"the rows to evaluate are not among the {len(dataset)} of the data")
+            raise InputError(f"the rows are not among the {len(dataset)} samples of the data")
         self.dataset, self.rows = dataset, rows
         self.labels = dataset.labels
 
