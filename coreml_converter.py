@@ -114,7 +114,8 @@ def main(argv=None):
     written, failed = exports.write(exporter, {args.package: package})
     if failed:
         return 1
-    terminal.print_result({**written[0], "output": args.output})
+    place = {key: written[0][key] for key in ("path", "megabytes")}
+    terminal.print_result(place | {"output": args.output} | written[0])
 
 
 def sweep(args, package):

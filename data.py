@@ -18,13 +18,14 @@ two layouts, which --layout auto tells apart:
             by whom training divides the data, comes from its LFW name, or from the columns id and
             person_group of a mapping.csv beside images/.
   ade20k    images/ and annotations/, whole or divided into training/ and validation/, with index
-            masks, and objectInfo150.txt or alike beside them. --whitelist keeps classes (names as
-            in that file, separated by |, and merged by :) and the images that show enough of them.
+            masks, and objectInfo150.txt or a similar file beside them. --whitelist keeps classes
+            (names as in that file, separated by |, and merged by :) and the images that show
+            enough of them.
 and writes two formats:
   arrays    images-128.npy, masks-128.npy and names-128.txt, stretched to one size
   tfrecord  TFRecords of images and masks of their own sizes; JPEGs are copied byte for byte
 
-lfw, also meant when no command is given, prepares folders as arrays; ade20k prepares its layout as
+lfw, the default command, prepares folders as arrays; ade20k prepares its layout as
 TFRecords. Both keep the options that they have always had.
 
 The options of each command: python data.py prepare --help
@@ -41,7 +42,7 @@ DEFAULT_DATA_DIR = "data/raw"
 
 
 def parse_args(argv=None):
-    """Parse the command line; without a command, `lfw` is meant."""
+    """Parse the command line; without a command, `lfw` is run."""
     argv = list(sys.argv[1:] if argv is None else argv)
     if not argv or (argv[0].startswith("-") and argv[0] not in ("-h", "--help")):
         argv.insert(0, "lfw")
@@ -64,7 +65,7 @@ def parse_args(argv=None):
 
     fetch = _add(commands, "download", run_download, "fetch a public data set")
     fetch.add_argument("name", choices=download.DATA_SETS)
-    fetch.add_argument("-o", "--out_dir", default="data/raw", metavar="DIR", help="(%(default)s)")
+    fetch.add_argument("-o", "--out_dir", default=DEFAULT_DATA_DIR, metavar="DIR")
     fetch.add_argument("--url", help="a mirror: address of the folder that holds the archives")
     return parser.parse_args(argv)
 
@@ -77,12 +78,12 @@ def _add_prepare(commands):
         "--layout",
         choices=("auto", *readers.LAYOUTS),
         default="auto",
-        help="of the source (default: seen from its folders)",
+        help="layout of the source (default: detected from its folders)",
     )
     prepare.add_argument(
         "--format",
         choices=writers.FORMATS,
-        help="of what is written (default: tfrecord if --output ends in .tfrecord, else arrays)",
+        help="format to write (default: tfrecord if --output ends in .tfrecord, else arrays)",
     )
     _add_data_dir(prepare)
     prepare.add_argument(
@@ -131,7 +132,7 @@ def _add_ade20k(commands):
     _add_pair_of_folders(ade20k)
     ade20k.add_argument("-o", "--output", metavar="FILE", help="a name that ends in .tfrecord")
     ade20k.add_argument(
-        "-l", "--label_filename", required=True, metavar="FILE", help="objectInfo150.txt, or alike"
+        "-l", "--label_filename", required=True, metavar="FILE", help="objectInfo150.txt or similar"
     )
     _add_whitelist(ade20k)
     ade20k.add_argument(
@@ -161,7 +162,7 @@ def _add_mask_format(parser):
         "--mask_format",
         choices=("auto", *mask_formats.FORMATS),
         default="auto",
-        help="red/green/blue parts, class ids, or black and white (default: seen from the pixels)",
+        help="red/green/blue parts, class ids, or black and white (default: detected)",
     )
 
 

@@ -8,7 +8,7 @@
 Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders, with the model card beside them.
 Prepared arrays are measured at their size, TFRecords and folders of images and masks at the size of
 the masks. `--data_dir` reads the layouts of data.py prepare. It does not merge classes: measure a
-model of merged classes (data.py --whitelist "chair:armchair") on its TFRecords or arrays.
+model of merged classes (data.py prepare --whitelist "chair:armchair") on its TFRecords or arrays.
 `--split validation` measures the samples that training held out, and needs the data that training
 read.
 Scores count all pixels of the set; "Per image" is the mean IoU over the images that show the class.
@@ -25,7 +25,7 @@ About 100 images of 128 px per second on two CPU cores.
 from pathlib import Path
 
 from segmentation.cli import data_options, model_options, options, terminal
-from segmentation.data import mask_formats
+from segmentation.data import mask_formats, readers
 from segmentation.errors import InputError
 from segmentation.quiet import start_keras
 
@@ -50,6 +50,12 @@ def parse_args(argv=None):
         help="folder in a layout of data.py prepare; may be given several times",
     )
     data_options.add(parser)
+    parser.add_argument(
+        "--layout",
+        choices=("auto", *readers.LAYOUTS),
+        default="auto",
+        help="of --data_dir (default: detected from its folders)",
+    )
     parser.add_argument("--mask_format", choices=mask_formats.FORMATS, help="of --data_dir")
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="write scores, plots and examples to DIR"
@@ -86,7 +92,7 @@ def main(argv=None):
     scores = summary.summarize(measurement.counts)
     print_tables(scores)
     damaged = len(measurement.counts.damaged)
-    loss = "binary_crossentropy" if len(classes) == 1 else "crossentropy"
+    loss = "binary_crossentropy" if len(predict.classes) == 1 else "crossentropy"
     crossentropy = round(measurement.counts.crossentropy, 6)
     result = {
         "model": str(args.model),
@@ -110,7 +116,7 @@ def open_data(args, card):
 
     if args.data_dir:
         reader = data_options.open_reader(
-            "auto", args.data_dir, label_file=args.labels, mask_format=args.mask_format
+            args.layout, args.data_dir, label_file=args.labels, mask_format=args.mask_format
         )
         return SourceFiles(reader)
     return data_options.open_data(args, card)

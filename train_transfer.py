@@ -5,7 +5,7 @@ after --freeze_until, are trained at a lower learning rate. From MobileNet's Ima
 Keras fetches:
     python train_transfer.py --img_file data/images-128.npy --mask_file data/masks-128.npy \
         -o artifacts/hair-imagenet.keras
-From a model of other images, sizes or classes; classes that both have keep what was learned:
+From a model of other images, sizes or classes; classes that both models have keep their weights:
     python train_transfer.py --img_file mine/data/images-128.npy --weights artifacts/hair.keras \
         -o artifacts/mine.keras
 ICNet, from one trained on other TFRecords, its two deep branches frozen in both stages:
@@ -45,13 +45,13 @@ def parse_args(argv=None):
         "--transfer_epochs",
         type=options.count,
         metavar="N",
-        help=f"with the encoder frozen ({TransferConfig.transfer_epochs})",
+        help=f"epochs with the encoder frozen ({TransferConfig.transfer_epochs})",
     )
     training.add_argument(
         "--fine_tune_epochs",
         type=options.count,
         metavar="N",
-        help=f"of fine-tuning ({TransferConfig.fine_tune_epochs})",
+        help=f"epochs of fine-tuning ({TransferConfig.fine_tune_epochs})",
     )
     training.add_argument(
         "--fine_tune_lr",

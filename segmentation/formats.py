@@ -106,4 +106,4 @@ def require_place(path):
     """Raise InputError unless `path` is free or holds an earlier export, which may be replaced."""
     path, marker = Path(path), of_path(path).marker
     if path.exists() and not (path / marker if marker else path).is_file():
-        raise InputError(f"{path}: in the way, and no export; move it or choose another name")
+        raise InputError(f"{path}: exists and is not an export; move it or choose another name")

@@ -39,7 +39,7 @@ def environment(monkeypatch):
 
 @pytest.fixture
 def data(tmp_path, monkeypatch):
-    """A folder, made the current one, with arrays of 20 pictures whose bright disc is hair."""
+    """A folder, made the current one, with arrays of 20 images whose bright disc is hair."""
     monkeypatch.chdir(tmp_path)
     tiny_network.register(monkeypatch.setitem)
     tiny_network.write_arrays(tmp_path / "data")

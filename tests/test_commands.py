@@ -45,7 +45,7 @@ def test_from_synthetic_portraits_to_files_for_a_phone(tmp_path, monkeypatch, ca
     expected = predictor.load("out/hair.keras")(pictures)
     for name in ("hair.tflite", "hair.pb"):
         exported = predictor.load(f"out/{name}")
-        assert exported.classes == ["hair"]
+        assert exported.classes.names == ("hair",)
         np.testing.assert_allclose(exported(pictures), expected, atol=1e-5)
 
 

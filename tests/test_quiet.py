@@ -34,3 +34,17 @@ def test_a_missing_backend_is_named_in_one_line(backend):
     assert done.stderr.startswith("error: Keras cannot start its backend (")
     assert backend in done.stderr.partition(")")[0]
     assert done.stderr.count("\n") == 1
+
+
+def test_a_line_is_shown_once_though_absl_gives_the_root_logger_a_handler():
+    code = (
+        "from absl import logging\n"
+        "from segmentation.cli import terminal\n"
+        "terminal.connect()\n"
+        "logging.set_verbosity(logging.ERROR)\n"
+        "logging.warning('of Keras')\n"
+        "terminal.say('once')\n"
+    )
+    root = Path(__file__).parent.parent
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "once\n")

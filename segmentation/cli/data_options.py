@@ -6,6 +6,7 @@ from pathlib import Path
 from segmentation.errors import InputError
 
 DEFAULT_FOLDER = "data"
+OPTIONS = {"label_file": "labels", "data_dirs": "data_dir"}  # of arguments with another name
 
 
 def add(parser):
@@ -84,7 +85,7 @@ def open_writer(file_format, output, **given):
     is_records = Path(output or DEFAULT_FOLDER).suffix == tfrecords.SUFFIX
     file_format = file_format or ("tfrecord" if is_records else "arrays")
     if is_records and file_format == "arrays":
-        raise InputError(f"{output}: arrays go to a folder; name one, or say --format tfrecord")
+        raise InputError(f"{output}: arrays go to a folder; name one without {tfrecords.SUFFIX}")
     given |= {"output": output or DEFAULT_FOLDER}
     return _call(writers.FORMATS[file_format], given, f"the format {file_format}")
 
@@ -92,8 +93,11 @@ def open_writer(file_format, output, **given):
 def _call(function, given, what):
     """Call a function with the options that are given; refuse one that it does not take."""
     given = {name: value for name, value in given.items() if value is not None}
-    taken = inspect.signature(function).parameters
+    parameters = inspect.signature(function).parameters
     for name in given:
-        if name not in taken:
-            raise InputError(f"--{name} does not go with {what}")
+        if name not in parameters:
+            raise InputError(f"--{OPTIONS.get(name, name)} does not go with {what}")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in given:
+            raise InputError(f"--{OPTIONS.get(name, name)} is missing for {what}")
     return function(**given)

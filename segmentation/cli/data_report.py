@@ -15,11 +15,14 @@ def print_prepared(result):
         print(f"no class (255), left out of training: {result['ignored_share']:.2%} of all pixels")
     speed = f"{result['pictures_per_second']:.0f} images/s"
     if "tfrecords" not in result:
-        print(f"{speed}; wrote {result['images']} and others")
+        kept = ""
+        if "pictures_of" in result:
+            kept = f"kept {result['pictures']} of {result['pictures_of']} images; "
+        print(f"{kept}{speed}; wrote {result['images']} and others")
         return
     recoded = result["pictures"] - result["copied"]
     if recoded:
-        print(f"{recoded} images are no upright RGB or grey JPEG: decoded and written as PNG")
+        print(f"{recoded} images are not upright RGB or grey JPEGs: re-encoded as PNG")
     first, *more = result["tfrecords"]
     total = result.get("pictures_of", result["pictures"] + len(result["skipped"]))
     print(
@@ -32,13 +35,13 @@ def _print_classes(result):
     rows = zip(result["classes"], result["class_shares"], result["class_pictures"], strict=True)
     if "mask_format" in result:
         width = max(len(name) for name in result["classes"])
-        print(f"{'class':<{width}}  share of pixels  in images")
+        print(f"{'class':<{width}}  fraction of pixels  in images")
         for name, fraction, shown in rows:
-            print(f"{name:<{width}}  {fraction:15.2%}  {shown:9d}")
+            print(f"{name:<{width}}  {fraction:18.2%}  {shown:9d}")
     else:  # names as long as ADE20K's go last
-        print(f"{'share of pixels':>15}  {'in images':>9}  class")
+        print(f"{'fraction of pixels':>18}  {'in images':>9}  class")
         for name, fraction, shown in rows:
-            print(f"{fraction:15.2%}  {shown:9d}  {name}")
+            print(f"{fraction:18.2%}  {shown:9d}  {name}")
 
 
 def _print_thresholds(result):

@@ -23,7 +23,7 @@ def add(parser, networks=legacy.LEGACY_NETWORKS):
         parser: `Parser`.
         networks: the choices of --model.
     """
-    group = parser.add_argument_group("models of other projects (see README)")
+    group = parser.add_argument_group("models of other projects (see docs/older-projects.md)")
     group.add_argument(
         "--classes",
         help="class names of a model without a card, in channel order: hair,face or a|b",

@@ -31,6 +31,7 @@ def connect():
     if not any(isinstance(handler, _Lines) for handler in logger.handlers):
         logger.addHandler(_Lines())
     logger.setLevel(logging.INFO)
+    logger.propagate = False  # absl gives the root logger a handler, which would repeat each line
     progress.display_with(bar)
 
 
@@ -91,7 +92,7 @@ def print_result(result):
 
 
 def run(main):
-    """Call `main()` and exit: 0 done, 2 a mistake that the user can mend, 130 interrupted, 1 if
+    """Call `main()` and exit: 0 done, 2 a mistake that the user can fix, 130 interrupted, 1 if
     nobody reads the output any more.
 
     Any other exception is a fault of ours: its traceback shows and the status is 1.

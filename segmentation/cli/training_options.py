@@ -45,7 +45,7 @@ def _add_data(data):
     data.add_argument(
         "--classes",
         metavar="NAMES",
-        help="from labels.txt, like hair,face or a|b (default: all; of hair and face hair alone)",
+        help="from labels.txt, like hair,face or a|b (default: all; of hair and face just hair)",
     )
     data.add_argument(
         "--ignore_class",
@@ -76,7 +76,7 @@ def _add_network(network):
     network.add_argument(
         "--depth_multiplier",
         type=options.count,
-        help="output per input channel of depthwise convolutions (1)",
+        help="outputs per input channel of depthwise convolutions (1)",
     )
     network.add_argument("--upsampling", choices=nets.UPSAMPLINGS)
     network.add_argument(
@@ -120,7 +120,7 @@ def _add_training(training):
         "--warm_up",
         type=options.fraction,
         metavar="FRACTION",
-        help="of the steps, in which the learning rate of cosine rises (0.05)",
+        help="of the steps, in which the cosine schedule warms up (0.05)",
     )
     training.add_argument(
         "--clip_norm",
@@ -142,7 +142,7 @@ def _add_training(training):
     )
     training.add_argument("--precision", choices=PRECISIONS, default=TrainConfig.precision)
     training.add_argument(
-        "--patience", type=options.count, help="stop a stage after N epochs without a better one"
+        "--patience", type=options.count, help="stop a stage after N epochs without improvement"
     )
     training.add_argument("--seed", type=options.seed, default=0)
     training.add_argument("--resume", action="store_true", help="go on with an interrupted run")

@@ -54,10 +54,10 @@ class Classes:
         )
 
     @classmethod
-    def of_names(cls, names, ignored=None):
+    def of_names(cls, names):
         """Return the classes of these names, in their usual colours."""
         shown = [labels.BACKGROUND_NAMES[0], *names] if len(names) == 1 else names
-        return cls(tuple(names), _tuples(palette.colors(shown)[-len(names) :]), ignored)
+        return cls(tuple(names), _tuples(palette.colors(shown)[-len(names) :]))
 
     @classmethod
     def of_card(cls, card):

@@ -41,7 +41,7 @@ class Subset:
 
     def __init__(self, dataset, rows):
         if not len(rows) or not 0 <= min(rows) <= max(rows) < len(dataset):
-            raise InputError(f"the rows to evaluate are not among the {len(dataset)} of the data")
+            raise InputError(f"the rows are not among the {len(dataset)} samples of the data")
         self.dataset, self.rows = dataset, rows
         self.labels = dataset.labels
 
@@ -50,19 +50,19 @@ class Subset:
 
     @property
     def stems(self):
-        """As `Dataset` says."""
+        """Return the file name, without folder and suffix, of each sample."""
         stems = self.dataset.stems
         return [stems[row] for row in self.rows]
 
     @property
     def groups(self):
-        """As `Dataset` says."""
+        """Return the group of each sample."""
         return [self.dataset.groups[row] for row in self.rows]
 
     def read(self, index):
-        """As `Dataset` says."""
+        """Return the image and the class ids of a sample."""
         return self.dataset.read(self.rows[index])
 
     def read_mask(self, index):
-        """As `Dataset` says."""
+        """Return the class ids of a sample alone."""
         return self.dataset.read_mask(self.rows[index])

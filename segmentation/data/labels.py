@@ -140,7 +140,7 @@ def read_object_info(path):
             raise InputError(f"{where}: expected an id below {IGNORED} and a name, not {line!r}")
         index, name = int(row["idx"]), row[key]
         if index in names or name in names.values():
-            raise InputError(f"{where}: the class {index} '{name}' is named before")
+            raise InputError(f"{where}: the class {index} '{name}' is already named above")
         names[index] = name
         if "ratio" in header:
             try:
@@ -149,7 +149,7 @@ def read_object_info(path):
                 raise InputError(f"{where}: its ratio is not a number") from None
     names.pop(0, None)
     if not names:
-        raise InputError(f"{path}: names no class")
+        raise InputError(f"{path}: names no classes")
     return names, fractions
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from segmentation import files
 from segmentation.data import image_io, labels, mask_formats, masks, pairing
-from segmentation.data.samples import read_label_map
+from segmentation.data.samples import check_sizes, read_label_map
 from segmentation.errors import InputError
 from segmentation.progress import track
 
@@ -104,14 +104,17 @@ def _write(samples, writer, label_map, needed, workers, max_bad):
 
     def work(sample):
         try:
+            # What may be skipped comes first, then what the mask holds, which may not.
+            image = writer.open_image(sample)
             mask = masks.read(sample.mask, writer.mask_size)
+            check_sizes(sample, image.size, mask.size)
             classes_shown = 0
             if label_map:
                 label_map.check(sample.mask, mask)
                 classes_shown = _classes_shown(mask, label_map)
             if classes_shown < needed:
                 return _Prepared(mask, classes_shown)
-            return _Prepared(mask, classes_shown, writer.load(sample, mask, label_map))
+            return _Prepared(mask, classes_shown, writer.load(sample, image, mask, label_map))
         except image_io.UnreadableError as error:
             return error
 
@@ -182,7 +185,7 @@ def _nothing_kept(progress, label_map, threshold):
     ]
     return (
         f"none of {shown.total()} images shows {needed} of the {classes} classes, as "
-        f"--whitelist_threshold {threshold:g} wants: " + (", ".join(would) or "none shows any")
+        f"--whitelist_threshold {threshold:g} requires: " + (", ".join(would) or "none shows any")
     )
 
 

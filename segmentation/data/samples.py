@@ -119,20 +119,22 @@ class SourceFiles:
         return len(self._samples)
 
     def read(self, index):
-        """Return the image and the class ids of a sample, as `Dataset` says.
+        """Return `(H, W, 3)` uint8 RGB and `(H, W)` uint8 class ids (255: no class) of a sample.
 
         Raises:
             image_io.UnreadableError: if a file is damaged, or the two differ in size.
             InputError: if the mask holds what the labels do not explain.
         """
         sample = self._samples[index]
-        image, ids = image_io.read(sample.image), self.read_mask(index)
-        check_sizes(sample, image.shape[:2], ids.shape)
-        return image, ids
+        image, mask = image_io.read(sample.image), masks.read(sample.mask)
+        check_sizes(sample, image.shape[:2], mask.size)
+        return image, self._ids(sample.mask, mask)
 
     def read_mask(self, index):
-        """Return the class ids of a sample alone, as `Dataset` says."""
+        """Return `(H, W)` uint8 class ids (255: no class) of a sample."""
         path = self._samples[index].mask
-        mask = masks.read(path)
+        return self._ids(path, masks.read(path))
+
+    def _ids(self, path, mask):
         self._label_map.check(path, mask)
         return self._label_map.table(mask.legend)[mask.codes]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmentation import progress
 from segmentation.data import masks
+from segmentation.progress import track
 
 # Threads that read or augment: OpenCV and NumPy release the interpreter lock.
 WORKERS = min(max(os.cpu_count() or 2, 2), 8)
@@ -47,7 +47,7 @@ def count_ids(samples, img_size):
 
     with ThreadPoolExecutor(WORKERS) as pool:
         counts = pool.map(count, range(len(samples)))
-        return np.array(list(progress.track(counts, len(samples), "masks")))
+        return np.array(list(track(counts, len(samples), "masks")))
 
 
 def of_classes(counts, classes):

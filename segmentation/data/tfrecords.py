@@ -31,7 +31,7 @@ MASK_FORMAT = "image/segmentation/class/format"
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 # A record is a length of 8 bytes, its checksum of 4, the data, and their checksum of 4.
 HEAD, TAIL = 12, 4
-PREPARE_AGAIN = "prepare the data again with data.py"
+PREPARE_AGAIN = arrays.PREPARE_AGAIN
 
 
 def shard_paths(path, num_shards):

@@ -28,12 +28,12 @@ def agreement(truth, prediction, background=0):
         or the background was predicted for it, `FALSE` where a class was predicted for the
         background, `REST` elsewhere.
     """
-    drawn = np.full((*truth.shape, 3), REST, np.uint8)
-    drawn[(truth == background) & (prediction != background)] = FALSE
-    drawn[(truth != background) & (truth != prediction)] = MISSED
-    drawn[(truth != background) & (truth == prediction)] = HIT
-    drawn[truth == IGNORED] = REST
-    return drawn
+    colors = np.full((*truth.shape, 3), REST, np.uint8)
+    colors[(truth == background) & (prediction != background)] = FALSE
+    colors[(truth != background) & (truth != prediction)] = MISSED
+    colors[(truth != background) & (truth == prediction)] = HIT
+    colors[truth == IGNORED] = REST
+    return colors
 
 
 def contact_sheet(columns):
@@ -48,11 +48,11 @@ def contact_sheet(columns):
     Returns:
         uint8 RGB, on white.
     """
-    drawn = [(caption, [_cell(image) for image in images]) for caption, images in columns]
-    for bands in range(1, len(drawn) + 1):
-        per_band = -(-len(drawn) // bands)
-        starts = range(0, len(drawn), per_band)
-        sheets = [_contact_band(drawn[start : start + per_band]) for start in starts]
+    columns = [(caption, [_cell(image) for image in images]) for caption, images in columns]
+    for bands in range(1, len(columns) + 1):
+        per_band = -(-len(columns) // bands)
+        starts = range(0, len(columns), per_band)
+        sheets = [_contact_band(columns[start : start + per_band]) for start in starts]
         width = max(sheet.width for sheet in sheets)
         if width <= SHEET_WIDTH:
             break

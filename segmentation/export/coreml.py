@@ -134,8 +134,8 @@ def _traced(model, output):
             scores = tf.image.resize(scores, size)
         if output == "labels":
             return tf.squeeze(ids(scores), (0, 3))  # (H, W), as apps built on Vision expect them
-        gray = scores * 255 if num_channels == 1 else tf.cast(ids(scores), tf.float32)
-        return tf.transpose(gray, (0, 3, 1, 2))  # Core ML makes images of (1, 1, H, W) alone
+        grey = scores * 255 if num_channels == 1 else tf.cast(ids(scores), tf.float32)
+        return tf.transpose(grey, (0, 3, 1, 2))  # Core ML makes images of (1, 1, H, W) alone
 
     return predict.get_concrete_function()
 
@@ -218,7 +218,7 @@ def _meaning(classes, output):
         return f"The class id of each pixel: [height, width], {ids}."
     if single:
         return f"255 times the probability of {classes.names[0]} at each pixel."
-    return f"The class id of each pixel as a gray level: {ids}."
+    return f"The class id of each pixel as a grey level: {ids}."
 
 
 def _runners(programs, path, output, num_channels):

@@ -1,6 +1,6 @@
 """One export: write it to a temporary path, run it, compare it with the model, put it in place.
 
-With it go its contract and, if the model has one, the model card.
+Its contract and, if the model has one, the model card are written with it.
 """
 
 import pkgutil

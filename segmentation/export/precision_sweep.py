@@ -75,7 +75,7 @@ def ground_truth(source, data):
 
     def score(predict):
         found = summary.summarize(measure.measure(predict, data, classes).counts)
-        single = len(classes) == 1
+        single = len(source.classes) == 1
         return found["iou"][classes.names[0]] if single else found["mean_iou"]
 
     return score

@@ -59,8 +59,10 @@ def attach(path, classes, precision, calibration_images=0):
 
     builder = _Builder()
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
-    own = classes.to_card() | {"precision": precision}
-    own |= {"calibration_pictures": calibration_images}
+    own = classes.to_card()
+    ignored_class = own.pop("ignored_class")
+    own |= {"precision": precision, "calibration_pictures": calibration_images}
+    own |= {"ignored_class": ignored_class}
     Path(path).write_bytes(builder.Output())
     with zipfile.ZipFile(path, "a") as archive:  # not compressed: MediaPipe reads no other
         for name, text in ((LABELS_FILE, "\n".join(classes.names)), (OWN_FILE, json.dumps(own))):

@@ -45,7 +45,8 @@ def _card_of_names(path, runner, named, inside):
         raise InputError(
             f"{path}: the file names its classes {', '.join(inside['classes'])}; omit --classes"
         )
-    card = {"img_size": list(runner.img_size)} | Classes.of_names(named).to_card()
+    card = Classes.of_names(named).to_card()
+    card = {"img_size": list(runner.img_size), "classes": named, "colors": card["colors"]}
     return card | (inside or {})
 
 

@@ -71,7 +71,7 @@ class Program:
 
         Returns:
             `(N, …)`, followed by the declared shape: float32 `(h, w, C)` probabilities, int32
-            `(H, W)` class ids, or an 8-bit grey image `(1, H, W)` in float32.
+            `(H, W)` class ids, or an 8-bit grayscale image `(1, H, W)` in float32.
 
         Raises:
             UnsupportedOp: if the program holds a variant of an op that this interpreter lacks.

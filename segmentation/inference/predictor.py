@@ -90,7 +90,9 @@ def load(path, spec=UNSPECIFIED):
     path = Path(path)
     chosen = _format_of(path)
     if not chosen.legacy and (spec.normalization or spec.network):
-        raise InputError(f"{path}: an export; --from, --input_mean and --model are for .h5, .keras")
+        raise InputError(
+            f"{path}: is an export; --from, --input_mean and --model apply only to .keras and .h5"
+        )
     with reading(path):
         read = pkgutil.resolve_name(chosen.reader)
         runner = read(path, spec) if chosen.legacy else read(path)

@@ -57,5 +57,5 @@ def caveat(spec, img_size):
     size = f"{img_size[0]}x{img_size[1]}" if img_size else "another size"
     return (
         f"hair2017 has the mean of 224x224 images; training that project at {size} used another "
-        "mean (see README): measure both with evaluate.py"
+        "mean (see docs/older-projects.md): measure both with evaluate.py"
     )

@@ -17,7 +17,7 @@ def numbers(count, seed):
     """
     if count < 1 or seed < 0:
         raise InputError(f"count {count}, seed {seed}: expected a count ≥ 1 and a seed ≥ 0")
-    return track(range(count), count, "drawing")
+    return track(range(count), count, "generating")
 
 
 def write(path, image, options=()):

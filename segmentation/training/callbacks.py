@@ -1,4 +1,4 @@
-"""Keras callbacks of a run. One keeps its files, one speaks, and one stops it, in that order."""
+"""Keras callbacks of a run. One writes its files, one reports, one stops it, in that order."""
 
 import logging
 import math

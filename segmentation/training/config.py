@@ -1,4 +1,4 @@
-"""What a training command is asked for, importable without Keras: `--help` must answer at once."""
+"""The options of the training commands, importable without Keras: `--help` must answer at once."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SCHEDULES = ("cosine", "progressive", "constant")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STAGES = ("transfer", "fine_tune")
 # The learning rate of fine-tuning relative to that of the stage before. Measured with
-# benchmarks/transfer.py: 0.5 was better than 0.25, and that better than 0.1, with which training
+# benchmarks/transfer.py: 0.5 was better than 0.25, and 0.25 better than 0.1. With 0.1, training
 # from scratch ended higher.
 FINE_TUNE_FACTOR = 0.5
 NO_SETTINGS = {"files", "output", "resume"}  # they say where things are

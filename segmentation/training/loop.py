@@ -61,6 +61,7 @@ def _enter(state, stage, model, data, run):
     """Begin a stage, or go on with it, when `model` is compiled for it."""
     # Keras has counted on where --patience ended a stage, and not where the steps did.
     data.train.epoch = len(state.history)
+    run.averaging = optimizers.averaging(model)
     if state.enter(stage):
         return
     checkpoint.restore(run.checkpoint_path, model)
@@ -73,7 +74,7 @@ def _fit_stage(model, data, state, run, interruption, bar):
         Recorder(state, run),
         Reporter(state, data.train.batch_size, bar),
         StopRules(state, interruption),
-        *optimizers.averaging(model),
+        *run.averaging,
     ]
     if find_spec("tensorflow"):  # Keras' TensorBoard callback writes with it on any backend
         callbacks.append(keras.callbacks.TensorBoard(run.log_dir, write_graph=False))

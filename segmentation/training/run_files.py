@@ -12,7 +12,7 @@ import keras
 from segmentation import files, model_card
 from segmentation.errors import InputError
 from segmentation.evaluation import plots
-from segmentation.training import checkpoint, optimizers, transfer
+from segmentation.training import checkpoint, transfer
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +71,7 @@ class RunFiles:
 
     def __init__(self, config, classes):
         self.config = config
+        self.averaging = []  # callbacks that swap in averaged weights, of the present stage
         self.output = output_path(config.output, classes.names)
         self.log_dir = log_dir(self.output)
         self.checkpoint_path = self.output.with_suffix(".ckpt") / "state.npz"
@@ -171,13 +172,12 @@ class RunFiles:
 
         It is saved without its optimizer and loss, whole or not at all.
         """
-        averaging = optimizers.averaging(model)
-        for callback in averaging:
+        for callback in self.averaging:  # it knows whether a validation has swapped them in already
             callback.on_test_begin()
         bare = keras.Model(model.inputs, model.outputs, name=model.name)
         with files.written_whole(self.output) as temporary:
             bare.save(temporary)
-        for callback in averaging:
+        for callback in self.averaging:
             callback.on_test_end()
 
     def save_card(self, card):

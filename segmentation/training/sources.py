@@ -74,7 +74,8 @@ def open_batches(config, samples):
     Raises:
         InputError: if there are too few images, or a part of them shows none of the classes.
     """
-    logger.info(f"looking at {len(samples.split.training) + len(samples.split.validation):,} masks")
+    num_masks = len(samples.split.training) + len(samples.split.validation)
+    logger.info(f"counting classes in {num_masks:,} masks")
     batch_size = config.batch_size or min(pipeline.BATCH_SIZE, len(samples.split.training))
     options = pipeline.BatchOptions(
         samples.img_size,

@@ -62,7 +62,7 @@ def test_nothing_kept_says_what_would_and_writes_nothing(tmp_path, capsys):
     with pytest.raises(InputError) as error:
         run(capsys, *argv(tmp_path, "out/room.tfrecord", *more))
     assert str(error.value) == (
-        "none of 3 images shows 4 of the 4 classes, as --whitelist_threshold 0.8 wants: "
+        "none of 3 images shows 4 of the 4 classes, as --whitelist_threshold 0.8 requires: "
         "0.5 would keep 1, 0.25 would keep 3"
     )
     assert not (tmp_path / "out").exists()

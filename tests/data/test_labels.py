@@ -93,12 +93,12 @@ def test_object_info_is_read_without_the_blanks_of_the_real_one(tmp_path):
     [
         ("", "first line must name the columns"),
         ("wall\nfloor\n", "first line must name the columns"),
-        ("Idx\tName\n", "names no class"),
-        ("Idx\tName\n0\tnone\n", "names no class"),
+        ("Idx\tName\n", "names no classes"),
+        ("Idx\tName\n0\tnone\n", "names no classes"),
         ("Idx\tName\n1\n", "line 2: expected an id below 255 and a name"),
         ("Idx\tName\n255\tx\n", "line 2: expected an id below 255"),
-        ("Idx\tName\n1\tx\n1\ty\n", "line 3: the class 1 'y' is named before"),
-        ("Idx\tName\n1\tx\n2\tx \n", "line 3: the class 2 'x' is named before"),
+        ("Idx\tName\n1\tx\n1\ty\n", "line 3: the class 1 'y' is already named above"),
+        ("Idx\tName\n1\tx\n2\tx \n", "line 3: the class 2 'x' is already named above"),
         ("Idx\tRatio\tName\n1\tmuch\tx\n", "line 2: its ratio is not a number"),
     ],
 )

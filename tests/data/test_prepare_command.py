@@ -100,7 +100,6 @@ def test_ade20ks_layout_becomes_arrays(tmp_path, capsys):
 
 def test_a_whitelist_selects_for_arrays_as_well(tmp_path, capsys):
     scene_set(tmp_path / "set", {"both": [1, 4, 7, 2], "group": [7, 4], "none": [2]})
-    (tmp_path / "set/images/none.jpg").write_bytes(b"damaged, but not looked at")
     more = ("-w", "car:truck|wall", "-t", 1, "-s", 32, "-o", tmp_path / "out")
     result, report, _ = run(capsys, "prepare", "-d", tmp_path / "set", *more)
     opened = arrays.open_arrays(result["images"])

@@ -39,7 +39,7 @@ def test_a_layout_that_cannot_be_seen_is_refused(tmp_path):
     assert message.endswith(f"did you mean {own}?") or message.endswith(f"did you mean {scenes}?")
     assert "different layouts: " in refused(readers.detect, [own, scenes])
     shutil.copytree(scenes / "annotations", own / "annotations")
-    assert "(folders); images/ and annotations/ (ade20k): data.py prepare --layout says" in refused(
+    assert "(folders); images/ and annotations/ (ade20k): say which with --layout" in refused(
         readers.detect, [own]
     )
 

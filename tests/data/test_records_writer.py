@@ -48,7 +48,7 @@ def test_plain_jpegs_are_copied_and_everything_else_is_upright_rgb(tmp_path, cap
         (tmp_path / "images" / f"{name.split('.')[0]}.jpg").unlink()
         (tmp_path / "images" / name).write_bytes(content)
     result, report, _ = run(capsys, *argv(tmp_path))
-    assert result["copied"] == 4 and "8 images are no upright RGB or grey JPEG" in report
+    assert result["copied"] == 4 and "8 images are not upright RGB or grey JPEG" in report
     found = read(tmp_path / "out/room.tfrecord")
     encoded = {
         stem: fields["image/encoded"] for stem, fields in parsed(result["tfrecords"][0]).items()
@@ -151,3 +151,20 @@ def test_masks_without_any_class_are_an_error(tmp_path, capsys, ids, more):
     with pytest.raises(InputError, match="shows a class of --whitelist$"):
         run(capsys, *argv(tmp_path, "out/room.tfrecord", "-w", "bed", "-t", 0))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_of_another_size_is_refused_though_it_shows_too_few_classes(tmp_path, capsys):
+    scene_set(tmp_path, {"a": [1, 2], "b": [1, 2]})
+    Image.fromarray(striped([1])[:5]).save(tmp_path / "annotations/b.png")
+    more = ("-w", "wall|floor, flooring", "-t", 1)
+    with pytest.raises(InputError, match="b.png is .* do not belong together"):
+        run(capsys, *argv(tmp_path, "out/room.tfrecord", *more))
+    result, _, err = run(capsys, *argv(tmp_path, "out/room.tfrecord", *more, "--skip_bad"))
+    assert result["pictures"] == 1 and len(result["skipped"]) == 1 and "skipped: " in err
+
+
+def test_a_mask_of_another_size_may_be_skipped_whatever_it_holds(tmp_path, capsys):
+    scene_set(tmp_path, {"a": [1, 2], "b": [1, 2]})
+    Image.fromarray(np.full_like(striped([1])[:5], 99)).save(tmp_path / "annotations/b.png")
+    result, _, _ = run(capsys, *argv(tmp_path, "out/room.tfrecord", "--skip_bad"))
+    assert result["pictures"] == 1 and "b.png is" in result["skipped"][0]

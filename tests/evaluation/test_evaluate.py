@@ -402,3 +402,26 @@ def test_contradictory_arguments_exit_with_2(arguments):
     with pytest.raises(SystemExit) as stopped:
         evaluate.main(arguments)
     assert stopped.value.code == 2
+
+
+def test_a_model_with_a_channel_for_the_background_has_a_crossentropy_of_several(
+    prepared, tmp_path, capsys, monkeypatch
+):
+    p = np.full((6, *IMG_SIZE, 2), 0.5, np.float32)
+    predict = fake_predictor(tmp_path, p, ["background", "hair"])
+    monkeypatch.setattr(evaluate.model_options, "load", lambda *_: predict)
+    evaluate.main(["fake.keras", "--img_file", str(prepared / "images-32x64.npy")])
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert result["crossentropy"] == pytest.approx(math.log(2), rel=1e-5)
+    assert "binary_crossentropy" not in result and result["classes"] == ["background", "hair"]
+
+
+def test_a_folder_in_two_layouts_is_measured_in_the_one_that_is_named(prepared, tmp_path, capsys):
+    both = shutil.copytree(prepared / "raw", tmp_path / "raw")
+    (both / "annotations").mkdir()
+    Image.new("L", (8, 8)).save(both / "annotations/0.png")
+    model = str(prepared / "hair.keras")
+    with pytest.raises(InputError, match="say which with --layout"):
+        evaluate.main([model, "--data_dir", str(both)])
+    evaluate.main([model, "--data_dir", str(both), "--layout", "folders"])
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["pictures"] == 6

@@ -50,7 +50,7 @@ def run(command, arguments, folder):
         for name in ("KERAS_BACKEND", "CUDA_VISIBLE_DEVICES"):
             patch.setenv(name, "")
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            command.main([str(argument) for argument in arguments])
+            assert not command.main([str(argument) for argument in arguments])
     return Run(folder, out.getvalue(), err.getvalue())
 
 

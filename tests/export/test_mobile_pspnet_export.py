@@ -94,4 +94,5 @@ def test_of_older_projects_there_is_none(command, capsys):
     with pytest.raises(SystemExit) as stopped:
         command.parse_args(["a.h5", "--model", "mobile_pspnet", "--img_size", "96"])
     assert stopped.value.code == 2
-    assert "there are legacy weights of mobile_unet and icnet alone" in capsys.readouterr().err
+    hint = "goes with --untrained: there are legacy weights of mobile_unet and icnet alone"
+    assert hint in capsys.readouterr().err

@@ -41,6 +41,8 @@ def test_a_network_without_a_decoder_is_named_by_its_size_and_width():
 def test_untrained_networks_have_the_sizes_that_suit_them():
     names = [name for name, _ in untrained.networks("icnet", [], [0.25])]
     assert names == ["icnet_768_025", "icnet_384_025", "icnet_192_025"]
+    for network in ("mobile_unet", "mobile_pspnet"):
+        assert nets.grid_sizes(network) == (224, 192, 160, 128)
     for network in nets.NETWORKS:
         for side in nets.grid_sizes(network):
             assert nets.build(network, (side, side), 1, alpha=0.25).input_shape[1] == side

@@ -158,7 +158,7 @@ def test_a_format_registered_from_outside_is_read(images, tmp_path, monkeypatch)
     predict = predictor.load(tmp_path / "a.level")
     assert predict.img_size == IMG_SIZE and predict.classes.names == ("bright",)
     np.testing.assert_array_equal(predict(images)[..., 0], images[..., 0] >= 128)
-    with pytest.raises(InputError, match="a.level: an export; --from"):
+    with pytest.raises(InputError, match="a.level: is an export; --from"):
         predictor.load(tmp_path / "a.level", LegacySpec(normalization=((0,) * 3, (1,) * 3)))
     with pytest.raises(InputError, match="known formats are .*, .level"):
         predictor.load(tmp_path / "a.levels")

@@ -223,7 +223,7 @@ def test_a_model_of_keras_3_is_normalised_on_demand(hair, tmp_path):
 
 def test_exports_cannot_be_normalised(tmp_path):
     (tmp_path / "a.tflite").write_bytes(b"")
-    with pytest.raises(InputError, match="a.tflite: an export; --from"):
+    with pytest.raises(InputError, match="a.tflite: is an export; --from"):
         predictor.load(tmp_path / "a.tflite", HAIR)
 
 

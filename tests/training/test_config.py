@@ -7,7 +7,8 @@ import pytest
 import nets
 import train_full
 import train_transfer
-from segmentation.training import config, network
+from segmentation import probabilities
+from segmentation.training import config, network, sources
 
 OF_BOTH = {
     "img_size": [32, 32],
@@ -110,3 +111,10 @@ def test_the_arguments_are_those_of_an_earlier_model_of_the_same_network(card_of
     given = config.FullConfig(files=config.DataFiles(), model="tiny", lr=0.1, alpha=2.0)
     assert network.arguments(given, card) == {"alpha": 2.0}
     assert network.arguments(given, None) == {"alpha": 2.0}
+
+
+def test_validation_batches_hold_no_more_probabilities_than_fit(data, monkeypatch):
+    monkeypatch.setattr(probabilities, "MAX_FLOATS", 32 * 32 * 2)
+    parsed = train_full.parse_args(SMALL)
+    found = sources.open_batches(parsed, sources.open_samples(parsed))
+    assert (found.train.batch_size, found.validation.batch_size) == (4, 1)

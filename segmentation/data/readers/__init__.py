@@ -34,9 +34,7 @@ def _detect(folder):
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise InputError(
-            f"{folder} holds {_described(fitting)}: data.py prepare --layout says which"
-        )
+        raise InputError(f"{folder} holds {_described(fitting)}: say which with --layout")
     hint = pairing.did_you_mean(
         folder, lambda near: any(module.fits(near) for module in LAYOUTS.values())
     )

@@ -2,16 +2,21 @@
 
 import contextlib
 import os
+from typing import NamedTuple
 
 import numpy as np
 
 from segmentation.data import arrays, image_io
-from segmentation.data.samples import check_sizes
 from segmentation.data.writers.tally import Tally
 
 
+class _Opened(NamedTuple):
+    size: tuple[int, int]  # (height, width)
+    pixels: np.ndarray
+
+
 class ArraysWriter:
-    """A writer for `prepare`.
+    """A `Writer` of arrays.
 
     Rows are in the order of the samples. Images and masks are stretched to one size.
 
@@ -40,20 +45,14 @@ class ArraysWriter:
         ):
             yield
 
-    def load(self, sample, mask, label_map):
-        """Return what `add` takes of a sample; may run in any thread.
+    def open_image(self, sample):
+        """Return the image of a sample, with its `size`. May run in any thread."""
+        pixels = image_io.read(sample.image)
+        return _Opened(pixels.shape[:2], pixels)
 
-        Args:
-            sample: `Sample`.
-            mask: `masks.Mask` of it, stretched to `mask_size`.
-            label_map: not needed.
-
-        Raises:
-            image_io.UnreadableError: if the image is damaged, or the two differ in size.
-        """
-        image = image_io.read(sample.image)
-        check_sizes(sample, image.shape[:2], mask.size)
-        return image_io.resize(image, self.mask_size), mask.codes, mask.legend
+    def load(self, sample, image, mask, label_map):
+        """Return what `add` takes of a sample. May run in any thread."""
+        return image_io.resize(image.pixels, self.mask_size), mask.codes, mask.legend
 
     def add(self, sample, loaded):
         """Append a row."""

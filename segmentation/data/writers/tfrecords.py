@@ -11,7 +11,6 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from segmentation.data import image_io, tfrecords
-from segmentation.data.samples import check_sizes
 from segmentation.data.writers.tally import Tally
 from segmentation.errors import InputError
 
@@ -22,6 +21,11 @@ END_OF_JPEG = b"\xff\xd9"
 FAST = [cv2.IMWRITE_PNG_COMPRESSION, 1]  # level 1 is twice as fast as the default, and as small
 
 
+class _Opened(NamedTuple):
+    size: tuple[int, int]  # (height, width)
+    pixels: np.ndarray | None = None  # None: the file is a JPEG that can be copied
+
+
 class _Loaded(NamedTuple):
     record: bytes
     pixels: np.ndarray  # (256,) by class id
@@ -29,7 +33,7 @@ class _Loaded(NamedTuple):
 
 
 class RecordsWriter:
-    """A writer for `prepare`.
+    """A `Writer` of TFRecords.
 
     Samples go to the shards in turn, in their order: each shard is a sample of all, and the frames
     of a film are better divided by folders. Files of an older output of this name are removed,
@@ -61,25 +65,23 @@ class RecordsWriter:
         self._written = tfrecords.shard_paths(workspace / self.target.name, self._num_shards)
         yield
 
-    def load(self, sample, mask, label_map):
-        """Return what `add` takes of a sample; may run in any thread.
+    def open_image(self, sample):
+        """Return the image of a sample, with its `size`. May run in any thread."""
+        size = _size_of_plain_jpeg(sample.image)
+        if size:
+            return _Opened(size)
+        pixels = image_io.read(sample.image)
+        return _Opened(pixels.shape[:2], pixels)
 
-        Args:
-            sample: `Sample`.
-            mask: `masks.Mask` of it, of its own size.
-            label_map: `LabelMap` of the set.
-
-        Raises:
-            image_io.UnreadableError: if the image is damaged, or the two differ in size.
-        """
-        image, image_format, size = _encoded(sample.image)
-        check_sizes(sample, size, mask.size)
+    def load(self, sample, image, mask, label_map):
+        """Return what `add` takes of a sample. May run in any thread."""
+        encoded, image_format = _encoded(sample.image, image.pixels)
         table = label_map.table(mask.legend)
         pixels = np.zeros(256, int)
         np.add.at(pixels, table, np.array(Image.fromarray(mask.codes).histogram()))
         unchanged = (table[mask.shown] == mask.shown).all() and _is_grey_png(sample.mask)
         ids = sample.mask.read_bytes() if unchanged else _png(table[mask.codes])
-        record = tfrecords.record(sample.stem, image, image_format, size, ids)
+        record = tfrecords.record(sample.stem, encoded, image_format, image.size, ids)
         return _Loaded(record, pixels, image_format == "jpeg")
 
     def add(self, sample, loaded):
@@ -115,19 +117,19 @@ class RecordsWriter:
         return {"tfrecords": paths, "labels": str(self.label_path), "copied": self._copied}
 
 
-def _encoded(path):
-    """Return the bytes of an image that any decoder makes upright RGB of.
+def _encoded(path, pixels):
+    """Return the bytes of an image that any decoder makes upright RGB of, and their format.
 
-    Returns:
-        `(bytes, format, size)`: `jpeg` and the bytes of the file, or `png`; `(height, width)`.
+    Args:
+        path: of the file.
+        pixels: of the image, or None if the file is a JPEG that can be copied.
     """
-    size = _size_of_plain_jpeg(path)
-    if size:
+    if pixels is None:
         data = path.read_bytes()
         if data.rstrip(b"\0").endswith(END_OF_JPEG):  # or it was cut short
-            return data, "jpeg", size
-    pixels = image_io.read(path)
-    return _png(pixels[..., ::-1]), "png", pixels.shape[:2]
+            return data, "jpeg"
+        pixels = image_io.read(path)
+    return _png(pixels[..., ::-1]), "png"
 
 
 def _size_of_plain_jpeg(path):
