@@ -19,6 +19,8 @@ from segmentation.synthetic import room_dataset
 from segmentation.synthetic.portraits import portrait
 from tiny_models import save, tiny_model
 
+pytestmark = pytest.mark.slow
+
 
 def last_line(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])

@@ -14,6 +14,8 @@ import tf_converter
 import train_full
 import train_transfer
 
+pytestmark = pytest.mark.slow
+
 WIDE = {"pb": "hair.pb", "tflite": "hair.tflite", "saved_model": "hair.saved_model"}
 
 

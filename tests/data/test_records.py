@@ -19,6 +19,8 @@ from segmentation.data import labels, tfrecords
 from segmentation.errors import InputError
 from segmentation.training import transfer
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["none", "disc", "bar"]
 
 

@@ -210,6 +210,7 @@ def result_of(capsys, *arguments):
     return json.loads(lines[-1]), lines[:-1]
 
 
+@pytest.mark.slow
 def test_arrays_and_the_folder_they_came_from_give_equal_scores(prepared, capsys):
     of_arrays, table = result_of(
         capsys, prepared / "hair.keras", "--img_file", prepared / "images-32x64.npy"
@@ -222,6 +223,7 @@ def test_arrays_and_the_folder_they_came_from_give_equal_scores(prepared, capsys
     assert any("hair" in line and f"{of_arrays['iou']['hair']:.4f}" in line for line in table)
 
 
+@pytest.mark.slow
 def test_validation_measures_the_held_out_rows_of_the_card(prepared, tmp_path, capsys):
     held_out, _ = result_of(
         capsys, prepared / "hair.keras", "--img_file", prepared / "images-32x64.npy",
@@ -249,6 +251,7 @@ def folder(prepared, tmp_path):
     return Path(shutil.copytree(prepared / "raw", tmp_path / "raw"))
 
 
+@pytest.mark.slow
 def test_damaged_samples_are_named_and_the_others_measured(prepared, folder, capsys):
     model = str(prepared / "hair.keras")
     for name in ("images/0.png", "masks/1.ppm"):
@@ -273,6 +276,7 @@ def test_damaged_samples_are_named_and_the_others_measured(prepared, folder, cap
     assert whole | {"broken": 3} == result
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["images/{}.png", "masks/{}.ppm"])
 def test_when_all_are_damaged_nothing_is_measured(prepared, folder, name):
     for index in range(6):
@@ -281,6 +285,7 @@ def test_when_all_are_damaged_nothing_is_measured(prepared, folder, name):
         evaluate.main([str(prepared / "hair.keras"), "--data_dir", str(folder)])
 
 
+@pytest.mark.slow
 def test_a_report_has_all_scores_and_leaves_other_files_alone(prepared, tmp_path, capsys):
     folder = tmp_path / "reports" / "hair"
     arguments = [prepared / "hair.keras", "--img_file", prepared / "images-32x64.npy"]
@@ -305,6 +310,7 @@ def test_a_report_has_all_scores_and_leaves_other_files_alone(prepared, tmp_path
     assert sizes["contact_sheet.png"] == sizes["worst.png"]
 
 
+@pytest.mark.slow
 def test_a_report_names_damaged_samples_and_leaves_them_out(prepared, folder, tmp_path):
     (folder / "images/3.png").write_bytes(b"damaged")
     model, report = str(prepared / "hair.keras"), tmp_path / "report"
@@ -315,6 +321,7 @@ def test_a_report_names_damaged_samples_and_leaves_them_out(prepared, folder, tm
     assert [each["title"] for each in found["per_picture"]] == list("01245")
 
 
+@pytest.mark.slow
 def test_where_no_mask_shows_a_class_scores_are_printed_and_no_report_is_begun(
     prepared, tmp_path, capsys
 ):
@@ -372,12 +379,14 @@ def test_names_in_brackets_are_printed_as_they_are(capsys):
     assert out.count("wall [old]") == 3 and out.count("[/b]") == 3  # two tables, one with columns
 
 
+@pytest.mark.slow
 def test_without_a_card_nothing_can_be_matched(prepared, tmp_path):
     (tmp_path / "hair.keras").write_bytes((prepared / "hair.keras").read_bytes())
     with pytest.raises(InputError, match="no model card hair.json"):
         evaluate.main([str(tmp_path / "hair.keras"), "--data_dir", str(prepared / "raw")])
 
 
+@pytest.mark.slow
 def test_a_model_that_held_no_samples_out_has_no_validation_split(prepared, tmp_path):
     path = tmp_path / "hair.keras"
     path.write_bytes((prepared / "hair.keras").read_bytes())
@@ -404,6 +413,7 @@ def test_contradictory_arguments_exit_with_2(arguments):
     assert stopped.value.code == 2
 
 
+@pytest.mark.slow
 def test_a_model_with_a_channel_for_the_background_has_a_crossentropy_of_several(
     prepared, tmp_path, capsys, monkeypatch
 ):
@@ -416,6 +426,7 @@ def test_a_model_with_a_channel_for_the_background_has_a_crossentropy_of_several
     assert "binary_crossentropy" not in result and result["classes"] == ["background", "hair"]
 
 
+@pytest.mark.slow
 def test_a_folder_in_two_layouts_is_measured_in_the_one_that_is_named(prepared, tmp_path, capsys):
     both = shutil.copytree(prepared / "raw", tmp_path / "raw")
     (both / "annotations").mkdir()

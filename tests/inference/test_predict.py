@@ -14,6 +14,8 @@ from segmentation.inference import predictions, predictor, visualization
 from segmentation.probabilities import to_mask_at
 from tiny_models import save, tiny_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):

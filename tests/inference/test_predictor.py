@@ -24,6 +24,8 @@ from segmentation.legacy.spec import LegacySpec
 from segmentation.probabilities import to_mask, to_mask_at, upsample
 from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SUFFIXES = ("h5", "tflite", "pb", "saved_model")
 

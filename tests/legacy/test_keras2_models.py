@@ -22,6 +22,8 @@ from segmentation.legacy.spec import ORIGINS, UNSPECIFIED, LegacySpec, caveat
 from segmentation.synthetic import portrait_dataset
 from tiny_models import IMG_SIZE, save, tiny_model
 
+pytestmark = pytest.mark.slow
+
 HAIR = LegacySpec(origin="hair2017", normalization=ORIGINS["hair2017"])
 ICNET = LegacySpec(origin="icnet2018", normalization=ORIGINS["icnet2018"])
 MEAN = np.array([29.24429131, 29.24429131, 29.24429131])

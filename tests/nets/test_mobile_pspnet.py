@@ -7,6 +7,8 @@ import pytest
 import keras2_files
 import nets
 
+pytestmark = pytest.mark.slow
+
 
 def pspnet(img_size=(96, 128), num_classes=1, **arguments):
     return nets.build("mobile_pspnet", img_size, num_classes, alpha=0.25, **arguments)

@@ -9,6 +9,8 @@ import nets
 import tf_converter
 from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "network,img_size,stride", [("mobile_unet", (64, 96), 2), ("icnet", (192, 224), 4)]

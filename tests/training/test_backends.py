@@ -13,6 +13,8 @@ from PIL import Image
 import nets
 from segmentation.data import labels, tfrecords
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1]
 OPTIONS = ["--model", "tiny", "--batch_size", "4", "--seed", "3", "--schedule", "constant"]
 

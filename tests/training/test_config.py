@@ -10,6 +10,8 @@ import train_transfer
 from segmentation import probabilities
 from segmentation.training import config, network, sources
 
+pytestmark = pytest.mark.slow
+
 OF_BOTH = {
     "img_size": [32, 32],
     "classes": None,

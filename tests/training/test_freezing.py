@@ -6,6 +6,8 @@ import pytest
 
 import nets
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {  # name: size, alpha
     "mobile_unet": ((32, 32), 0.25),
     "icnet": ((192, 192), 0.125),

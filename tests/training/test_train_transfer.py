@@ -14,6 +14,8 @@ from segmentation.errors import InputError
 from segmentation.training import checkpoint
 from tiny_network import history
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = ["--img_file", "data/images-32.npy", "--model", "tiny", "-b", "4"]
 
 

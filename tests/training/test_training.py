@@ -22,6 +22,8 @@ from segmentation.training import callbacks, checkpoint, network, optimizers, ru
 from segmentation.training.config import DataFiles, FullConfig
 from tiny_network import Tiny, history, write_arrays
 
+pytestmark = pytest.mark.slow
+
 TINY_TRAIN_FULL = str(Path(__file__).parents[1] / "tiny_network.py")
 SMALL = ["--model", "tiny", "--batch_size", "4", "--seed", "3"]
 COMMAND = [sys.executable, TINY_TRAIN_FULL, "--img_file", "data/images-32.npy", *SMALL]

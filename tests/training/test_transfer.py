@@ -199,7 +199,7 @@ def test_mistakes_get_one_line(tmp_path):
         ("a.keras", "not a readable model"),
         ("a.h5", "not a readable model"),
         ("a.weights.h5", "not a readable model"),
-        ("empty.h5", "not a readable model .it holds no weights by the name of their layer"),
+        ("empty.h5", "not a readable model .it holds no weights by layer name"),
     ):
         with pytest.raises(InputError, match=message) as error:
             load(None, tmp_path / name, HAIR)
