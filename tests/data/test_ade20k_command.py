@@ -66,7 +66,7 @@ def test_nothing_kept_says_what_would_and_writes_nothing(tmp_path, capsys):
         "0.5 would keep 1, 0.25 would keep 3"
     )
     assert not (tmp_path / "out").exists()
-    with pytest.raises(InputError, match="wants: none shows any"):
+    with pytest.raises(InputError, match="requires: none shows any"):
         run(capsys, *argv(tmp_path, "out/room.tfrecord", "-w", "bed"))
 
 
