@@ -167,8 +167,8 @@ def _add_mask_format(parser):
 
 
 def _add_pair_of_folders(parser):
-    parser.add_argument("-i", "--image_dir", metavar="DIR", help="JPEG or PNG images")
-    parser.add_argument("-a", "--annotation_dir", metavar="DIR", help="their masks, as index PNGs")
+    parser.add_argument("-i", "--image_dir", metavar="DIR", help="images of the layout ade20k")
+    parser.add_argument("-a", "--annotation_dir", metavar="DIR", help="their masks, index PNGs")
 
 
 def _add_whitelist(parser):
@@ -184,7 +184,7 @@ def _add_whitelist(parser):
         "--whitelist_threshold",
         type=options.fraction,
         metavar="FRACTION",
-        help="of the whitelisted classes that an image must show to be kept (default 0.7)",
+        help="of the classes of -w: an image that shows fewer is left out (default 0.7)",
     )
 
 
@@ -206,7 +206,7 @@ def _add_num_shards(parser, default):
         type=options.count,
         default=default,
         metavar="N",
-        help="more than one: room-00000-of-0000N.tfrecord ... (default 1)",
+        help="number of TFRecord files, room-00000-of-0000N.tfrecord ... (default 1)",
     )
 
 

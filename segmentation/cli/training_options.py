@@ -45,7 +45,7 @@ def _add_data(data):
     data.add_argument(
         "--classes",
         metavar="NAMES",
-        help="from labels.txt, like hair,face or a|b (default: all; of hair and face just hair)",
+        help="from labels.txt, like hair,face or a|b (default: all; of hair and face hair alone)",
     )
     data.add_argument(
         "--ignore_class",
@@ -98,7 +98,7 @@ def _add_training(training):
         "--steps_per_epoch", type=options.count, help="default: one pass over the images"
     )
     training.add_argument(
-        "-b", "--batch_size", type=options.count, help="images (16, or all if fewer)"
+        "-b", "--batch_size", type=options.count, help="images per step (16, or all if fewer)"
     )
     training.add_argument(
         "--loss",

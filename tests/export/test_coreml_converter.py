@@ -13,8 +13,8 @@ from segmentation.errors import InputError
         (["text.keras"], "text.keras: not a readable model"),
         (["text.txt"], "only .keras and .h5"),
         (["text.keras", "a.mlpack"], "a.mlpack: .* NAME.mlpackage"),
-        (["text.keras", "folder.mlpackage"], "folder.mlpackage: in the way"),
-        (["text.keras", "-o", "file.mlpackage"], "file.mlpackage: in the way"),
+        (["text.keras", "folder.mlpackage"], "folder.mlpackage: exists and is not an export"),
+        (["text.keras", "-o", "file.mlpackage"], "file.mlpackage: exists and is not an export"),
     ],
 )
 def test_mistakes_get_a_line_each(tmp_path, monkeypatch, arguments, message):

@@ -152,7 +152,7 @@ def test_a_folder_that_is_no_export_is_left_alone(trained, tmp_path, name):
     (tmp_path / name).mkdir()
     (tmp_path / name / "thesis.txt").write_text("mine")
     arguments = ["--format", "pb", "tflite", "saved_model", "-o", str(tmp_path)]
-    with pytest.raises(InputError, match=f"{name}: in the way, and no export"):
+    with pytest.raises(InputError, match=f"{name}: exists and is not an export"):
         tf_converter.main([str(trained / "hair.keras"), *arguments])
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name / "thesis.txt").read_text() == "mine"

@@ -38,7 +38,8 @@ def _detect(folder):
     hint = pairing.did_you_mean(
         folder, lambda near: any(module.fits(near) for module in LAYOUTS.values())
     )
-    raise InputError(f"{folder} has no layout that is known: {_described(LAYOUTS)}{hint}")
+    half = " (images/ is there, its masks are not)" if (folder / "images").is_dir() else ""
+    raise InputError(f"{folder} has no layout that is known: {_described(LAYOUTS)}{half}{hint}")
 
 
 def _described(names):

@@ -101,8 +101,8 @@ class RecordsWriter:
             )
         if self._grouped:
             logger.warning(
-                "warning: TFRecords do not hold the person of an image: a split of them may put a "
-                "person into both parts; arrays hold it"
+                "warning: TFRecords do not hold the person of an image, so training and validation "
+                "may share persons; arrays prevent that"
             )
 
     def publish(self):
