@@ -65,8 +65,8 @@ def parse_args(argv=None):
     data_options.check(parser, args)
     if bool(args.data_dir) == bool(args.img_file or args.tfrecord_data):
         parser.error("name what to measure on: --img_file, --tfrecord_data or --data_dir")
-    if args.mask_format and not args.data_dir:
-        parser.error("--mask_format goes with --data_dir")
+    if (args.mask_format or args.layout != "auto") and not args.data_dir:
+        parser.error("--layout and --mask_format go with --data_dir")
     if args.report and args.report.exists() and not args.report.is_dir():
         parser.error(f"--report names a folder, and {args.report} is a file")
     return args

@@ -40,7 +40,7 @@ def by_stem(found):
             raise InputError(
                 f"{paths[path.stem]} and {path} have the same name: remove one of them"
             )
-        if "\t" in path.stem or "\n" in path.stem:
+        if any(sign in path.stem for sign in "\t\n\r"):
             raise InputError(f"{str(path)!r} has a tab or line break in its name: rename it")
         paths[path.stem] = path
     return paths

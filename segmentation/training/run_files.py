@@ -142,7 +142,10 @@ class RunFiles:
         changed = sorted(key for key in fixed if now.get(key) != before.get(key))
         if changed:
             listed = ", ".join(
-                f"{key} {before.get(key)} then, {now.get(key)} now" for key in changed
+                f"other {key.replace('_', ' ')}"  # a fingerprint says nothing to a person
+                if key in ("data", "validation_data")
+                else f"{key} {before.get(key)} then, {now.get(key)} now"
+                for key in changed
             )
             raise InputError(
                 f"{self.checkpoint_path}: another run ({listed}); "

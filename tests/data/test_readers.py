@@ -2,12 +2,13 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from folder_sets import folder_set
 from scene_sets import INFO, divided_set, scene_set
-from segmentation.data import readers
+from segmentation.data import pairing, readers
 from segmentation.data.readers import ade20k
 from segmentation.errors import InputError
 
@@ -111,3 +112,9 @@ def test_options_that_do_not_name_a_pair_of_folders_are_refused(
 ):
     monkeypatch.chdir(scene_set(tmp_path, {"a": [1]}))
     assert message in refused(ade20k.open_reader, **options)
+
+
+@pytest.mark.parametrize("sign", ["\t", "\n", "\r"])
+def test_a_name_that_would_break_the_lines_of_names_is_refused(sign):
+    message = refused(pairing.by_stem, [Path(f"a{sign}b.jpg")])
+    assert message.endswith("has a tab or line break in its name: rename it")

@@ -405,6 +405,7 @@ def test_a_model_that_held_no_samples_out_has_no_validation_split(prepared, tmp_
         ["a.keras", "--img_file", "a.npy", "--data_dir", "raw"],
         ["a.keras", "--data_dir", "raw", "--split", "validation"],
         ["a.keras", "--img_file", "a.npy", "--mask_format", "rgb"],
+        ["a.keras", "--img_file", "a.npy", "--layout", "folders"],
     ],
 )
 def test_contradictory_arguments_exit_with_2(arguments):
