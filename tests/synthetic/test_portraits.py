@@ -123,7 +123,7 @@ def test_files_are_repeatable_and_have_the_layout_of_lfw(tmp_path, monkeypatch):
 
     monkeypatch.setattr(progress, "_display", display)
     result = write_portraits(tmp_path / "a", 12, 7)
-    assert shown == [(12, "drawing")]
+    assert shown == [(12, "generating")]
     names = [f"{number:04d}" for number in range(1, 13)]
     assert sorted(path.name for path in (tmp_path / "a/images").iterdir()) == [
         f"{name}.jpg" for name in names
