@@ -13,6 +13,7 @@ Keras is imported when a network is built: commands list the networks in `--help
 
 import importlib
 import inspect
+import pkgutil
 
 # By name on the command line: the module and the function that builds the network.
 NETWORKS = {
@@ -84,4 +85,4 @@ def _module(name):
 
 
 def _function(name):
-    return getattr(_module(name), NETWORKS[name].partition(":")[2])
+    return pkgutil.resolve_name(NETWORKS[name])

@@ -17,6 +17,7 @@ import google_crc32c
 import numpy as np
 
 from segmentation.data import arrays, example, image_io, labels, pairing
+from segmentation.data.arrays import PREPARE_AGAIN
 from segmentation.errors import InputError
 
 SUFFIX = ".tfrecord"
@@ -31,7 +32,6 @@ MASK_FORMAT = "image/segmentation/class/format"
 SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
 # A record is a length of 8 bytes, its checksum of 4, the data, and their checksum of 4.
 HEAD, TAIL = 12, 4
-PREPARE_AGAIN = arrays.PREPARE_AGAIN
 
 
 def shard_paths(path, num_shards):

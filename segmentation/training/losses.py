@@ -9,7 +9,7 @@ channel is the probability of id 1.
 A new loss is a row in `config.LOSSES` and a `keras.losses.Loss` that the row names.
 """
 
-import importlib
+import pkgutil
 
 import keras
 from keras import ops
@@ -153,5 +153,4 @@ def build(name, class_weights=None):
     name = OTHER_LOSS_NAMES.get(name, name)
     if name not in LOSSES:
         raise ValueError(f"no loss is called {name!r}; there are {', '.join(LOSSES)}")
-    module, _, builder = LOSSES[name].partition(":")
-    return getattr(importlib.import_module(module), builder)(class_weights)
+    return pkgutil.resolve_name(LOSSES[name])(class_weights)

@@ -16,7 +16,7 @@ class _Opened(NamedTuple):
 
 
 class ArraysWriter:
-    """A `Writer` of arrays.
+    """A writer of arrays, as `writers` describes it.
 
     Rows are in the order of the samples. Images and masks are stretched to one size.
 
