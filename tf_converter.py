@@ -107,7 +107,7 @@ def main(argv=None):
         name: args.output_dir / f"{args.output_fn}{formats.FORMATS[name].suffix}"
         for name in args.format
     }
-    exporter = exports.open_exporter(args, paths.values())
+    exporter = exports.open_exporter(args, paths.values(), args.two_channels)
     tflite = dataclasses.replace(tflite_options(args, exporter), precision=args.quantize)
     written, failed = exports.write(
         exporter,
@@ -120,7 +120,7 @@ def main(argv=None):
 def sweep(args):
     """Convert a trained model to .tflite in every precision."""
     paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
-    exporter = exports.open_exporter(args, paths.values())
+    exporter = exports.open_exporter(args, paths.values(), args.two_channels)
     tflite = tflite_options(args, exporter)
     variants = {path: dataclasses.replace(tflite, precision=each) for each, path in paths.items()}
     return exports.sweep(args, exporter, variants, args.ladder / "ladder-tflite")

@@ -15,15 +15,17 @@ def start_tensorflow():
     start_keras()
 
 
-def open_exporter(args, paths):
+def open_exporter(args, paths, two_channels=False):
     """Return the `Exporter` of the model that the options name, on TensorFlow.
 
     Args:
         args: parsed options.
         paths: of the exports.
+        two_channels: whether one of them is to give `[1 - p, p]`.
 
     Raises:
-        InputError: if a path is in the way, or the model cannot be read or converted.
+        InputError: if a path is in the way, the model cannot be read or converted, or the exports
+            are not possible.
     """
     spec = model_options.legacy_spec(args)
     for path in paths:
@@ -40,7 +42,9 @@ def open_exporter(args, paths):
             f"its exports call their classes {', '.join(source.classes.names)}. Copy the card "
             "from where the model was trained, or name the classes with --classes"
         )
-    return Exporter.of_trained(source, args.check_images, args.full_resolution)
+    exporter = Exporter.of_trained(source, args.check_images, args.full_resolution)
+    exporter.require_possible(paths, two_channels)
+    return exporter
 
 
 def write(exporter, exports):
@@ -53,7 +57,6 @@ def write(exporter, exports):
     Returns:
         `(written, failed)`: dictionaries of what was written, and paths of what failed its check.
     """
-    exporter.require_possible(exports)
     written, failed = [], []
     for path, options in exports.items():
         try:
@@ -82,7 +85,6 @@ def sweep(args, exporter, exports, stem, note=""):
     """
     from segmentation.export import precision_sweep
 
-    exporter.require_possible(exports)
     score = None
     if args.img_file or args.tfrecord_data:
         source = exporter.source

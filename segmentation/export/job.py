@@ -55,22 +55,23 @@ class Exporter:
     def _reference(self):
         return parity.Reference.of_model(self.model, self.images)
 
-    def require_possible(self, exports):
-        """Check, before anything is written, that nothing stands in the way of exports.
+    def require_possible(self, paths, two_channels=False):
+        """Check, before photos are read, that nothing stands in the way of exports.
 
         Args:
-            exports: `Options` by path.
+            paths: of the exports.
+            two_channels: whether one of them is to give `[1 - p, p]`.
 
         Raises:
-            InputError: if the options do not fit the model, or the card of another model stands
-                where its card would.
+            InputError: if the model has several classes for `two_channels`, or the card of another
+                model stands where its card would.
         """
-        for path, options in exports.items():
-            if options.two_channels and len(self.classes) > 1:
-                raise InputError(
-                    f"{self.source.path}: predicts {', '.join(self.classes.names)}; "
-                    "--two_channels is for a single class"
-                )
+        if two_channels and len(self.classes) > 1:
+            raise InputError(
+                f"{self.source.path}: predicts {', '.join(self.classes.names)}; "
+                "--two_channels is for a single class"
+            )
+        for path in paths:
             self._card_for(path)
 
     def write(self, path, options):
