@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from segmentation.data import image_io, mask_formats, masks, pairing
 from segmentation.errors import InputError
@@ -20,6 +23,16 @@ class Sample:
     group: str
     image: Path
     mask: Path
+
+
+class OpenedImage(NamedTuple):
+    """An image whose size is known: `(height, width)`, and `(H, W, 3)` uint8 RGB pixels.
+
+    `pixels` is None where they need not be decoded: the file is a JPEG that can be copied.
+    """
+
+    size: tuple[int, int]
+    pixels: np.ndarray | None = None
 
 
 def _anything(path, mask):

@@ -46,19 +46,18 @@ def to_ml_program(model, path, classes, options):
     Raises:
         UnsupportedOp: if the package holds an op that cannot be run here, so cannot be checked.
     """
-    with silenced():  # it reports what it cannot load
-        import coremltools as ct
-
-    # Declared, or float16 comes out from iOS 16 on. A name here would fail.
-    declared = {
-        "scores": lambda: ct.TensorType(dtype=np.float32),
-        "labels": lambda: ct.TensorType(dtype=np.int32),
-        "image": lambda: ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE),
-    }
     precision = options.precision
     whole = precision in ("float32", "float16")
     target = options.target or (OLDEST if whole else OLDEST_COMPRESSED)
-    with silenced():
+    with silenced():  # from the import on: it reports what it cannot load
+        import coremltools as ct
+
+        # Declared, or float16 comes out from iOS 16 on. A name here would fail.
+        declared = {
+            "scores": lambda: ct.TensorType(dtype=np.float32),
+            "labels": lambda: ct.TensorType(dtype=np.int32),
+            "image": lambda: ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE),
+        }
         converted = ct.convert(
             [_traced(model, options.output)],
             source="tensorflow",
@@ -88,11 +87,10 @@ def to_neural_network(model, path, classes, options):
     Returns:
         `Written` with runners.
     """
-    with silenced():  # it reports what it cannot load
+    with silenced():  # from the import on: it reports what it cannot load
         import coremltools as ct
 
-    target = ct.target[NEURAL_NETWORK_TARGET]
-    with silenced():
+        target = ct.target[NEURAL_NETWORK_TARGET]
         program = ct.convert(
             [_traced(model, options.output)],
             source="tensorflow",

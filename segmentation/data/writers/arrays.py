@@ -2,17 +2,12 @@
 
 import contextlib
 import os
-from typing import NamedTuple
 
 import numpy as np
 
 from segmentation.data import arrays, image_io
+from segmentation.data.samples import OpenedImage
 from segmentation.data.writers.tally import Tally
-
-
-class _Opened(NamedTuple):
-    size: tuple[int, int]  # (height, width)
-    pixels: np.ndarray
 
 
 class ArraysWriter:
@@ -48,7 +43,7 @@ class ArraysWriter:
     def open_image(self, sample):
         """Return the image of a sample, with its `size`. May run in any thread."""
         pixels = image_io.read(sample.image)
-        return _Opened(pixels.shape[:2], pixels)
+        return OpenedImage(pixels.shape[:2], pixels)
 
     def load(self, sample, image, mask, label_map):
         """Return what `add` takes of a sample. May run in any thread."""

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from segmentation.data import image_io, tfrecords
+from segmentation.data.samples import OpenedImage
 from segmentation.data.writers.tally import Tally
 from segmentation.errors import InputError
 
@@ -18,11 +19,6 @@ logger = logging.getLogger(__name__)
 TURNED = range(2, 9)  # EXIF orientations that are not upright
 END_OF_JPEG = b"\xff\xd9"
 PNG_LEVEL = 1  # twice as fast as the default of PNG compression, and as small
-
-
-class _Opened(NamedTuple):
-    size: tuple[int, int]  # (height, width)
-    pixels: np.ndarray | None = None  # None: the file is a JPEG that can be copied
 
 
 class _Loaded(NamedTuple):
@@ -68,9 +64,9 @@ class RecordsWriter:
         """Return the image of a sample, with its `size`. May run in any thread."""
         size = _size_of_plain_jpeg(sample.image)
         if size:
-            return _Opened(size)
+            return OpenedImage(size)
         pixels = image_io.read(sample.image)
-        return _Opened(pixels.shape[:2], pixels)
+        return OpenedImage(pixels.shape[:2], pixels)
 
     def load(self, sample, image, mask, label_map):
         """Return what `add` takes of a sample. May run in any thread."""
