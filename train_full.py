@@ -21,7 +21,7 @@ from segmentation.training.config import FullConfig
 def parse_args(argv=None):
     """Parse the options into a `FullConfig`."""
     parser = options.Parser(__doc__)
-    network, training = training_options.add(parser)
+    network, training = training_options.add(parser, "mobile_unet; icnet for TFRecords")
     network.add_argument(
         "--fine_tune_checkpoint", metavar="MODEL", help="begin with the weights of this model"
     )
@@ -45,9 +45,9 @@ def main(argv=None):
     samples = sources.open_samples(config)
     run = run_files.RunFiles(config, samples.classes)
     model = network.build(config, samples, run.earlier_card)
-    if not run.begun:
-        network.load_weights(model, config, samples.classes)
-    data = sources.open_batches(config, samples)
+    fresh = [] if run.begun else network.load_weights(model, config, samples.classes)
+    data = sources.open_batches(config, samples, model, run.begun)
+    network.start_at_priors(model, fresh, data.statistics)
     weights = class_weights.of_option(config.class_weights, data)
     compile_stage = network.stage_compiler(config, data, weights)
     card = cards.new_card(model, run, data, weights)

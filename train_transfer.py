@@ -15,9 +15,11 @@ ICNet, from one trained on other TFRecords, its two deep branches frozen in both
 What was loaded is listed. The files beside -o are those of train_full.py, and --resume works alike.
 """
 
+import nets
+from segmentation import model_card
 from segmentation.cli import options, terminal, training_options
 from segmentation.quiet import start_keras
-from segmentation.training.config import FINE_TUNE_FACTOR, STAGES, TransferConfig
+from segmentation.training.config import FINE_TUNE_FACTOR, IMAGENET, STAGES, TransferConfig
 
 OPTIONS_OF_OTHER_STAGE = {
     "transfer": ("freeze_until", "fine_tune_epochs", "fine_tune_lr"),
@@ -28,7 +30,7 @@ OPTIONS_OF_OTHER_STAGE = {
 def parse_args(argv=None):
     """Parse the options into a `TransferConfig`."""
     parser = options.Parser(__doc__)
-    network, training = training_options.add(parser)
+    network, training = training_options.add(parser, "that of --weights FILE, else unet")
     network.add_argument(
         "--weights",
         default=TransferConfig.weights,
@@ -63,11 +65,19 @@ def parse_args(argv=None):
     for name in OPTIONS_OF_OTHER_STAGE.get(args.stage, ()):
         if getattr(args, name) is not None:
             parser.error(f"--{name} has no meaning with --stage {args.stage}")
-    training_options.complete(parser, args)
+    training_options.complete(parser, args, _default_model(args.weights))
     args.transfer_epochs = args.transfer_epochs or TransferConfig.transfer_epochs
     args.fine_tune_epochs = args.fine_tune_epochs or TransferConfig.fine_tune_epochs
     args.fine_tune_lr = args.fine_tune_lr or FINE_TUNE_FACTOR * args.lr
     return training_options.to_config(args, TransferConfig)
+
+
+def _default_model(weights):
+    """Return the network of the model to begin with, or None: that of the older projects."""
+    if weights in (IMAGENET, "none"):
+        return "unet"
+    card = model_card.of_weights(weights) or {}
+    return card["network"] if card.get("network") in nets.NETWORKS else None
 
 
 def main(argv=None):
@@ -79,9 +89,9 @@ def main(argv=None):
     samples = sources.open_samples(config)
     run = run_files.RunFiles(config, samples.classes)
     model = network.build(config, samples, run.earlier_card)
-    if not run.begun:
-        network.load_weights(model, config, samples.classes)
-    data = sources.open_batches(config, samples)
+    fresh = [] if run.begun else network.load_weights(model, config, samples.classes)
+    data = sources.open_batches(config, samples, model, run.begun)
+    network.start_at_priors(model, fresh, data.statistics)
     weights = class_weights.of_option(config.class_weights, data)
     compile_stage = network.stage_compiler(config, data, weights)  # stage by stage: freeze, compile
     card = cards.new_card(model, run, data, weights)

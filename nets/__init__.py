@@ -5,16 +5,20 @@ Functions that need Keras are imported on first use: commands list the networks 
 
 import importlib
 
+from nets.encoders import ENCODERS
 from nets.names import ARGUMENTS, AUX, OUTPUT, UPSAMPLINGS
+from nets.presets import PRESETS
 from nets.registry import (
     NETWORKS,
     arguments,
+    arguments_of_card,
     build,
     encoder_end,
     grid_sizes,
     heads,
+    imagenet_file,
+    scene_arguments,
     score_layers,
-    strides,
 )
 
 _NEED_KERAS = (
@@ -24,22 +28,27 @@ _NEED_KERAS = (
     "inference_model",
     "load",
     "macs",
+    "strides",
     "take_weights",
     "with_aux_head",
 )
 __all__ = [
     "ARGUMENTS",
     "AUX",
+    "ENCODERS",
     "NETWORKS",
     "OUTPUT",
+    "PRESETS",
     "UPSAMPLINGS",
     "arguments",
+    "arguments_of_card",
     "build",
     "encoder_end",
     "grid_sizes",
     "heads",
+    "imagenet_file",
+    "scene_arguments",
     "score_layers",
-    "strides",
 ]
 __all__ += _NEED_KERAS
 

@@ -20,28 +20,18 @@ def image_input(img_size, smallest):
     Raises:
         ValueError: unless both sides are multiples of 32 and at least `smallest`.
     """
+    image = raw_input(img_size, smallest)
+    return image, layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
+
+
+def raw_input(img_size, smallest=32):
+    """Return the input `image` alone; arguments and errors are those of `image_input`."""
     height, width = img_size
     if min(height, width) < smallest or height % 32 or width % 32:
         raise ValueError(
             f"img_size must be multiples of 32, at least {smallest}; got {height}x{width}"
         )
-    image = keras.Input((height, width, 3), name="image")
-    return image, layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
-
-
-def mobilenet(x, alpha, depth_multiplier, weights):
-    """Return MobileNet (https://arxiv.org/abs/1704.04861) on `x`, a model without classifier."""
-    encoder = keras.applications.MobileNet(
-        input_tensor=x,
-        alpha=alpha,
-        depth_multiplier=depth_multiplier,
-        include_top=False,
-        weights=weights,
-    )
-    for layer in encoder.layers:
-        if isinstance(layer, layers.BatchNormalization):
-            layer.momentum = MOMENTUM
-    return encoder
+    return keras.Input((height, width, 3), name="image")
 
 
 def width(filters):
@@ -72,11 +62,21 @@ def conv_bn_relu(x, filters, kernel, name, strides=1, dilation=1):
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
-def depthwise_block(x, filters, name):
-    """Apply a depthwise 3×3 convolution `name_dw` and a 1×1 `name_pw`, as MobileNet does."""
-    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False, name=f"{name}_dw")(x)
-    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_dw_bn")(x)
-    x = layers.ReLU(6.0, name=f"{name}_dw_relu")(x)
+def conv_bn_relu6(x, filters, kernel, name, strides=1):
+    """Apply convolution `name`, BatchNorm `name_bn` and ReLU6 `name_relu`."""
+    return layers.ReLU(6.0, name=f"{name}_relu")(conv_bn(x, filters, kernel, name, strides))
+
+
+def depthwise_bn_relu6(x, kernel, name, strides=1):
+    """Apply depthwise convolution `name`, BatchNorm `name_bn` and ReLU6 `name_relu`."""
+    x = layers.DepthwiseConv2D(kernel, strides, padding="same", use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x)
+
+
+def depthwise_block(x, filters, name, kernel=3):
+    """Apply a depthwise convolution `name_dw` and a 1×1 `name_pw`, as MobileNet does."""
+    x = depthwise_bn_relu6(x, kernel, f"{name}_dw")
     x = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_pw")(x)
     x = layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_pw_bn")(x)
     return layers.ReLU(6.0, name=f"{name}_pw_relu")(x)

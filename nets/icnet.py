@@ -10,7 +10,6 @@ from nets.names import OUTPUT
 SMALLEST = 192  # pixels: the finest pyramid level has 6 bins per side, at stride 32
 FUSED = 128  # width of the fused features at alpha 1
 HEADS = {"aux_8": 0.4, "aux_16": 0.16}  # training heads and the weights of their losses
-STRIDES = (4, 8, 16)  # of the outputs
 SCORE_LAYERS = ("mask_score", "aux_8_score", "aux_16_score")
 GRID_SIZES = (768, 384, 192)
 # Stages of the deep branch: (width of a block's output at alpha 1, blocks, stride, dilation).

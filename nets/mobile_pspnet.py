@@ -8,11 +8,11 @@ from nets.blocks import (
     conv_bn_relu,
     depthwise_block,
     image_input,
-    mobilenet,
     probabilities,
     width,
 )
 from nets.layers import PyramidLevel
+from nets.mobilenet import mobilenet
 
 SMALLEST = 96  # pixels: the finest pyramid level has 6 bins per side, at stride 16
 # Changed options of MobileNet's layers, which keep the features at stride 16. MobileNet's feature
@@ -23,6 +23,7 @@ DILATED = {
     "conv_dw_13": {"dilation_rate": 2},
 }
 FUSED = 512  # width of the fused features at alpha 1, as in PSPNet
+ENCODER = "mobilenet"
 ENCODER_END = "conv_pw_13_relu"
 GRID_SIZES = (224, 192, 160, 128)
 

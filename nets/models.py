@@ -108,6 +108,11 @@ def features(model):
     return [layer for layer in of_mask if isinstance(layer, keras.layers.Conv2D)][-1].input
 
 
+def strides(model):
+    """Return the stride of each output of a network, in pixels of the input."""
+    return tuple(model.input_shape[1] // output.shape[1] for output in model.outputs)
+
+
 def inference_model(model):
     """Return the float32 model from `image` to `mask`: no training heads, no mixed precision.
 

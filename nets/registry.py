@@ -3,10 +3,12 @@
 The module of a network holds a function with the network's name in CamelCase, and these constants:
 
     ENCODER_END   the last layer of the encoder, up to which transfer learning freezes
+    ENCODER       the encoder, a key of `encoders.ENCODERS`, if no argument names it (default: none)
     GRID_SIZES    sides in pixels of the untrained networks for timing a device
     SCORE_LAYERS  the layers with one channel per class (default: `score`)
+    SCENE_ARGUMENTS  arguments that suit scenes of many classes (default: none)
+    EARLIER_ARGUMENTS  arguments of models whose card does not name them yet (default: none)
     HEADS         loss weights of the training heads by output name (default: none)
-    STRIDES       the stride of each output (default: 1, the size of the input)
 
 Keras is imported when a network is built: commands list the networks in `--help` at once.
 """
@@ -15,8 +17,11 @@ import importlib
 import inspect
 import pkgutil
 
+from nets import encoders
+
 # By name on the command line: the module and the function that builds the network.
 NETWORKS = {
+    "unet": "nets.unet:UNet",
     "mobile_unet": "nets.mobile_unet:MobileUNet",
     "icnet": "nets.icnet:ICNet",
     "mobile_pspnet": "nets.mobile_pspnet:MobilePSPNet",
@@ -55,14 +60,20 @@ def arguments(name, given):
     return {key: value for key, value in defaults.items() if key != "num_classes"} | given
 
 
+def arguments_of_card(card):
+    """Return the arguments with which the network of a model card was built, without `weights`."""
+    known = getattr(_module(card["network"]), "EARLIER_ARGUMENTS", {}) | card.get("arguments", {})
+    return {name: value for name, value in known.items() if name != "weights"}
+
+
+def scene_arguments(name):
+    """Return the arguments of a network that suit scenes of many classes."""
+    return getattr(_module(name), "SCENE_ARGUMENTS", {})
+
+
 def heads(name):
     """Return the loss weights of a network's training heads, by output name."""
     return getattr(_module(name), "HEADS", {})
-
-
-def strides(name):
-    """Return the stride of each output of a network, in pixels of the input."""
-    return getattr(_module(name), "STRIDES", (1,))
 
 
 def score_layers(name):
@@ -73,6 +84,23 @@ def score_layers(name):
 def encoder_end(name):
     """Return the name of the last layer of a network's encoder."""
     return _module(name).ENCODER_END
+
+
+def imagenet_file(name, given, model):
+    """Return the path of ImageNet's weights for the encoder of a network.
+
+    Args:
+        name: of the network.
+        given: arguments that it was built with.
+        model: the network.
+
+    Raises:
+        ValueError: if there are none, or they are not installed or cannot be fetched.
+    """
+    encoder = arguments(name, given).get("encoder") or getattr(_module(name), "ENCODER", None)
+    if encoder is None:
+        raise ValueError(f"there are no ImageNet weights for {name}; choose --model unet")
+    return encoders.imagenet_file(encoder, model)
 
 
 def grid_sizes(name):

@@ -49,6 +49,12 @@ def read(model_path):
     return card
 
 
+def of_weights(path):
+    """Return the card beside weights, or None; X.weights.h5 shares the card of X.h5."""
+    model_path = Path(str(path).replace(".weights.h5", ".h5"))
+    return read(model_path) if path_beside(model_path).exists() else None
+
+
 def _is_valid(img_size, classes, colors):
     return (
         _are_integers(img_size, 2)

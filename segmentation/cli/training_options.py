@@ -17,11 +17,16 @@ from segmentation.training.config import (
 RECORD_SIZE = (768, 768)  # that images of TFRecords are stretched to; the older project's
 
 
-def add(parser):
-    """Add the options to an `options.Parser`, and return its groups `(network, training)`."""
+def add(parser, default_model):
+    """Add the options to an `options.Parser`, and return its groups `(network, training)`.
+
+    Args:
+        parser: `options.Parser`.
+        default_model: which network `complete` chooses, in words.
+    """
     _add_data(parser.add_argument_group("data"))
     network = parser.add_argument_group("network")
-    _add_network(network)
+    _add_network(network, default_model)
     training = parser.add_argument_group("training")
     _add_training(training)
     return network, training
@@ -30,7 +35,7 @@ def add(parser):
 def _add_data(data):
     data.add_argument("--img_file", help="default: data/images-128.npy")
     data.add_argument("--mask_file", help="default: masks-….npy beside the images")
-    data.add_argument("-d", "--tfrecord_data", help="TFRecords instead of arrays; trains ICNet")
+    data.add_argument("-d", "--tfrecord_data", help="TFRecords instead of arrays")
     data.add_argument(
         "-l", "--label_filename", metavar="FILE", help="default: labels.txt beside the data"
     )
@@ -65,13 +70,22 @@ def _add_data(data):
     )
 
 
-def _add_network(network):
+def _add_network(network, default_model):
+    network.add_argument("--model", choices=nets.NETWORKS, help=f"default: {default_model}")
     network.add_argument(
-        "--model", choices=nets.NETWORKS, help="default: mobile_unet; icnet for TFRecords"
+        "--preset",
+        choices=nets.PRESETS,
+        help="unet in a width that was measured; other options win",
+    )
+    network.add_argument("--encoder", choices=nets.ENCODERS, help="of unet (efficientnet_lite0)")
+    network.add_argument(
+        "--output_stride",
+        type=options.count,
+        help="of unet: 1 for masks of the input's size; 4, for scenes, is faster (4 for TFRecords)",
     )
     network.add_argument("-a", "--alpha", type=options.positive, help="width of the network (1)")
     network.add_argument(
-        "--alpha_up", type=options.positive, help="width of MobileUNet's decoder (0.25)"
+        "--alpha_up", type=options.positive, help="width of the decoder (mobile_unet 0.25, unet 1)"
     )
     network.add_argument(
         "--depth_multiplier",
@@ -153,8 +167,18 @@ def _add_training(training):
     )
 
 
-def complete(parser, args):
-    """Refuse options that contradict each other, and fill in defaults that depend on others."""
+def complete(parser, args, default_model=None):
+    """Refuse options that contradict each other, and fill in defaults that depend on others.
+
+    Args:
+        parser: for errors.
+        args: what it parsed.
+        default_model: a key of `nets.NETWORKS`; None: that of the older projects.
+    """
+    for name, value in nets.PRESETS.get(args.preset, {}).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    del args.preset
     if args.val_mask_file and not args.val_img_file:
         parser.error("--val_mask_file goes with --val_img_file")
     if args.tfrecord_data and (args.img_file or args.mask_file or args.val_img_file):
@@ -172,10 +196,10 @@ def complete(parser, args):
     if args.warm_up is not None and args.schedule != "cosine":
         parser.error("--warm_up goes with --schedule cosine")
     if args.tfrecord_data:
-        args.model = args.model or "icnet"
+        args.model = args.model or default_model or "icnet"
         args.img_size = args.img_size or RECORD_SIZE
     else:
-        args.model = args.model or "mobile_unet"
+        args.model = args.model or default_model or "mobile_unet"
         args.img_file = args.img_file or "data/images-128.npy"
     args.lr = args.lr or OPTIMIZERS[args.optimizer]
 

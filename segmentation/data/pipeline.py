@@ -1,5 +1,6 @@
 """From prepared data to batches of (image, mask), the same batches in every run of one seed."""
 
+import logging
 from dataclasses import dataclass
 
 import keras
@@ -10,6 +11,8 @@ from segmentation.data.augmentation import AffineRanges
 from segmentation.data.classes import Classes
 from segmentation.data.statistics import WORKERS, ClassStatistics
 from segmentation.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 16  # by default, or all training images if there are fewer
 QUEUE = 8  # batches prepared ahead; each thread holds one more
@@ -25,7 +28,7 @@ class BatchOptions:
         validation_batch_size: images in a batch of validation.
         seed: of the order and the augmentation.
         affine_ranges: `AffineRanges` of the augmentation, or None for no augmentation.
-        strides: the stride of each output of the network (`nets.strides`).
+        strides: the stride of each output that predicts the classes (`nets.strides`).
         steps_per_epoch: batches in an epoch, or None: one pass over the training images.
     """
 
@@ -62,11 +65,12 @@ class TrainingData:
         return self.train.img_size
 
 
-def open_training_data(split, classes, options, aux_classes=None):
-    """Look at every mask, and make batches for training and validation.
+def open_training_data(split, counts, classes, options, aux_classes=None):
+    """Make batches for training and validation.
 
     Args:
         split: `Split` of `Arrays` or `Records`.
+        counts: `statistics.count_ids` of its two parts.
         classes: `Classes` to learn, matched with the labels of the data.
         options: `BatchOptions`.
         aux_classes: `Classes` that one more output learns, or None.
@@ -81,15 +85,16 @@ def open_training_data(split, classes, options, aux_classes=None):
         raise InputError(
             f"{len(split.training)} training images are fewer than a batch: lower --batch_size"
         )
-    # Counted once: the masks may take long to decode.
-    counts = statistics.count_ids(split.training, options.img_size)
-    validation_counts = statistics.count_ids(split.validation, options.img_size)
-    of_training = statistics.of_classes(counts, classes)
+    training_counts, validation_counts = counts
+    of_training = statistics.of_classes(training_counts, classes)
+    of_validation = statistics.of_classes(validation_counts, classes)
     _require_shown(of_training, classes, "training")
-    _require_shown(statistics.of_classes(validation_counts, classes), classes, "validation")
+    _require_shown(of_validation, classes, "validation")
+    _log_missing(of_training, of_validation, classes)
     targets = [(classes.table, stride) for stride in options.strides]
     if aux_classes:
-        _require_shown(statistics.of_classes(counts, aux_classes), aux_classes, "training")
+        of_aux = statistics.of_classes(training_counts, aux_classes)
+        _require_shown(of_aux, aux_classes, "training")
         targets.append((aux_classes.table, 1))
     return TrainingData(
         TrainingBatches(split.training, targets, options),
@@ -105,6 +110,21 @@ def _require_shown(of_part, classes, part):
     if not of_part.images[first:].any():
         chosen = " or ".join(classes.id_names[first:])
         raise InputError(f"no {part} image shows {chosen}: nothing to learn from")
+
+
+def _log_missing(of_training, of_validation, classes):
+    """Name the classes that one part alone shows."""
+    for shows, lacks, part in (
+        (of_training, of_validation, "validation"),
+        (of_validation, of_training, "training"),
+    ):
+        missing = [
+            name
+            for name, there, here in zip(classes.id_names, shows.images, lacks.images, strict=True)
+            if there and not here
+        ]
+        if missing:
+            logger.warning(f"no {part} image shows {labels.listed(missing)}")
 
 
 def _card(split):

@@ -57,8 +57,17 @@ def of_classes(counts, classes):
         counts: of `count_ids`.
         classes: `Classes` of the same data.
     """
-    num_classes = len(classes.id_names)
-    channels = np.arange(num_classes) == classes.table[:, None]  # (256, C)
-    of_channels = counts @ channels.astype(np.int64)  # (N, C)
+    of_channels = _by_channel(counts, classes)
     totals = np.maximum(of_channels.sum(1, keepdims=True), 1)
     return ClassStatistics((of_channels / totals).mean(0), (of_channels > 0).sum(0), len(counts))
+
+
+def shown(counts, classes):
+    """Return `(N, C)` bool: which of `Classes.id_names` each mask of `count_ids` shows."""
+    return _by_channel(counts, classes) > 0
+
+
+def _by_channel(counts, classes):
+    """Return `(N, C)`, the pixels of each of `Classes.id_names`."""
+    channels = np.arange(len(classes.id_names)) == classes.table[:, None]  # (256, C)
+    return counts @ channels.astype(np.int64)

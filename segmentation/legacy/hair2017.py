@@ -30,7 +30,7 @@ def build(img_size, num_classes, **arguments):
     Raises:
         ValueError: for an argument that the network lacks or refuses.
     """
-    model = nets.build("mobile_unet", img_size, num_classes, **arguments)
+    model = nets.build("mobile_unet", img_size, num_classes, narrowest=1, **arguments)
     (rescaling,) = (each for each in model.layers if isinstance(each, keras.layers.Rescaling))
     return keras.Model(rescaling.output, model.output)
 

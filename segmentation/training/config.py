@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import nets
+from segmentation import model_card
 
 # By the name of the option: module and builder, called with the weights of the classes, floats in
 # the order of the channel ids, or None; it returns a `keras.losses.Loss` (see `losses`).
@@ -18,6 +19,7 @@ OTHER_LOSS_NAMES = {"categorical": "crossentropy", "binary": "crossentropy"}
 OPTIMIZERS = {"adamw": 8e-3, "sgd": 0.1}  # and the peak learning rate of each
 SCHEDULES = ("cosine", "progressive", "constant")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+IMAGENET = "imagenet"  # the weights that belong to an encoder
 STAGES = ("transfer", "fine_tune")
 # The learning rate of fine-tuning relative to that of the stage before. Measured with
 # benchmarks/transfer.py: 0.5 was better than 0.25, and 0.25 better than 0.1. With 0.1, training
@@ -79,6 +81,8 @@ class TrainConfig:
     validation_split: float = 0.2
     # network
     model: str
+    encoder: str | None = None
+    output_stride: int | None = None
     alpha: float | None = None
     alpha_up: float | None = None
     depth_multiplier: int | None = None
@@ -104,6 +108,15 @@ class TrainConfig:
     seed: int = 0
     resume: bool = False
     output: str | None = None
+
+    def initial_card(self):
+        """Return the card of the model to begin with, or None.
+
+        Raises:
+            InputError: if it cannot be read.
+        """
+        weights = self.initial_weights
+        return None if weights in (None, IMAGENET) else model_card.of_weights(weights)
 
     def settings(self):
         """Return what the model card notes of the options, and what a resumed run must repeat."""
@@ -137,7 +150,7 @@ class FullConfig(TrainConfig):
 class TransferConfig(TrainConfig):
     """Training with the encoder frozen, then fine-tuning: the options of train_transfer.py."""
 
-    weights: str = "imagenet"
+    weights: str = IMAGENET
     freeze_until: str | None = None
     stage: str = "both"
     transfer_epochs: int = 10

@@ -3,6 +3,7 @@
 import logging
 
 import keras
+import numpy as np
 
 import nets
 from segmentation.errors import InputError
@@ -11,6 +12,7 @@ from segmentation.training import losses, optimizers, transfer
 
 logger = logging.getLogger(__name__)
 
+RAREST = 0.01  # prior of a class that is hardly there; the paper's
 AUX_WEIGHT = 0.3  # of the loss of --aux_classes
 
 
@@ -23,10 +25,10 @@ def arguments(config, earlier_card):
     """
     given = {name: getattr(config, name) for name in nets.ARGUMENTS}
     given = {name: value for name, value in given.items() if value is not None}
-    if not earlier_card or earlier_card.get("network") != config.model:
-        return given
-    known = earlier_card.get("arguments", {})
-    return {name: known[name] for name in nets.ARGUMENTS if name in known} | given
+    known = nets.scene_arguments(config.model) if config.files.tfrecord_data else {}
+    if earlier_card and earlier_card.get("network") == config.model:
+        known = nets.arguments_of_card(earlier_card)
+    return known | given
 
 
 def build(config, samples, earlier_card=None):
@@ -75,14 +77,20 @@ def load_weights(model, config, classes):
         config: `TrainConfig`.
         classes: `Classes` of the network.
 
+    Returns:
+        names of the score layers that were given none.
+
     Raises:
         InputError: if they cannot be read or don't fit, or a frozen layer would be left out.
     """
+    scores = nets.score_layers(config.model)
     if config.initial_weights is None:
         if config.stages[0].freeze_until:
             logger.info("no weights are loaded: the frozen encoder is randomly initialised")
-        return
-    report = transfer.load_weights(model, config.initial_weights, config.model, classes.names)
+        return scores
+    report = transfer.load_weights(
+        model, config.initial_weights, config.model, classes.names, arguments(config, None)
+    )
     for line in report.lines():
         logger.info(line)
     not_loaded = [
@@ -93,6 +101,25 @@ def load_weights(model, config, classes):
             f"{report.source}: {len(not_loaded)} of the layers that would be frozen are not in it "
             f"({not_loaded[0]} first); check --depth_multiplier, or train with --stage fine_tune"
         )
+    return [name for name in scores if name not in (*report.loaded, *report.heads)]
+
+
+def start_at_priors(model, scores, statistics):
+    """Set biases so that each class is at first predicted as often as it occurs.
+
+    Otherwise the first steps teach every feature that most pixels are background, and where there
+    are few features all of them may die of it (https://arxiv.org/abs/1708.02002, section 3.3).
+
+    Args:
+        model: built network.
+        scores: names of its score layers without trained weights.
+        statistics: `ClassStatistics` of the training images.
+    """
+    priors = np.clip(statistics.fractions, RAREST, 1 - RAREST)
+    for name in scores:
+        bias = model.get_layer(name).bias
+        log_odds = np.log(priors[1:] / (1 - priors[1:]))
+        bias.assign(log_odds if bias.shape[0] == 1 else np.log(priors))
 
 
 def freeze(model, stage):

@@ -12,7 +12,8 @@ import keras
 from segmentation import files, model_card
 from segmentation.errors import InputError
 from segmentation.evaluation import plots
-from segmentation.training import checkpoint, transfer
+from segmentation.training import checkpoint
+from segmentation.training.config import IMAGENET
 
 logger = logging.getLogger(__name__)
 
@@ -79,12 +80,11 @@ class RunFiles:
         self.begun = checkpoint.read(self.checkpoint_path) if config.resume else None
         if not self.begun:
             self._require_other_weights()
-        weights = config.initial_weights
-        self.earlier_card = self.begun["card"] if self.begun else transfer.card_of(weights)
+        self.earlier_card = self.begun["card"] if self.begun else config.initial_card()
 
     def _require_other_weights(self):
         weights = self.config.initial_weights
-        if weights in (None, transfer.IMAGENET):
+        if weights in (None, IMAGENET):
             return
         if Path(weights).resolve().with_suffix("") == self.output.resolve().with_suffix(""):
             raise InputError(

@@ -5,10 +5,13 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 import nets
 from segmentation import probabilities
-from segmentation.data import arrays, augmentation, pipeline, split, tfrecords
+from segmentation.data import arrays, augmentation, pipeline, split, statistics, tfrecords
 from segmentation.data.classes import Classes, choose
+from segmentation.data.dataset import Dataset, Subset
 from segmentation.data.split import Split
 from segmentation.errors import InputError
 from segmentation.training import class_weights
@@ -21,13 +24,15 @@ class Samples:
     """What a network learns from, before any mask is looked at.
 
     Attributes:
-        split: `Split`.
+        training: `Dataset` to train on, and without `validation` to hold out a part of.
+        validation: `Dataset` to validate on, or None.
         classes: `Classes` that the network learns.
         aux_classes: `Classes` that an output for training alone learns, or None.
         img_size: `(height, width)` in pixels that images are stretched to.
     """
 
-    split: Split
+    training: Dataset
+    validation: Dataset | None
     classes: Classes
     aux_classes: Classes | None
     img_size: tuple[int, int]
@@ -44,10 +49,8 @@ def open_samples(config):
             images, or an option doesn't fit the classes.
     """
     training, validation = _open(config.files)
-    if validation is None:
-        parts = split.hold_out(training, config.validation_split, config.seed)
-    else:
-        parts = split.of_two(training, validation)
+    if validation is not None:
+        split.require_same_labels(training, validation)
     chosen = choose(training.labels, config.classes, config.ignore_class)
     classes = Classes.of_data(training.labels, chosen, config.ignore_class)
     aux_classes = None
@@ -58,15 +61,17 @@ def open_samples(config):
         aux_classes = Classes.of_data(training.labels, aux_chosen, config.ignore_class)
     class_weights.check_option(config, classes)
     img_size = config.img_size or training.images.shape[1:3]
-    return Samples(parts, classes, aux_classes, img_size)
+    return Samples(training, validation, classes, aux_classes, img_size)
 
 
-def open_batches(config, samples):
-    """Look at every mask and make batches of the samples.
+def open_batches(config, samples, model, begun=None):
+    """Look at every mask, split the samples and make batches of them.
 
     Args:
         config: `TrainConfig`.
         samples: `Samples`.
+        model: built network.
+        begun: `RunFiles.begun`: a resumed run keeps its split.
 
     Returns:
         `pipeline.TrainingData`.
@@ -74,9 +79,8 @@ def open_batches(config, samples):
     Raises:
         InputError: if there are too few images, or a part of them shows none of the classes.
     """
-    num_masks = len(samples.split.training) + len(samples.split.validation)
-    logger.info(f"counting classes in {num_masks:,} masks")
-    batch_size = config.batch_size or min(pipeline.BATCH_SIZE, len(samples.split.training))
+    parts, counts = _split(config, samples, begun)
+    batch_size = config.batch_size or min(pipeline.BATCH_SIZE, len(parts.training))
     options = pipeline.BatchOptions(
         samples.img_size,
         batch_size,
@@ -85,10 +89,30 @@ def open_batches(config, samples):
         ),
         config.seed,
         _affine_ranges(config),
-        nets.strides(config.model),
+        nets.strides(model)[: 1 + len(nets.heads(config.model))],
         config.steps_per_epoch,
     )
-    return pipeline.open_training_data(samples.split, samples.classes, options, samples.aux_classes)
+    return pipeline.open_training_data(parts, counts, samples.classes, options, samples.aux_classes)
+
+
+def _split(config, samples, begun):
+    """Return a `Split`, and `statistics.count_ids` of its two parts."""
+    training, validation = samples.training, samples.validation
+    num_masks = len(training) + len(validation or ())
+    logger.info(f"counting classes in {num_masks:,} masks")
+    counts = statistics.count_ids(training, samples.img_size)
+    if validation is not None:
+        validation_counts = statistics.count_ids(validation, samples.img_size)
+        return split.of_two(training, validation), (counts, validation_counts)
+    data = begun and begun["card"]["data"]
+    if data and {data["fingerprint"], data["training_fingerprint"]} == {training.fingerprint()}:
+        held_out = np.array(begun["card"]["validation_rows"])
+        rest = np.setdiff1d(np.arange(len(training)), held_out)
+        parts = Split(Subset(training, rest), Subset(training, held_out))
+    else:
+        shown = statistics.shown(counts, samples.classes)
+        parts = split.hold_out(training, config.validation_split, config.seed, shown)
+    return parts, (counts[parts.training.rows], counts[parts.validation.rows])
 
 
 def _open(files):

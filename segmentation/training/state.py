@@ -74,11 +74,16 @@ class RunState:
             self.diverged = loss
 
     def add_epoch(self, row):
-        """Add an epoch to the history, and return whether it is the best so far."""
-        best = self.card.get("metrics", {}).get(self.watched, -1.0)
+        """Add an epoch to the history, and return whether it is the best so far.
+
+        While the watched score is 0 the best epoch is that of the lowest loss: it has learned most.
+        """
+        best = self.card.get("metrics", {self.watched: -1.0})
         self.history.append(row)
         self.card |= {"epochs_trained": row["epoch"]}
-        is_best = row[self.watched] > best
+        is_best = row[self.watched] > best[self.watched] or (
+            row[self.watched] == best[self.watched] == 0 and row["val_loss"] < best["val_loss"]
+        )
         if is_best:
             self.card |= {"best_epoch": row["epoch"], "metrics": row}
         return is_best

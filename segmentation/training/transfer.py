@@ -4,9 +4,6 @@ Weights are matched by the names of layers. In the heads, whose channels are cla
 matched by the names of the classes, which the model card beside a file knows.
 """
 
-import contextlib
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,17 +12,12 @@ import numpy as np
 import nets
 from segmentation import model_card
 from segmentation.data import labels
-from segmentation.errors import InputError, reason
+from segmentation.errors import InputError
 from segmentation.inference import predictor
 from segmentation.legacy.hdf5 import read_arrays
 from segmentation.legacy.weights import translate
+from segmentation.training.config import IMAGENET
 
-IMAGENET = "imagenet"
-# Where the files are and which there are: keras/src/applications/mobilenet.py
-IMAGENET_URL = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/"
-IMAGENET_ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
-IMAGENET_SIZES = (128, 160, 192, 224)  # of square images, in pixels; the last for all others
-MOBILENET_END, MOBILENET_WIDTH = "conv_pw_13", 1024  # its last convolution, its width at alpha 1
 BACKGROUND = labels.BACKGROUND_NAMES[0]
 SHOWN = 3  # names of layers in a row of the report that names what was loaded
 
@@ -74,7 +66,7 @@ def _shortened(names):
     return names if len(names) <= SHOWN else [*names[:SHOWN], "…"]
 
 
-def load_weights(model, weights, network, classes):
+def load_weights(model, weights, network, classes, arguments=()):
     """Load into each layer of `model` the weights of its name, where the shapes agree.
 
     Args:
@@ -84,6 +76,7 @@ def load_weights(model, weights, network, classes):
             keras.applications; a MobileUNet of hair2017 (see `legacy.hair2017`).
         network: name of the network, a key of `nets.NETWORKS`.
         classes: names of its channels.
+        arguments: of the network, besides the defaults; they choose ImageNet's weights.
 
     Returns:
         `LoadReport`.
@@ -92,15 +85,17 @@ def load_weights(model, weights, network, classes):
         InputError: if there are no such weights, the file or its card cannot be read, the card is
             that of another model, or no layer fits.
     """
-    path = _imagenet(model, network) if weights == IMAGENET else Path(weights)
-    if path.suffix.lower() not in model_card.MODEL_SUFFIXES or path.is_dir():
-        raise InputError(
-            f"{path}: weights are {IMAGENET} or a {' or '.join(model_card.MODEL_SUFFIXES)} file; "
-            "instead of an export, give the model that it was made from"
-        )
+    if weights == IMAGENET:
+        try:
+            path = nets.imagenet_file(network, dict(arguments), model)
+        except ValueError as error:
+            raise InputError(str(error)) from None
+    else:
+        path = Path(weights)
+        _require_weights(path)
     with predictor.reading(path):
         arrays, notes = translate(path, *_read(path))
-    card, heads = card_of(path), {}
+    card, heads = model_card.of_weights(path), {}
     aux_score = arrays.pop(f"{nets.AUX}_score", None)  # of classes that no card names
     if card:
         arrays, heads = _match_heads(path, card, model, network, classes, arrays)
@@ -119,46 +114,22 @@ def load_weights(model, weights, network, classes):
     return LoadReport(str(path), list(classes), loaded, other_shape, missing, heads, notes)
 
 
-def _imagenet(model, network):
-    """Return the path of ImageNet's weights for the MobileNet in `model`; fetch them if needed."""
-    import keras
-
-    names = [layer.name for layer in model.layers]
-    if MOBILENET_END not in names:
+def _require_weights(path):
+    if path.suffix.lower() not in model_card.MODEL_SUFFIXES or path.is_dir():
         raise InputError(
-            f"there are no ImageNet weights for {network}; give a file as --weights, or choose "
-            "--model mobile_unet"
+            f"{path}: weights are {IMAGENET} or a {' or '.join(model_card.MODEL_SUFFIXES)} file; "
+            "instead of an export, give the model that it was made from"
         )
-    alpha = model.get_layer(MOBILENET_END).kernel.shape[-1] / MOBILENET_WIDTH
-    depth_multiplier = model.get_layer("conv_dw_1").kernel.shape[-1]
-    if alpha not in IMAGENET_ALPHAS or depth_multiplier != 1:
-        exist = ", ".join(f"{alpha:g}" for alpha in IMAGENET_ALPHAS)
-        raise InputError(
-            f"there are ImageNet weights for --alpha {exist} with --depth_multiplier 1, "
-            f"not for {alpha:.3g} with {depth_multiplier}"
-        )
-    height, width = model.input_shape[1:3]
-    size = height if height == width and height in IMAGENET_SIZES else IMAGENET_SIZES[-1]
-    name = f"mobilenet_{IMAGENET_ALPHAS[alpha]}_{size}_tf_no_top.h5"
-    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # Keras shows its progress there
-            path = keras.utils.get_file(
-                name, IMAGENET_URL + name, cache_dir=str(home), cache_subdir="models"
-            )
-    except Exception as error:  # Keras raises it bare where there is no network
-        raise InputError(
-            f"ImageNet's weights cannot be fetched ({reason(error).rpartition(' -- ')[2]}): fetch "
-            f"{IMAGENET_URL}{name} by hand, and save it as {home / 'models' / name} or give it as "
-            "--weights"
-        ) from error
-    return Path(path)
 
 
 def _read(path):
     """Return lists of arrays by layer name, and the model's `(height, width)` or None."""
     import h5py
 
+    from nets.efficientnet_lite import read_imagenet
+
+    if path.suffix == ".pth":  # of a package, and read as nothing else
+        return read_imagenet(path), None
     if path.suffix.lower() == ".keras":
         model = nets.load(str(path))
         return {layer.name: layer.get_weights() for layer in model.layers}, model.input_shape[1:3]
@@ -174,14 +145,6 @@ def _read(path):
             )
         numbered = ((layer, map(str, range(len(layer)))) for layer in layers)
         return {layer.attrs["name"]: [layer[i][()] for i in keys] for layer, keys in numbered}, None
-
-
-def card_of(weights):
-    """Return the model card beside weights, or None; X.weights.h5 shares the card of X.h5."""
-    if weights in (None, IMAGENET):
-        return None
-    model_path = Path(str(weights).replace(".weights.h5", ".h5"))
-    return model_card.read(model_path) if model_card.path_beside(model_path).exists() else None
 
 
 def _match_heads(path, card, model, network, classes, arrays):

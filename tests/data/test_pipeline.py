@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from segmentation import probabilities
-from segmentation.data import arrays, augmentation, pipeline, split
+from segmentation.data import arrays, augmentation, pipeline, split, statistics
 from segmentation.data.classes import Classes
 from segmentation.data.dataset import Subset
 from segmentation.errors import InputError
@@ -129,10 +129,17 @@ def test_fit_sees_each_epoch_in_its_own_order():
     assert set(wanted) <= set(seen)
 
 
+def opened(parts, classes, options, aux_classes=None):
+    counts = [
+        statistics.count_ids(part, options.img_size) for part in (parts.training, parts.validation)
+    ]
+    return pipeline.open_training_data(parts, counts, classes, options, aux_classes)
+
+
 def open_data(masks, chosen, ignore_class=None, validation_batch_size=2):
     images, _ = small_arrays(len(masks))
     stems = [str(row) for row in range(len(masks))]
-    return pipeline.open_training_data(
+    return opened(
         split.hold_out(arrays.Arrays(images, masks, stems, stems, NAMES), 0.5, seed=0),
         Classes.of_data(NAMES, chosen, ignore_class),
         pipeline.BatchOptions((32, 32), 2, validation_batch_size),
@@ -171,38 +178,3 @@ def test_an_ignored_background_has_no_channel_and_its_pixels_count_nowhere():
 def test_data_that_show_none_of_the_classes_are_refused():
     with pytest.raises(InputError, match="no training image shows hair"):
         open_data(np.zeros((4, 32, 32), np.uint8), ["hair"])
-
-
-class CountedReads(arrays.Arrays):
-    """Arrays that remember which rows were read."""
-
-    def __init__(self, count, shift):
-        images, masks = small_arrays(count)
-        stems = [str(row) for row in range(count)]
-        super().__init__(images + shift, masks, stems, stems, NAMES)
-        object.__setattr__(self, "seen", {"image": [], "mask": []})
-
-    def read(self, index):
-        self.seen["image"].append(index)
-        return super().read(index)
-
-    def read_mask(self, index):
-        self.seen["mask"].append(index)
-        return super().read_mask(index)
-
-    def fingerprint(self):
-        return ""
-
-
-@pytest.mark.parametrize("held_out", [True, False])
-def test_each_mask_is_read_once_before_the_first_epoch(held_out):
-    data, other = CountedReads(6, 0), CountedReads(4, 1)
-    pipeline.open_training_data(
-        split.hold_out(data, 0.5, seed=0) if held_out else split.of_two(data, other),
-        Classes.of_data(NAMES, ["hair"]),
-        pipeline.BatchOptions((32, 32), batch_size=2),
-        aux_classes=Classes.of_data(NAMES, ["face"]),
-    )
-    assert sorted(data.seen["mask"]) == list(range(6))
-    assert sorted(other.seen["mask"]) == ([] if held_out else list(range(4)))
-    assert not data.seen["image"] + other.seen["image"]

@@ -28,7 +28,7 @@ def test_output_holds_probabilities_at_the_size_of_the_input(img_size, num_class
     if num_classes > 1:
         np.testing.assert_allclose(mask.sum(-1), 1, atol=1e-5)
     assert model.input.name == "image" and model.layers[-1].name == "mask"
-    assert nets.heads("mobile_pspnet") == {} and nets.strides("mobile_pspnet") == (1,)
+    assert nets.heads("mobile_pspnet") == {} and nets.strides(model) == (1,)
 
 
 @pytest.mark.parametrize("img_size", [(64, 96), (96, 100)])

@@ -26,9 +26,10 @@ def test_output_holds_probabilities_at_the_size_of_the_input(img_size, num_class
     assert model.input.name == "image" and model.layers[-1].name == "mask"
 
 
-def test_no_width_falls_below_one():
+def test_no_stage_of_a_decoder_has_fewer_than_eight_features():
     model = nets.build("mobile_unet", (32, 32), 1, alpha=0.1, alpha_up=0.01)
-    assert min(layer.filters for layer in model.layers if hasattr(layer, "filters")) == 1
+    assert {model.get_layer(f"up_{stride}_pw").filters for stride in (2, 4, 8, 16)} == {8}
+    assert nets.features(model).shape[-1] == 8
 
 
 @pytest.mark.parametrize("img_size", [(100, 128), (128, 0)])
@@ -39,7 +40,7 @@ def test_sizes_that_are_not_multiples_of_32_are_refused(img_size):
 
 def test_an_unknown_network_is_refused_and_the_known_ones_are_listed():
     with pytest.raises(ValueError, match="mobile_unet"):
-        nets.build("unet", (64, 64), 1)
+        nets.build("resnet", (64, 64), 1)
 
 
 def test_inference_model_of_a_mixed_precision_model_is_float32_with_the_same_weights():
@@ -98,8 +99,18 @@ def test_given_arguments_override_the_defaults():
         "alpha_up": 0.25,
         "depth_multiplier": 1,
         "upsampling": "deconvolution",
+        "narrowest": 8,
         "weights": None,
     }
+
+
+def test_a_card_without_narrowest_is_of_a_network_as_narrow_as_the_older_project_had_it():
+    arguments = {"alpha": 0.25, "upsampling": "bilinear", "weights": "imagenet"}
+    found = nets.arguments_of_card({"network": "mobile_unet", "arguments": arguments})
+    assert found == {"alpha": 0.25, "upsampling": "bilinear", "narrowest": 1}
+    assert nets.features(nets.build("mobile_unet", (32, 32), 1, **found)).shape[-1] == 2
+    found = nets.arguments_of_card({"network": "mobile_unet", "arguments": {"narrowest": 8}})
+    assert found == {"narrowest": 8}
 
 
 def test_macs_by_hand():
@@ -114,7 +125,7 @@ def test_macs_by_hand():
 @pytest.mark.parametrize(
     ("network", "arguments", "channels"),
     [
-        ("mobile_unet", {"alpha": 0.5}, 4),
+        ("mobile_unet", {"alpha": 0.5}, 8),
         ("mobile_unet", {"alpha": 0.5, "alpha_up": 1}, 16),
         ("icnet", {"alpha": 0.25}, 32),
     ],
@@ -138,7 +149,7 @@ def built_icnet():
 def test_icnet_has_outputs_of_stride_4_8_and_16(built_icnet):
     model, _, outputs = built_icnet
     assert model.output_names == ["mask", *nets.heads("icnet")]
-    assert nets.strides("icnet") == (4, 8, 16) and nets.strides("mobile_unet") == (1,)
+    assert nets.strides(model) == (4, 8, 16)
     assert model.output_shape == [(None, 48, 56, 3), (None, 24, 28, 3), (None, 12, 14, 3)]
     for probabilities in outputs:
         np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)

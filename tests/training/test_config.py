@@ -18,6 +18,8 @@ OF_BOTH = {
     "ignore_class": None,
     "validation_split": 0.2,
     "model": "tiny",
+    "encoder": None,
+    "output_stride": None,
     "alpha": None,
     "alpha_up": None,
     "depth_multiplier": None,
@@ -86,7 +88,7 @@ def test_a_config_made_in_python_is_what_the_command_parses():
 def test_the_stages_of_transfer(stage):
     parsed = train_transfer.parse_args(["--stage", stage, "--weights", "none"])
     both = [
-        config.Stage("transfer", 10, 8e-3, freeze_until=nets.encoder_end("mobile_unet")),
+        config.Stage("transfer", 10, 8e-3, freeze_until=nets.encoder_end("unet")),
         config.Stage("fine_tune", 30, 4e-3),
     ]
     assert parsed.stages == [each for each in both if stage in ("both", each.name)]
@@ -118,5 +120,6 @@ def test_the_arguments_are_those_of_an_earlier_model_of_the_same_network(card_of
 def test_validation_batches_hold_no_more_probabilities_than_fit(data, monkeypatch):
     monkeypatch.setattr(probabilities, "MAX_FLOATS", 32 * 32 * 2)
     parsed = train_full.parse_args(SMALL)
-    found = sources.open_batches(parsed, sources.open_samples(parsed))
+    model = nets.build("tiny", (32, 32), 1)
+    found = sources.open_batches(parsed, sources.open_samples(parsed), model)
     assert (found.train.batch_size, found.validation.batch_size) == (4, 1)

@@ -10,9 +10,9 @@ from keras.src.utils import file_utils
 
 import keras2_files
 import nets
+from nets import mobilenet
 from segmentation.errors import InputError
 from segmentation.legacy.spec import ORIGINS
-from segmentation.training import transfer
 from tiny_models import IMG_SIZE
 from transfer_networks import BOTH, HAIR, load, network, saved
 
@@ -91,7 +91,7 @@ def test_without_a_network_the_file_and_its_place_are_named(
         load(mobilenet_ends(width, img_size=img_size), "imagenet", ["hair"])
     message = str(error.value)
     assert said in message and "\n" not in message and "--weights" in message
-    assert f" {transfer.IMAGENET_URL}{name} by hand" in message
+    assert f" {mobilenet.IMAGENET_URL}{name} by hand" in message
     assert f" {tmp_path / 'models' / name} " in message
     assert not list(tmp_path.rglob("*.h5")) and capsys.readouterr().out == ""
 
@@ -109,7 +109,7 @@ def test_of_other_widths_there_is_no_imagenet(arguments, message):
 
 
 def test_of_another_encoder_there_is_no_imagenet():
-    with pytest.raises(InputError, match="no ImageNet weights for icnet; give a file as --weights"):
+    with pytest.raises(InputError, match="no ImageNet weights for icnet; choose --model unet"):
         load(network(HAIR), "imagenet", HAIR, "icnet")
 
 

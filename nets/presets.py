@@ -1,0 +1,13 @@
+"""Networks that were measured to be worth choosing: see docs/results.md."""
+
+# Options of the training commands by the name of the preset.
+PRESETS = {
+    "fast": {
+        "model": "unet",
+        "encoder": "efficientnet_lite_small",
+        "alpha": 0.5,
+        "alpha_up": 0.5,
+    },
+    "balanced": {"model": "unet", "encoder": "efficientnet_lite_small", "alpha": 1.0},
+    "exact": {"model": "unet", "encoder": "efficientnet_lite0"},
+}

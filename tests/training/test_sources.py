@@ -1,0 +1,127 @@
+"""What a run learns from: the split by classes, read once, and the scores that it starts with."""
+
+import numpy as np
+import pytest
+
+import nets
+import train_full
+from segmentation import model_card
+from segmentation.data import arrays, statistics
+from segmentation.data.classes import Classes
+from segmentation.training import network, sources
+from segmentation.training.state import RunState
+
+NAMES = ["background", "hair", "face"]
+OPTIONS = ["--img_file", "data/images-32.npy", "--model", "tiny", "-b", "2", "--epochs", "1"]
+
+
+class CountedReads(arrays.Arrays):
+    """Arrays that remember which rows were read."""
+
+    def __init__(self, count, shift):
+        rng = np.random.default_rng(shift)
+        images = rng.integers(0, 256, (count, 32, 32, 3)).astype("u1")
+        masks = rng.integers(0, 3, (count, 32, 32)).astype("u1")
+        stems = [str(row) for row in range(count)]
+        super().__init__(images, masks, stems, stems, NAMES)
+        object.__setattr__(self, "seen", {"image": [], "mask": []})
+
+    def read(self, index):
+        self.seen["image"].append(index)
+        return super().read(index)
+
+    def read_mask(self, index):
+        self.seen["mask"].append(index)
+        return super().read_mask(index)
+
+    def fingerprint(self):
+        return ""
+
+
+@pytest.mark.parametrize("held_out", [True, False])
+def test_each_mask_is_read_once_before_the_first_epoch(held_out):
+    data, other = CountedReads(6, 0), CountedReads(4, 1)
+    classes, aux_classes = (Classes.of_data(NAMES, [name]) for name in ("hair", "face"))
+    samples = sources.Samples(data, None if held_out else other, classes, aux_classes, (32, 32))
+    config = train_full.parse_args(["-b", "2"])
+    sources.open_batches(config, samples, nets.build("mobile_unet", (32, 32), 1, alpha=0.25))
+    assert sorted(data.seen["mask"]) == list(range(6))
+    assert sorted(other.seen["mask"]) == ([] if held_out else list(range(4)))
+    assert not data.seen["image"] + other.seen["image"]
+
+
+def rare(folder, rows):
+    """Leave the object of `write_arrays` in these rows alone, each a group of its own."""
+    masks = np.load(folder / "data/masks-32.npy")
+    masks[np.setdiff1d(np.arange(len(masks)), rows)] = 0
+    np.save(folder / "data/masks-32.npy", masks)
+    (folder / "data/names-32.txt").unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["0", "1", "2", "3"])
+def test_of_two_images_that_show_an_object_one_is_held_out(data, seed):
+    rare(data, [2, 9])
+    train_full.main([*OPTIONS, "--seed", seed, "-o", "a.keras"])
+    card = model_card.read("a.keras")
+    assert len(set(card["validation_rows"]) & {2, 9}) == 1
+
+
+def test_what_a_single_image_shows_is_named(data, capsys):
+    masks = np.load("data/masks-32.npy")
+    masks[0, :2, :2] = 2  # the face
+    np.save("data/masks-32.npy", masks)
+    train_full.main([*OPTIONS, "--classes", "hair,face", "-o", "a.keras"])
+    assert "image shows face" in capsys.readouterr().err
+
+
+def test_a_resumed_run_keeps_its_split(data):
+    train_full.main([*OPTIONS, "-o", "a.keras"])
+    config = train_full.parse_args([*OPTIONS, "-o", "a.keras", "--resume"])
+    samples, model = sources.open_samples(config), nets.build("tiny", (32, 32), 1)
+    found = sources.open_batches(config, samples, model)
+    data_of_card = found.card["data"]
+    begun = {"card": {"data": data_of_card, "validation_rows": [0, 1, 2]}}
+    kept = sources.open_batches(config, samples, model, begun)
+    assert kept.card["validation_rows"] == [0, 1, 2] != found.card["validation_rows"]
+    begun["card"]["data"] = data_of_card | {"training_fingerprint": "of other data"}
+    fresh = sources.open_batches(config, samples, model, begun)
+    assert fresh.card["validation_rows"] == found.card["validation_rows"]
+
+
+@pytest.mark.parametrize(("chosen", "num_classes"), [(["hair"], 1), (["hair", "face"], 3)])
+def test_a_network_starts_with_the_frequency_of_each_class(chosen, num_classes):
+    masks = np.zeros((2, 10, 10), "u1")
+    masks[0, :4], masks[:, 4:6] = 1, 2  # 20 % hair, 20 % face on average
+    images = np.zeros((2, 10, 10, 3), "u1")
+    counts = statistics.count_ids(arrays.Arrays(images, masks, "ab", "ab", NAMES), (10, 10))
+    found = statistics.of_classes(counts, Classes.of_data(NAMES, chosen))
+    model = nets.build("mobile_unet", (32, 32), num_classes, alpha=0.25)
+    score = model.get_layer("score")
+    network.start_at_priors(model, ["score"], found)
+    score.kernel.assign(0 * score.kernel)
+    predicted = np.asarray(model(np.zeros((1, 32, 32, 3))))[0, 0, 0]
+    np.testing.assert_allclose(predicted, [0.2] if num_classes == 1 else [0.6, 0.2, 0.2], atol=1e-6)
+
+
+def test_a_class_that_is_hardly_there_does_not_start_at_nothing():
+    model = nets.build("mobile_unet", (32, 32), 1, alpha=0.25)
+    found = statistics.ClassStatistics(np.array([1.0, 0.0]), np.array([5, 0]), 5)
+    network.start_at_priors(model, ["score"], found)
+    bias = float(model.get_layer("score").bias[0])
+    assert 1 / (1 + np.exp(-bias)) == pytest.approx(network.RAREST)
+
+
+def state_after(*epochs):
+    """Return a `RunState` after epochs of these `(val_iou_hair, val_loss)`."""
+    config = train_full.parse_args([])
+    state = RunState({"classes": ["hair"], "stages": {}}, [], config, 1)
+    for number, (iou, loss) in enumerate(epochs, start=1):
+        state.add_epoch({"epoch": number, "val_iou_hair": iou, "val_loss": loss})
+    return state
+
+
+def test_while_every_iou_is_0_the_best_epoch_is_that_of_the_lowest_loss():
+    assert state_after((0, 0.9), (0, 0.5), (0, 0.7)).card["best_epoch"] == 2
+    assert state_after((0, 0.9), (0.1, 0.95), (0, 0.5)).card["best_epoch"] == 2
+    assert state_after((0.1, 0.9), (0.1, 0.5)).card["best_epoch"] == 1
