@@ -21,8 +21,8 @@ from nets import encoders
 
 # By name on the command line: the module and the function that builds the network.
 NETWORKS = {
-    "unet": "nets.unet:UNet",
     "mobile_unet": "nets.mobile_unet:MobileUNet",
+    "unet": "nets.unet:UNet",
     "icnet": "nets.icnet:ICNet",
     "mobile_pspnet": "nets.mobile_pspnet:MobilePSPNet",
 }

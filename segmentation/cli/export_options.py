@@ -34,6 +34,11 @@ def add(parser):
         action="store_true",
         help="write networks with random weights, to time a device with, into -o DIR",
     )
+    group.add_argument(
+        "--preset",
+        choices=nets.PRESETS,
+        help="the network of this preset of the training commands, in its width",
+    )
     some = {"nargs": "+", "default": []}
     alphas = " ".join(f"{alpha:g}" for alpha in ALPHAS)
     group.add_argument(
@@ -78,6 +83,14 @@ def check(parser, args, model, without_untrained, without_ladder):
         )
     if not args.untrained and (args.sizes or args.alphas):
         parser.error("--sizes and --alphas go with --untrained")
+    if args.preset and not args.untrained:
+        parser.error("--preset goes with --untrained")
+    if args.preset:
+        preset = nets.PRESETS[args.preset]
+        if args.network not in (None, preset["model"]):
+            parser.error(f"--preset {args.preset} is of {preset['model']}: omit --model")
+        args.network = preset["model"]
+        args.alphas = args.alphas or [preset.get("alpha", 1.0)]
     args.alphas = args.alphas or ALPHAS
     if len({round(100 * alpha) for alpha in args.alphas}) < len(args.alphas):
         parser.error("--alphas: two values agree in hundredths, by which files are named")

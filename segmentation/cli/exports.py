@@ -112,7 +112,7 @@ def write_untrained(args, folder, suffix, options):
     start_tensorflow()
     from segmentation.export import untrained
 
-    named = untrained.networks(args.network, args.sizes, args.alphas)
+    named = untrained.networks(args.network, args.sizes, args.alphas, args.preset)
     written = []
     try:
         for path, comparison in untrained.write(

@@ -9,30 +9,34 @@ from segmentation.export.job import Exporter
 UNTRAINED = Classes(("untrained",), ((255, 0, 0),))
 
 
-def networks(network, sizes, alphas):
+def networks(network, sizes, alphas, preset=None):
     """Yield networks with random weights, for inference.
 
     Args:
         network: a key of `nets.NETWORKS`.
+        preset: a key of `nets.PRESETS`, whose arguments they get, besides the width; or None.
         sizes: `(height, width)` pairs in pixels; none: `nets.grid_sizes`, square.
         alphas: width multipliers.
 
     Yields:
         `(name, model)`, the names in order of size, alpha and, if the network has it, alpha_up:
-        `mobile_unet_128_025_025`, `icnet_768_025`.
+        `mobile_unet_128_025_025`, `icnet_768_025`, `unet_fast_256_050_050`.
 
     Raises:
         InputError: if the network refuses a size or a width.
     """
+    others = nets.PRESETS.get(preset, {})
+    others = {key: value for key, value in others.items() if key not in ("model", "alpha")}
+    name = f"{network}_{preset}" if preset else network
     sizes = sizes or [(side, side) for side in nets.grid_sizes(network)]
     for height, width in sizes:
         side = f"{height:03d}" if height == width else f"{height:03d}x{width:03d}"
         for alpha in alphas:
-            arguments = nets.arguments(network, {"alpha": alpha})
+            arguments = nets.arguments(network, {**others, "alpha": alpha})
             widths = [arguments[key] for key in ("alpha", "alpha_up") if key in arguments]
-            parts = [network, side, *(f"{round(100 * each):03d}" for each in widths)]
+            parts = [name, side, *(f"{round(100 * each):03d}" for each in widths)]
             try:
-                model = nets.build(network, (height, width), 1, alpha=alpha)
+                model = nets.build(network, (height, width), 1, **others, alpha=alpha)
             except ValueError as error:
                 message = f"--untrained {network} {height}x{width}, alpha {alpha:g}"
                 raise InputError(f"{message}: {reason(error)}") from None

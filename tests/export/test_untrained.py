@@ -27,6 +27,14 @@ def test_untrained_networks_have_names_that_sort():
     assert small.count_params() < large.count_params()
 
 
+def test_a_preset_is_named_and_has_its_arguments():
+    (named,) = untrained.networks("unet", [(64, 64)], [0.5], "fast")
+    preset = {key: value for key, value in nets.PRESETS["fast"].items() if key != "model"}
+    expected = nets.build("unet", (64, 64), 1, **preset | {"alpha": 0.5})
+    assert named[0] == "unet_fast_064_050_050"
+    assert named[1].count_params() == expected.count_params()
+
+
 def test_a_network_without_a_decoder_is_named_by_its_size_and_width():
     ((name, model),) = untrained.networks("icnet", [(192, 224)], [0.25])
     assert name == "icnet_192x224_025"
