@@ -216,8 +216,13 @@ def _reduce_argmax(x, axis, keep_dims, output_dtype="int32"):  # stated from iOS
 
 
 @_op
-def _squeeze(x, axes):
-    return x.squeeze(tuple(axes))
+def _reduce_mean(x, axes, keep_dims):
+    return x.mean(tuple(axes), keepdims=bool(keep_dims))
+
+
+@_op
+def _squeeze(x, axes=None):
+    return x.squeeze(None if axes is None else tuple(axes))
 
 
 @_op

@@ -246,8 +246,11 @@ def test_class_ids():
     np.testing.assert_array_equal(OPS["reduce_argmax"](x, **as_of_ios17), ids)
     ties = OPS["reduce_argmax"](np.ones((1, 3)), axis=np.int32(-1), keep_dims=np.False_)
     assert ties == [0]
+    mean = OPS["reduce_mean"](x, axes=np.array([1, 2], np.int32), keep_dims=np.True_)
+    np.testing.assert_allclose(mean, tf.reduce_mean(x, (1, 2), keepdims=True), atol=1e-6)
     squeezed = OPS["squeeze"](x, axes=np.array([0], np.int32))
     np.testing.assert_array_equal(squeezed, x[0])
+    np.testing.assert_array_equal(OPS["squeeze"](x), x[0])
     expanded = OPS["expand_dims"](squeezed, axes=np.array([3], np.int32))
     np.testing.assert_array_equal(expanded, x[0][..., None])
 
