@@ -16,8 +16,7 @@ from segmentation.progress import track
 
 logger = logging.getLogger(__name__)
 
-# The last number of seeds that the samples with masks use three numbers for: order and augmentation
-# must not be theirs.
+# The fourth number of a seed; samples with masks have three, so that nothing is in step with them.
 ORDER, AUGMENTATION = 1, 2
 
 
