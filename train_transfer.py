@@ -85,16 +85,18 @@ def main(argv=None):
     config = parse_args(argv)
     start_keras()
     from segmentation.training import cards, class_weights, loop, network, run_files, sources
+    from segmentation.training.teacher import open_teacher
 
     samples = sources.open_samples(config)
     run = run_files.RunFiles(config, samples.classes)
+    teacher = open_teacher(config, samples.classes)
     model = network.build(config, samples, run.earlier_card)
     fresh = [] if run.begun else network.load_weights(model, config, samples.classes)
     data = sources.open_batches(config, samples, model, run.begun)
     network.start_at_priors(model, fresh, data.statistics)
     weights = class_weights.of_option(config.class_weights, data)
-    compile_stage = network.stage_compiler(config, data, weights)  # stage by stage: freeze, compile
-    card = cards.new_card(model, run, data, weights)
+    compile_stage = network.stage_compiler(config, data, weights, teacher)
+    card = cards.new_card(model, run, data, weights, teacher)
     terminal.print_result(loop.fit(model, data, card, compile_stage, run, terminal.EpochBar()))
 
 

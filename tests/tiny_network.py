@@ -65,6 +65,27 @@ def write_arrays(folder, count=20, size=32, shown=1):
     return str(img_file)
 
 
+def save_constant(path, probabilities, names, size=32):
+    """Save a model, with a card, that says the same of every pixel; return the path."""
+    import keras
+    import numpy as np
+
+    from segmentation import model_card
+    from segmentation.data.classes import Classes
+
+    image = keras.Input((size, size, 3), name="image")
+    count, several = len(probabilities), len(probabilities) > 1
+    activation = "softmax" if several else "sigmoid"
+    score = keras.layers.Conv2D(count, 1, activation=activation, name="mask")
+    model = keras.Model(image, score(image))
+    values = np.array(probabilities)
+    logits = np.log(values) if several else np.log(values / (1 - values))
+    score.set_weights([np.zeros((1, 1, 3, count)), logits])
+    model.save(path)
+    model_card.write(path, {"img_size": [size, size], **Classes.of_names(names).to_card()})
+    return path
+
+
 def history(path):
     """Return the rows of a run's history, dictionaries of strings."""
     with open(path, newline="") as file:

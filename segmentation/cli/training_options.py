@@ -10,6 +10,8 @@ from segmentation.training.config import (
     OTHER_LOSS_NAMES,
     PRECISIONS,
     SCHEDULES,
+    TEACHER_WEIGHT,
+    UNLABELLED_SHARE,
     DataFiles,
     TrainConfig,
 )
@@ -27,6 +29,7 @@ def add(parser, default_model):
     _add_data(parser.add_argument_group("data"))
     network = parser.add_argument_group("network")
     _add_network(network, default_model)
+    _add_distillation(parser.add_argument_group("distillation"))
     training = parser.add_argument_group("training")
     _add_training(training)
     return network, training
@@ -105,6 +108,31 @@ def _add_network(network, default_model):
         help="weight of the loss of --aux_classes (0.3)",
     )
     network.add_argument("--model_name", metavar="LABEL", help="noted in the model card")
+
+
+def _add_distillation(distillation):
+    distillation.add_argument(
+        "--teacher",
+        metavar="MODEL",
+        help="learn from the probabilities of this .keras or .h5, too",
+    )
+    distillation.add_argument(
+        "--teacher_weight",
+        type=options.fraction,
+        metavar="FRACTION",
+        help=f"share of the teacher in the loss; the rest is for the masks ({TEACHER_WEIGHT})",
+    )
+    distillation.add_argument(
+        "--unlabelled",
+        metavar="DIR",
+        help="images without masks: only the teacher labels them",
+    )
+    distillation.add_argument(
+        "--unlabelled_share",
+        type=options.fraction,
+        metavar="FRACTION",
+        help=f"of --unlabelled in each batch ({UNLABELLED_SHARE})",
+    )
 
 
 def _add_training(training):
@@ -193,6 +221,16 @@ def complete(parser, args, default_model=None):
         parser.error("--flip_up_down is an augmentation: leave out --no_augment")
     if args.aux_weight and not args.aux_classes:
         parser.error("--aux_weight goes with --aux_classes")
+    if args.teacher_weight is not None and not args.teacher:
+        parser.error("--teacher_weight goes with --teacher")
+    if args.teacher_weight == 0:
+        parser.error("--teacher_weight 0 gives the teacher nothing to say: leave out --teacher")
+    if args.unlabelled and not args.teacher:
+        parser.error("--unlabelled needs a --teacher, who labels the images")
+    if args.unlabelled_share is not None and not args.unlabelled:
+        parser.error("--unlabelled_share goes with --unlabelled")
+    if args.unlabelled_share == 0:
+        parser.error("--unlabelled_share 0 uses no image of --unlabelled: leave that out")
     if args.warm_up is not None and args.schedule != "cosine":
         parser.error("--warm_up goes with --schedule cosine")
     if args.tfrecord_data:

@@ -54,7 +54,8 @@ def augment(image, mask, key, size=None, affine_ranges=PORTRAITS):
         image: `(H, W, 3)` uint8, RGB.
         mask: `(H, W)` uint8 class ids.
         key: `(seed, pass, row)`, integers ≥ 0: the seed of the run, the number of the pass over the
-            data and the row of the sample. They alone determine the result.
+            data and the row of the sample. They alone determine the result. More numbers keep
+            apart what has these three in common.
         size: `(height, width)` to stretch both to, in the same warp; None: their own size.
         affine_ranges: `AffineRanges`.
 

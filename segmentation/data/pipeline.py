@@ -10,6 +10,7 @@ from segmentation.data import augmentation, image_io, labels, masks, statistics
 from segmentation.data.augmentation import AffineRanges
 from segmentation.data.classes import Classes
 from segmentation.data.statistics import WORKERS, ClassStatistics
+from segmentation.data.unlabelled import Unlabelled
 from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ class BatchOptions:
         affine_ranges: `AffineRanges` of the augmentation, or None for no augmentation.
         strides: the stride of each output that predicts the classes (`nets.strides`).
         steps_per_epoch: batches in an epoch, or None: one pass over the training images.
+        taught: whether the last output of the network is for a teacher (`training.distillation`).
+        unlabelled: images without masks that are a part of every batch of training, or None.
     """
 
     img_size: tuple[int, int]
@@ -39,6 +42,13 @@ class BatchOptions:
     affine_ranges: AffineRanges | None = None
     strides: tuple[int, ...] = (1,)
     steps_per_epoch: int | None = None
+    taught: bool = False
+    unlabelled: Unlabelled | None = None
+
+    @property
+    def labelled(self):
+        """Images with masks in a batch of training."""
+        return self.batch_size - (self.unlabelled.per_batch if self.unlabelled else 0)
 
 
 @dataclass(frozen=True)
@@ -81,7 +91,7 @@ def open_training_data(split, counts, classes, options, aux_classes=None):
     Raises:
         InputError: if there are too few images, or a part of them shows none of the classes.
     """
-    if len(split.training) < options.batch_size:
+    if len(split.training) < options.labelled:
         raise InputError(
             f"{len(split.training)} training images are fewer than a batch: lower --batch_size"
         )
@@ -96,12 +106,14 @@ def open_training_data(split, counts, classes, options, aux_classes=None):
         of_aux = statistics.of_classes(training_counts, aux_classes)
         _require_shown(of_aux, aux_classes, "training")
         targets.append((aux_classes.table, 1))
+    if options.taught:  # Keras wants a target for each output; the teacher's loss reads none
+        targets.append(targets[0])
     return TrainingData(
         TrainingBatches(split.training, targets, options),
         Batches(split.validation, targets, options.validation_batch_size, options.img_size),
         classes,
         of_training,
-        _card(split),
+        _card(split, options.unlabelled),
     )
 
 
@@ -127,7 +139,7 @@ def _log_missing(of_training, of_validation, classes):
             logger.warning(f"no {part} image shows {labels.listed(missing)}")
 
 
-def _card(split):
+def _card(split, unlabelled):
     training, validation = split.training.dataset, split.validation.dataset
     fingerprint = training.fingerprint()
     return {
@@ -136,6 +148,7 @@ def _card(split):
             "training_fingerprint": fingerprint,
             "training_pictures": len(split.training),
             "validation_pictures": len(split.validation),
+            **(unlabelled.to_card() if unlabelled else {}),
         },
         "validation_rows": np.asarray(split.validation.rows).tolist(),
     }
@@ -196,7 +209,8 @@ class TrainingBatches(Batches):
     pixels that it stands for.
 
     Order and augmentation follow from (seed, pass) alone, and the pass from the number of the
-    epoch, so that a resumed run goes on with the images that it would have seen.
+    epoch, so that a resumed run goes on with the images that it would have seen. So it is with
+    images without masks, which come last in a batch and don't count in the length of an epoch.
 
     Args:
         samples: `Subset` of a `Dataset`.
@@ -210,8 +224,9 @@ class TrainingBatches(Batches):
     def __init__(self, samples, targets, options):
         super().__init__(samples, targets, options.batch_size, options.img_size)
         self.seed, self.affine_ranges = options.seed, options.affine_ranges
+        self.unlabelled, self.labelled = options.unlabelled, options.labelled
         self.epoch = 0
-        self.batches_of_a_pass = len(self.rows) // self.batch_size
+        self.batches_of_a_pass = len(self.rows) // self.labelled
         self.steps_per_epoch = options.steps_per_epoch or self.batches_of_a_pass
 
     def __len__(self):
@@ -223,8 +238,12 @@ class TrainingBatches(Batches):
         number = self.epoch * self.steps_per_epoch + batch
         passes, place = divmod(number, self.batches_of_a_pass)
         order = np.random.default_rng((self.seed, passes)).permutation(self.rows)
-        rows = order[place * self.batch_size : (place + 1) * self.batch_size]
-        return self._batch([self._augmented(row, passes) for row in rows])
+        rows = order[place * self.labelled : (place + 1) * self.labelled]
+        samples = [self._augmented(self._read(row), (self.seed, passes, int(row))) for row in rows]
+        if self.unlabelled:
+            others = self.unlabelled.of_batch(number, self.seed)
+            samples += [self._augmented(sample, key) for sample, key in others]
+        return self._batch(samples)
 
     def on_epoch_end(self):
         """Count an epoch. Keras calls it between epochs, when all threads have stopped, and once
@@ -235,9 +254,7 @@ class TrainingBatches(Batches):
     def _targets(self, ids):
         return tuple(table[ids[:, n // 2 :: n, n // 2 :: n]] for table, n in self.targets)
 
-    def _augmented(self, row, passes):
-        image, mask = self._read(row)
+    def _augmented(self, sample, key):
         if self.affine_ranges is None:
-            return self._stretched(image, mask)
-        key = (self.seed, passes, int(row))
-        return augmentation.augment(image, mask, key, self.img_size, self.affine_ranges)
+            return self._stretched(*sample)
+        return augmentation.augment(*sample, key, self.img_size, self.affine_ranges)

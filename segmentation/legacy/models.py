@@ -10,7 +10,7 @@ import numpy as np
 import nets
 from segmentation.errors import InputError
 from segmentation.legacy import hdf5, keras2, weights
-from segmentation.legacy.spec import LEGACY_NETWORKS, UNSPECIFIED
+from segmentation.legacy.spec import LEGACY_NETWORKS, UNSPECIFIED, UndescribedError
 
 NORMALIZING = (keras.layers.Rescaling, keras.layers.Normalization)
 
@@ -44,13 +44,13 @@ def load(path, spec=UNSPECIFIED):
     elif spec.network:
         model = weights.build(path, spec, saved)
     else:
-        raise InputError(
+        raise UndescribedError(
             f"{path}: holds only weights; say of which network, for example --model "
             f"{next(iter(LEGACY_NETWORKS))} --img_size 224 --alpha 1 --alpha_up 0.25"
         )
     _require_one_normalization(path, model, spec)
     model = _with_contract(model, spec.normalization)
-    _require_probabilities(path, model)
+    require_probabilities(path, model)
     return model
 
 
@@ -72,7 +72,7 @@ def _require_one_normalization(path, model, spec):
         if _begins_with(NORMALIZING, model):
             raise InputError(f"{path}: normalises inside; omit --from and --input_mean")
     elif not _begins_with((*NORMALIZING, keras.layers.BatchNormalization), model):
-        raise InputError(
+        raise UndescribedError(
             f"{path}: a Keras 2 model without normalisation inside; say how its images were "
             "normalised: --from hair2017, --from icnet2018, or --input_mean and --input_std"
         )
@@ -96,7 +96,7 @@ def _with_contract(model, normalization):
     return keras.Model(image, mask, name=model.name)
 
 
-def _require_probabilities(path, model):
+def require_probabilities(path, model):
     """Raise InputError if the output of the model for an image of noise is not probabilities."""
     noise = np.random.default_rng(0).integers(0, 256, (1, *model.input_shape[1:]))
     scores = keras.ops.convert_to_numpy(model(noise.astype("float32"), training=False))

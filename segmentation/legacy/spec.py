@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from segmentation.errors import InputError
+
 # Name of a project: (mean, std) per channel, R, G, B, of (x - mean) / std with x in 0..255.
 ORIGINS = {
     # https://github.com/akirasosa/mobile-semantic-segmentation, 2017: `standardize` in data.py.
@@ -20,6 +22,10 @@ LEGACY_NETWORKS = {
     "mobile_unet": "segmentation.legacy.hair2017",
     "icnet": "segmentation.legacy.icnet2018",
 }
+
+
+class UndescribedError(InputError):
+    """A model that can be read, once a person says what its file does not."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import nets
 from segmentation.training import network
 
 
-def new_card(model, run, data, class_weights):
+def new_card(model, run, data, class_weights, teacher=None):
     """Return what is known of a model before it is trained.
 
     Args:
@@ -17,6 +17,7 @@ def new_card(model, run, data, class_weights):
         run: `run_files.RunFiles`.
         data: `pipeline.TrainingData`.
         class_weights: floats in the order of `data.classes.id_names`, or None.
+        teacher: `teacher.Teacher`, or None.
     """
     config = run.config
     phone = nets.inference_model(model)
@@ -27,8 +28,9 @@ def new_card(model, run, data, class_weights):
         **data.classes.to_card(),
         "parameters": phone.count_params(),
         "macs": nets.macs(phone),
-        "settings": settings(config, data, class_weights),
+        "settings": settings(config, data, class_weights, teacher),
         **data.card,
+        **({"teacher": teacher.to_card(data.card)} if teacher else {}),
         "versions": {
             "python": platform.python_version(),
             "keras": keras.__version__,
@@ -37,20 +39,29 @@ def new_card(model, run, data, class_weights):
     }
 
 
-def settings(config, data, class_weights):
+def settings(config, data, class_weights, teacher=None):
     """Return the entry `settings` of the card, which a resumed run must repeat (`RunFiles.start`).
 
     Args:
         config: `TrainConfig`.
         data: `pipeline.TrainingData`.
         class_weights: floats in the order of `data.classes.id_names`, or None.
+        teacher: `teacher.Teacher`, or None.
     """
     # By name, so that a resumed run must have equal weights, whatever their file is called.
     by_name = class_weights and dict(zip(data.classes.id_names, class_weights, strict=True))
-    return config.settings() | {
+    found = config.settings() | {
         "img_size": list(data.img_size),
         "batch_size": data.train.batch_size,
         "class_weights": by_name,
         "data": data.card["data"]["training_fingerprint"],
         "validation_data": data.card["data"]["fingerprint"],
     }
+    if teacher:
+        found |= {"teacher_weight": teacher.weight, "teacher_weights": teacher.fingerprint}
+    if unlabelled := data.train.unlabelled:
+        found |= {
+            "unlabelled_per_batch": unlabelled.per_batch,
+            "unlabelled_data": unlabelled.fingerprint,
+        }
+    return found

@@ -22,8 +22,8 @@ def fit(model, data, card, compile_stage, run, bar):
         model: built network.
         data: `pipeline.TrainingData`; when a run is resumed, the epoch of `data.train` is set.
         card: what is known of the model before training (`cards.new_card`).
-        compile_stage: function of `(model, stage)` that freezes layers and compiles the model, with
-            `metrics.ConfusionScores` (`network.stage_compiler`).
+        compile_stage: function of `(model, stage)` that freezes layers and returns a compiled model
+            of these layers, with `metrics.ConfusionScores` (`network.stage_compiler`).
         run: `RunFiles`.
         bar: progress bar of an epoch (`callbacks.Reporter`).
 
@@ -41,10 +41,10 @@ def fit(model, data, card, compile_stage, run, bar):
     try:
         with Interruption() as interruption:
             for stage in state.stages_left():
-                compile_stage(model, stage)
-                _enter(state, stage, model, data, run)
+                compiled = compile_stage(model, stage)
+                _enter(state, stage, compiled, data, run)
                 if not state.is_over():
-                    _fit_stage(model, data, state, run, interruption, bar)
+                    _fit_stage(compiled, data, state, run, interruption, bar)
                 if state.diverged is not None:
                     raise InputError(_divergence(state, run))
     except KeyboardInterrupt:
@@ -139,3 +139,13 @@ def _log_start(card, data):
         f"{card['network']}: {card['parameters']:,} parameters, "
         f"{card['macs'] / 1e6:,.0f} million multiply-accumulates per image"
     )
+    if count := card["data"].get("unlabelled_pictures"):
+        logger.info(
+            f"{count:,} images without masks, {card['data']['unlabelled_per_batch']} of the "
+            f"{data.train.batch_size} in a batch"
+        )
+    if seen := card.get("teacher", {}).get("validation_pictures_seen"):
+        logger.warning(
+            f"the teacher was trained on {seen:,} of the images that this run validates on: the "
+            "scores will be too good; give both the same --seed and --validation_split"
+        )

@@ -105,6 +105,27 @@ class Sum(keras.losses.Loss):
         return sum(weight * value for weight, value in zip(self.weights, values, strict=True))
 
 
+class OverLabelled(keras.losses.Loss):
+    """A loss averaged over the images of a batch that have a mask, however many have none.
+
+    Keras divides by the size of the batch. An image without a mask is one whose pixels are all
+    ignored.
+
+    Args:
+        loss: `keras.losses.Loss` whose `call` returns `(batch,)`.
+    """
+
+    def __init__(self, loss):
+        super().__init__(name=loss.name)
+        self.loss = loss
+
+    def call(self, y_true, y_pred):
+        """Return `(batch,)`; 0 for an image without a mask."""
+        labelled = ops.cast(ops.any(ops.not_equal(y_true, IGNORED), axis=(1, 2)), "float32")
+        fraction = ops.maximum(ops.mean(labelled), EPSILON)
+        return self.loss.call(y_true, y_pred) * labelled / fraction
+
+
 def focal(class_weights=None):
     """Return the cross-entropy that gives easy pixels less weight (https://arxiv.org/abs/1708.02002)."""
     return Crossentropy(class_weights, gamma=FOCUS, name="focal")

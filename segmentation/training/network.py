@@ -8,7 +8,7 @@ import numpy as np
 import nets
 from segmentation.errors import InputError
 from segmentation.evaluation import metrics
-from segmentation.training import losses, optimizers, transfer
+from segmentation.training import distillation, losses, optimizers, transfer
 
 logger = logging.getLogger(__name__)
 
@@ -139,13 +139,16 @@ def freeze(model, stage):
     return frozen
 
 
-def stage_compiler(config, data, class_weights):
+def stage_compiler(config, data, class_weights, teacher=None):
     """Return a function of `(model, stage)` that freezes and compiles a model for a `Stage`.
+
+    It returns the compiled model: the same one or, with a teacher, one of the same layers.
 
     Args:
         config: `TrainConfig`.
         data: `pipeline.TrainingData`.
         class_weights: floats in the order of `data.classes.id_names`, or None.
+        teacher: `teacher.Teacher`, or None.
     """
 
     def compile_stage(model, stage):
@@ -153,13 +156,15 @@ def stage_compiler(config, data, class_weights):
         if frozen:
             logger.info(f"{stage.name}: {frozen} layers are frozen, until {stage.freeze_until}")
         optimizer = optimizers.of_stage(config, stage, stage.steps(len(data.train)))
-        compile_model(model, optimizer, config, data.classes, class_weights)
+        return compile_model(model, optimizer, config, data.classes, class_weights, teacher)
 
     return compile_stage
 
 
-def compile_model(model, optimizer, config, classes, class_weights=None):
-    """Give a model its optimizer, its losses and the metrics that a run watches.
+def compile_model(model, optimizer, config, classes, class_weights=None, teacher=None):
+    """Give a model its optimizer, its losses and the metrics that a run watches, and return it.
+
+    With a teacher that is a model of the same layers, with the output of `distillation`.
 
     Args:
         model: built network, `mask` its first output.
@@ -167,20 +172,30 @@ def compile_model(model, optimizer, config, classes, class_weights=None):
         config: `TrainConfig`.
         classes: `Classes` of the network.
         class_weights: floats in the order of `classes.id_names`, or None.
+        teacher: `teacher.Teacher`, or None.
     """
     heads = nets.heads(config.model)
     if nets.AUX in model.output_names:
         heads = heads | {nets.AUX: config.aux_weight or AUX_WEIGHT}
+    # The weights are for the classes of `mask`, which all heads but AUX share.
+    weights = [class_weights, *(None if name == nets.AUX else class_weights for name in heads)]
+    of_outputs = [losses.build(config.loss, each) for each in weights]
+    loss_weights = [1.0, *heads.values()]
     crossentropy = losses.build("crossentropy")
+    if config.unlabelled:
+        *of_outputs, crossentropy = map(losses.OverLabelled, [*of_outputs, crossentropy])
+    if teacher:
+        model = distillation.with_teacher(model, teacher)
+        of_outputs.append(distillation.TeacherLoss(single_class=len(classes) == 1))
+        loss_weights = [*((1 - teacher.weight) * each for each in loss_weights), teacher.weight]
     watched = [
         metrics.ConfusionScores(classes.id_names),
         keras.metrics.MeanMetricWrapper(crossentropy.call, "crossentropy"),
     ]
-    # The weights are for the classes of `mask`, which all heads but AUX share.
-    weights = [class_weights, *(None if name == nets.AUX else class_weights for name in heads)]
     model.compile(
         optimizer=optimizer,
-        loss=[losses.build(config.loss, each) for each in weights],
-        loss_weights=[1.0, *heads.values()],
-        metrics=[watched] + [[]] * len(heads),
+        loss=of_outputs,
+        loss_weights=loss_weights,
+        metrics=[watched] + [[]] * (len(of_outputs) - 1),
     )
+    return model

@@ -7,18 +7,18 @@ import re
 import shutil
 from pathlib import Path
 
-import keras
-
 from segmentation import files, model_card
 from segmentation.errors import InputError
 from segmentation.evaluation import plots
-from segmentation.training import checkpoint
+from segmentation.training import checkpoint, distillation
 from segmentation.training.config import IMAGENET
 
 logger = logging.getLogger(__name__)
 
 # Settings that may change from a run to the one that resumes it.
 MAY_CHANGE = set("epochs num_steps transfer_epochs fine_tune_epochs patience model_name".split())
+
+FINGERPRINTS = ("data", "validation_data", "teacher_weights", "unlabelled_data")
 
 
 def output_path(output, names):
@@ -78,17 +78,15 @@ class RunFiles:
         self.checkpoint_path = self.output.with_suffix(".ckpt") / "state.npz"
         self.replaced_path = self.checkpoint_path.with_name("earlier.npz")
         self.begun = checkpoint.read(self.checkpoint_path) if config.resume else None
-        if not self.begun:
-            self._require_other_weights()
+        if not self.begun and config.initial_weights != IMAGENET:
+            self._require_other_file(config.initial_weights, "weights")
+        self._require_other_file(config.teacher, "teacher")
         self.earlier_card = self.begun["card"] if self.begun else config.initial_card()
 
-    def _require_other_weights(self):
-        weights = self.config.initial_weights
-        if weights in (None, IMAGENET):
-            return
-        if Path(weights).resolve().with_suffix("") == self.output.resolve().with_suffix(""):
+    def _require_other_file(self, model, role):
+        if model and Path(model).resolve().with_suffix("") == self.output.resolve().with_suffix(""):
             raise InputError(
-                f"{self.output}: would be trained over its own weights; name another -o"
+                f"{self.output}: would be trained over its own {role}; name another -o"
             )
 
     def start(self, card):
@@ -143,7 +141,7 @@ class RunFiles:
         if changed:
             listed = ", ".join(
                 f"other {key.replace('_', ' ')}"  # a fingerprint says nothing to a person
-                if key in ("data", "validation_data")
+                if key in FINGERPRINTS
                 else f"{key} {before.get(key)} then, {now.get(key)} now"
                 for key in changed
             )
@@ -177,7 +175,7 @@ class RunFiles:
         """
         for callback in self.averaging:  # it knows whether a validation has swapped them in already
             callback.on_test_begin()
-        bare = keras.Model(model.inputs, model.outputs, name=model.name)
+        bare = distillation.without_teacher(model)
         with files.written_whole(self.output) as temporary:
             bare.save(temporary)
         for callback in self.averaging:

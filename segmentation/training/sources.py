@@ -9,12 +9,22 @@ import numpy as np
 
 import nets
 from segmentation import probabilities
-from segmentation.data import arrays, augmentation, pipeline, split, statistics, tfrecords
+from segmentation.data import (
+    arrays,
+    augmentation,
+    image_io,
+    pipeline,
+    split,
+    statistics,
+    tfrecords,
+    unlabelled,
+)
 from segmentation.data.classes import Classes, choose
 from segmentation.data.dataset import Dataset, Subset
 from segmentation.data.split import Split
 from segmentation.errors import InputError
 from segmentation.training import class_weights
+from segmentation.training.config import UNLABELLED_SHARE
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +39,7 @@ class Samples:
         classes: `Classes` that the network learns.
         aux_classes: `Classes` that an output for training alone learns, or None.
         img_size: `(height, width)` in pixels that images are stretched to.
+        unlabelled: paths of images without masks, which a teacher labels.
     """
 
     training: Dataset
@@ -36,6 +47,7 @@ class Samples:
     classes: Classes
     aux_classes: Classes | None
     img_size: tuple[int, int]
+    unlabelled: tuple[Path, ...] = ()
 
 
 def open_samples(config):
@@ -61,7 +73,8 @@ def open_samples(config):
         aux_classes = Classes.of_data(training.labels, aux_chosen, config.ignore_class)
     class_weights.check_option(config, classes)
     img_size = config.img_size or training.images.shape[1:3]
-    return Samples(training, validation, classes, aux_classes, img_size)
+    others = tuple(image_io.find_some(config.unlabelled)) if config.unlabelled else ()
+    return Samples(training, validation, classes, aux_classes, img_size, others)
 
 
 def open_batches(config, samples, model, begun=None):
@@ -91,8 +104,20 @@ def open_batches(config, samples, model, begun=None):
         _affine_ranges(config),
         nets.strides(model)[: 1 + len(nets.heads(config.model))],
         config.steps_per_epoch,
+        bool(config.teacher),
+        _unlabelled(config, samples, batch_size),
     )
     return pipeline.open_training_data(parts, counts, samples.classes, options, samples.aux_classes)
+
+
+def _unlabelled(config, samples, batch_size):
+    """Return the `Unlabelled` images of the samples, or None."""
+    if not samples.unlabelled:
+        return None
+    share = config.unlabelled_share or UNLABELLED_SHARE
+    per_batch = unlabelled.number_per_batch(share, batch_size)
+    logger.info(f"reading {len(samples.unlabelled):,} images without masks")
+    return unlabelled.read(samples.unlabelled, samples.img_size, per_batch)
 
 
 def _split(config, samples, begun):

@@ -12,6 +12,7 @@ from PIL import Image
 
 import nets
 from segmentation.data import labels, tfrecords
+from tiny_network import save_constant
 
 pytestmark = pytest.mark.slow
 
@@ -36,15 +37,26 @@ def write_records(folder):
     labels.write(folder / "labels.txt", ["background", "hair", "face"])
 
 
+ARRAYS = ["--img_file", "data/images-32.npy"]
+
+
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 @pytest.mark.parametrize(
     "source",
-    [["--img_file", "data/images-32.npy"], ["-d", "discs.tfrecord", "-s", "32"]],
-    ids=["arrays", "records"],
+    [
+        ARRAYS,
+        ["-d", "discs.tfrecord", "-s", "32"],
+        [*ARRAYS, "--teacher", "teacher.keras", "--unlabelled", "photos"],
+    ],
+    ids=["arrays", "records", "teacher"],
 )
 def test_training_and_resuming_without_tensorflow(data, source, backend):
     pytest.importorskip(backend)
     write_records(data)
+    save_constant(data / "teacher.keras", [0.3], ["hair"], 64)
+    (data / "photos").mkdir()
+    for i, image in enumerate(np.load("data/images-32.npy")[:3]):
+        Image.fromarray(image).save(data / f"photos/{i}.png")
     path = os.pathsep.join([str(TESTS / "no_tensorflow"), os.environ.get("PYTHONPATH", "")])
     environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": path}
     for name, options in (
