@@ -6,7 +6,7 @@ every file that it looks compatible, since nothing fills in its list of nodes an
 """
 
 # For which CheckGpuDelegateCompatibility in tflite/tools/versioning/gpu_compatibility.cc, at
-# f677907 of August 2026, has a case. What it asks of shapes, types and arguments is not here.
+# f67457790 of August 2026, has a case. What it asks of shapes, types and arguments is not here.
 HAS_KERNEL = frozenset(
     """
     ABS ADD ADD_N ATAN2 AVERAGE_POOL_2D BATCH_MATMUL BITCAST CAST CEIL CONCATENATION CONV_2D COS

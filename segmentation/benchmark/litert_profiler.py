@@ -23,6 +23,8 @@ CPU = 1  # of LiteRtHwAccelerators
 WRITE = 1  # of LiteRtTensorBufferLockMode
 # Of LiteRtProfilerEventType: an op that LiteRT's own kernel ran, and one inside of a delegate.
 OWN_KERNEL, DELEGATED = 2, 8
+FIRST = c_size_t(0)  # signature
+KEEP = ctypes.CFUNCTYPE(None, c_void_p)(lambda text: None)  # Python owns the text
 
 
 class _TensorType(ctypes.Structure):
@@ -63,18 +65,13 @@ def profile(path, threads):
         RuntimeError: if LiteRT refuses a call.
         AttributeError, OSError, ValueError: if the library lacks a function, or is not found.
     """
-    runs = [
-        [event for event in events if event.type in (OWN_KERNEL, DELEGATED)]
-        for events in _events(path, threads)
-    ]
-    return [
-        (
-            same[0].tag.decode(),
-            statistics.median(event.elapsed for event in same),
-            same[0].index if same[0].type == DELEGATED else None,
-        )
-        for same in zip(*runs, strict=True)
-    ]
+    ops = []
+    for same in zip(*_runs(path, threads), strict=True):
+        names, microseconds, indices = zip(*same, strict=True)
+        if len({*zip(names, indices, strict=True)}) > 1:
+            raise ValueError("its ops ran in another order each time")
+        ops.append((names[0], statistics.median(microseconds), indices[0]))
+    return ops
 
 
 def by_type(ops):
@@ -113,8 +110,8 @@ def serve(connection, path, threads):
     connection.send(found)
 
 
-def _events(path, threads):
-    """Yield the events of each run."""
+def _runs(path, threads):
+    """Yield the ops of each run, as `profile` returns them."""
     environment = _made("LiteRtCreateEnvironment", 0, None)
     model = _made("LiteRtCreateModelFromFile", environment, str(path).encode())
     options = _made("LiteRtCreateOptions")
@@ -142,7 +139,13 @@ def _events(path, threads):
         events = (_Event * count.value)()
         _call("LiteRtGetProfilerEvents", profiler, count, events)
         if run >= WARM_UP:
-            yield events
+            # Now: the profiler owns the names, and forgets them with the next run.
+            yield [_op(event) for event in events if event.type in (OWN_KERNEL, DELEGATED)]
+
+
+def _op(event):
+    index = event.index if event.type == DELEGATED else None
+    return event.tag.decode(), event.elapsed, index
 
 
 def _buffers(kind, environment, compiled, signature):
@@ -172,10 +175,6 @@ def _fill_with_zeros(buffer):
     _call("LiteRtLockTensorBuffer", buffer, byref(address), WRITE)
     ctypes.memset(address, 0, size.value)
     _call("LiteRtUnlockTensorBuffer", buffer)
-
-
-FIRST = c_size_t(0)  # signature
-KEEP = ctypes.CFUNCTYPE(None, c_void_p)(lambda text: None)  # Python owns the text
 
 
 def _made(name, *arguments):
