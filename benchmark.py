@@ -133,7 +133,8 @@ def print_ops(row):
         parts = row["xnnpack_parts"]
         print(f"parts of the graph in XNNPACK: {parts}; outside of it: {outside or 'nothing'}")
     refused = ", ".join(row["gpu_refused"])
-    print(f"GPU delegate, by the names of the ops: {'lacks ' + refused if refused else 'runs all'}")
+    kernels = f"no kernel for {refused}" if refused else "a kernel for every op"
+    print(f"GPU delegate: {kernels} (by name: shapes and types are not looked at)")
 
 
 def _table(first, *others):

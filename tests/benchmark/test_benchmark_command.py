@@ -25,7 +25,8 @@ def test_two_files_are_measured_shown_and_written(foreign, own, tmp_path, capsys
     assert first["precision"] == "float32" and second["precision"] is None
     assert first["ops"][0]["share"] >= first["ops"][-1]["share"]
     assert "outside of it: REVERSE_SEQUENCE" in captured.out
-    assert "lacks REVERSE_SEQUENCE" in captured.out and "runs all" in captured.out
+    assert "GPU delegate: a kernel for every op (" in captured.out
+    assert "GPU delegate: no kernel for REVERSE_SEQUENCE (" in captured.out
     command = " ".join(["python benchmark.py", *arguments])
     assert json.loads(out.read_text()) == {"command": command} | result
     benchmark.main(arguments)  # a file of its own is replaced
