@@ -3,7 +3,7 @@
 # make test_all: make test with MediaPipe, JAX and PyTorch (some gigabytes) installed, and the docs
 # make lint: style alone
 # make docs: the documentation as a website, in site/
-# make bench: how much faster data are prepared and read than by plain implementations
+# make bench: how fast data are prepared and read, against plain implementations, and networks run
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -33,6 +33,7 @@ bench: .venv/runtime
 	$(RUN) data.py ade20k -i $(ROOMS)/images/training -a $(ROOMS)/annotations/training \
 		-l $(ROOMS)/objectInfo150.txt -o $(ROOMS)/rooms.tfrecord -t 0 -w $(CLASSES)
 	$(RUN) benchmarks/input_pipeline.py $(ROOMS)/rooms.tfrecord
+	$(RUN) benchmarks/networks.py
 
 PYTEST := $(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 

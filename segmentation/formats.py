@@ -28,6 +28,7 @@ class Format:
             `segmentation/export/contracts`, or an absolute path; None: the contract has no code.
         marker: a file that every whole folder of this format holds; None: the format is a file.
         converter: the command that writes it.
+        runtime: the module that runs it on this computer, whose version benchmark.py reports.
         legacy: whether other projects wrote this format as well; `reader` then takes a path and a
             `legacy.spec.LegacySpec`.
     """
@@ -39,6 +40,7 @@ class Format:
     contract: str | None = None
     marker: str | None = None
     converter: str = "tf_converter.py"
+    runtime: str = "numpy"
     legacy: bool = False
 
 
@@ -50,13 +52,16 @@ CORE_ML_TARGETS = ("iOS15", "iOS16", "iOS17", "iOS18")
 
 # By the name that `--format` has for it.
 FORMATS = {
-    "keras": Format(".keras", "segmentation.inference.keras_model:read", legacy=True),
-    "h5": Format(".h5", "segmentation.inference.keras_model:read", legacy=True),
+    "keras": Format(
+        ".keras", "segmentation.inference.keras_model:read", runtime="keras", legacy=True
+    ),
+    "h5": Format(".h5", "segmentation.inference.keras_model:read", runtime="keras", legacy=True),
     "pb": Format(
         ".pb",
         "segmentation.inference.tensorflow:read_frozen_graph",
         "segmentation.export.tensorflow:to_frozen_graph",
         contract="frozen_graph.md",
+        runtime="tensorflow",
     ),
     "tflite": Format(
         ".tflite",
@@ -64,6 +69,7 @@ FORMATS = {
         "segmentation.export.tensorflow:to_tflite",
         TFLITE_PRECISIONS,
         "tflite.md",
+        runtime="ai_edge_litert.interpreter",
     ),
     "saved_model": Format(
         ".saved_model",
@@ -71,6 +77,7 @@ FORMATS = {
         "segmentation.export.tensorflow:to_saved_model",
         contract="saved_model.md",
         marker="saved_model.pb",
+        runtime="tensorflow",
     ),
     "mlpackage": Format(
         ".mlpackage",

@@ -93,7 +93,7 @@ def sweep(args, exporter, exports, stem, note=""):
                 f"{source.path}: no model card beside it; name its classes with --classes"
             )
         score = precision_sweep.ground_truth(source, data_options.open_data(args, source.card))
-    rows = precision_sweep.sweep(exporter.write, exports, exporter.images[0], score)
+    rows = precision_sweep.sweep(exporter.write, exports, score)
     precision_sweep.save(stem, rows, note)
     terminal.show(precision_sweep.table(rows) + note)
     terminal.print_result({"ladder": rows})

@@ -2,16 +2,15 @@
 
 import logging
 import statistics
-import time
 
 from segmentation import files
 from segmentation.errors import ExportError
 from segmentation.evaluation import measure, summary
-from segmentation.inference import predictor
+from segmentation.inference import predictor, timing
 
 logger = logging.getLogger(__name__)
 
-WARM_UP, TIMED = 3, 15  # runs of one image
+TIMED = 15  # runs of one image
 COLUMNS = {
     "file": "file",
     "megabytes": "MB",
@@ -22,14 +21,13 @@ COLUMNS = {
 }
 
 
-def sweep(write, exports, image, score=None):
+def sweep(write, exports, score=None):
     """Write every export, and measure each that could be written.
 
     Args:
         write: function of a path and `Options` that writes the export and returns what
             `parity.compare` does, or raises `ExportError`: `Exporter.write`.
         exports: `Options` by path.
-        image: `(height, width, 3)` uint8 RGB, to time with.
         score: of `ground_truth`, or None.
 
     Returns:
@@ -52,7 +50,7 @@ def sweep(write, exports, image, score=None):
         row |= {
             "megabytes": files.size(path) / 1e6,
             "truth_iou": score(predict) if score else None,
-            "milliseconds": milliseconds(predict, image),
+            "milliseconds": milliseconds(predict),
         }
         logger.info("%s: %.1f MB, %.1f ms", path, row["megabytes"], row["milliseconds"])
     return rows
@@ -81,17 +79,12 @@ def ground_truth(source, data):
     return score
 
 
-def milliseconds(predict, image):
+def milliseconds(predict):
     """Return the median time for one image on one thread of this computer, once warm."""
     from threadpoolctl import threadpool_limits
 
-    taken = []
     with threadpool_limits(1):  # NumPy's; LiteRT's interpreter is made with one
-        for _ in range(WARM_UP + TIMED):
-            started = time.perf_counter()
-            predict(image[None])
-            taken.append(1000 * (time.perf_counter() - started))
-    return statistics.median(taken[WARM_UP:])
+        return statistics.median(timing.milliseconds(timing.of_predictor(predict).run, TIMED))
 
 
 def save(stem, rows, note=""):

@@ -88,7 +88,7 @@ def load(path, spec=UNSPECIFIED):
             `spec` does not fit it.
     """
     path = Path(path)
-    chosen = _format_of(path)
+    chosen = format_of(path)
     if not chosen.legacy and (spec.normalization or spec.network):
         raise InputError(
             f"{path}: is an export; --from, --input_mean and --model apply only to .keras and .h5"
@@ -99,7 +99,13 @@ def load(path, spec=UNSPECIFIED):
     return Predictor(path, runner, spec.class_names)
 
 
-def _format_of(path):
+def format_of(path):
+    """Return the `Format` of the model at `path`, by its suffix or by what a folder holds.
+
+    Raises:
+        InputError: if nothing here reads such a file.
+    """
+    path = Path(path)
     readable = [each for each in FORMATS.values() if each.reader]
     for each in readable:
         if each.marker and (path / each.marker).is_file():  # a folder, which may have any name

@@ -1,4 +1,4 @@
-"""Running `.tflite` files with LiteRT, on one thread, and reading their metadata."""
+"""Running `.tflite` files with LiteRT, and reading their metadata."""
 
 import json
 import zipfile
@@ -13,13 +13,12 @@ OWN_FILE = "segmentation.json"  # holds, inside a `.tflite`, what TFLite Metadat
 def read(path):
     """Return the `Runner` of a `.tflite` with one input and one output, both float32 or uint8.
 
+    It runs on one thread.
+
     Raises:
         ValueError: if the file is damaged, or no such model.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(str(path), num_threads=1)
-    interpreter.allocate_tensors()
+    interpreter = open_interpreter(path, threads=1)
     (source,), (target,) = interpreter.get_input_details(), interpreter.get_output_details()
     for details in (source, target):
         if details["dtype"] not in (np.float32, np.uint8):
@@ -31,6 +30,20 @@ def read(path):
         return _dequantized(interpreter.get_tensor(target["index"]), target)
 
     return one_by_one(run_one, source["shape"], target["shape"], metadata=read_metadata(path))
+
+
+def open_interpreter(path, threads):
+    """Return LiteRT's interpreter of a `.tflite` of any origin, its tensors allocated.
+
+    Raises:
+        ValueError: if the file is damaged.
+        RuntimeError: if it needs an op that LiteRT lacks.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path), num_threads=threads)
+    interpreter.allocate_tensors()
+    return interpreter
 
 
 def read_metadata(path):

@@ -25,8 +25,7 @@ def test_each_export_is_written_measured_and_listed_and_a_refused_one_is_named(
         return {"largest_difference": 0.002, "mask_iou": 0.98765, "decided_iou": 1.0}
 
     exports = {tmp_path / f"{name}.keras": Options("float16") for name in ("good", "worse")}
-    image = np.load(trained / "images-32x64.npy")[0]
-    rows = precision_sweep.sweep(write, exports, image, lambda predict: 0.75)
+    rows = precision_sweep.sweep(write, exports, lambda predict: 0.75)
     precision_sweep.save(tmp_path / "ladder", rows)
     good, worse = rows
     size = files.size(tmp_path / "good.keras")
