@@ -20,7 +20,7 @@ def tiny_model(num_classes, seed=0):
     Converters leave a bias of zeros out.
     """
     keras.utils.set_random_seed(seed)
-    model = nets.build("mobile_unet", IMG_SIZE, num_classes, alpha=0.25)
+    model = nets.build("mobile_unet", IMG_SIZE, num_classes, alpha=0.25, narrowest=1)
     generator = np.random.default_rng(seed)
     for layer in model.layers:
         if getattr(layer, "bias", None) is not None:

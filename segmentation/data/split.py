@@ -77,19 +77,18 @@ def split(groups, fraction, seed, shown=None):
     before = np.cumsum(sizes[order]) - sizes[order]
     held_out = np.zeros(len(names), bool)
     held_out[order[before < fraction * len(groups)]] = True
-    if shown is not None:
-        of_groups = np.zeros((len(names), np.shape(shown)[1]), bool)
-        np.logical_or.at(of_groups, members, shown)
-        _put_classes_into_both(held_out, of_groups, order)
-    held_out_rows = held_out[members]
-    training, validation = np.flatnonzero(~held_out_rows), np.flatnonzero(held_out_rows)
-    if not len(training) or not len(validation):
+    if held_out.all() or not held_out.any():
         raise InputError(
             f"{len(groups)} images of {len(names)} groups cannot be split at {fraction}: "
             "give separate validation data (--val_img_file or --val_tfrecord_data), or another "
             "--validation_split"
         )
-    return training, validation
+    if shown is not None:
+        of_groups = np.zeros((len(names), np.shape(shown)[1]), bool)
+        np.logical_or.at(of_groups, members, shown)
+        _put_classes_into_both(held_out, of_groups, order)
+    held_out_rows = held_out[members]
+    return np.flatnonzero(~held_out_rows), np.flatnonzero(held_out_rows)
 
 
 def _put_classes_into_both(held_out, shown, order):

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import nets
+import tiny_network
 import train_full
 import train_transfer
 from segmentation import probabilities
@@ -111,7 +112,10 @@ def test_a_frozen_encoder_without_weights_is_called_out(data, capsys):
 
 
 @pytest.mark.parametrize("card_of,expected", [("tiny", {"alpha": 0.5}), ("icnet", {})])
-def test_the_arguments_are_those_of_an_earlier_model_of_the_same_network(card_of, expected):
+def test_the_arguments_are_those_of_an_earlier_model_of_the_same_network(
+    monkeypatch, card_of, expected
+):
+    tiny_network.register(monkeypatch.setitem)
     card = {"network": card_of, "arguments": {"alpha": 0.5, "weights": None}}
     given = config.FullConfig(files=config.DataFiles(), model="tiny", lr=0.1)
     assert network.arguments(given, card) == expected
