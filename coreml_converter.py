@@ -16,7 +16,8 @@ and colours of the classes come from the model card, which is copied beside the 
 NAME.mlpackage.contract.md says what an app passes in and gets back, with a Swift function for
 exactly this file. The package is run on the same images as the Keras model before it gets its name,
 in NumPy and, on a Mac, in Core ML too: a package that differs is not written, and the exit status
-is 1.
+is 1. The images are those of the run (STEM.check/ beside the model), else synthetic ones;
+--check_images names others.
 
 --ladder writes every precision, and a table that compares them (ladder-coreml.md and .json).
 --untrained writes networks with random weights, named by size, alpha and alpha_up, to time a

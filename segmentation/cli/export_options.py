@@ -14,7 +14,10 @@ SPELLED = {"origin": "--from", "package": "OUT"}  # options that are not called 
 def add(parser):
     """Add the options that both converters have."""
     parser.add_argument(
-        "--check_images", type=Path, help="folder of images for the check; default: synthetic ones"
+        "--check_images",
+        type=Path,
+        metavar="DIR",
+        help="images for the check; default: those that training kept, else synthetic ones",
     )
     parser.add_argument(
         "--full_resolution",

@@ -94,6 +94,7 @@ def sweep(args, exporter, exports, stem, note=""):
             )
         score = precision_sweep.ground_truth(source, data_options.open_data(args, source.card))
     rows = precision_sweep.sweep(exporter.write, exports, exporter.images[0], score)
+    note = "\n\n".join(filter(None, [precision_sweep.checked_on(rows), note]))
     precision_sweep.save(stem, rows, note)
     terminal.show(precision_sweep.table(rows) + note)
     terminal.print_result({"ladder": rows})

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from segmentation.data import augmentation, image_io, labels, masks, statistics
+from segmentation.data import augmentation, check_images, image_io, labels, masks, statistics
 from segmentation.data.augmentation import AffineRanges
 from segmentation.data.classes import Classes
+from segmentation.data.dataset import Subset
 from segmentation.data.statistics import WORKERS, ClassStatistics
 from segmentation.errors import InputError
 
@@ -48,6 +49,7 @@ class TrainingData:
         classes: `Classes` that the network learns.
         statistics: `ClassStatistics` of the training images.
         card: what the model card says of the data.
+        check_images: of `check_images.choose`, to keep beside the model.
     """
 
     train: "TrainingBatches"
@@ -55,6 +57,7 @@ class TrainingData:
     classes: Classes
     statistics: ClassStatistics
     card: dict
+    check_images: tuple[Subset, Subset]
 
     @property
     def img_size(self):
@@ -97,6 +100,7 @@ def open_training_data(split, classes, options, aux_classes=None):
         classes,
         of_training,
         _card(split),
+        check_images.choose(split.validation, validation_counts, classes),
     )
 
 

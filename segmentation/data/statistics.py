@@ -57,8 +57,15 @@ def of_classes(counts, classes):
         counts: of `count_ids`.
         classes: `Classes` of the same data.
     """
-    num_classes = len(classes.id_names)
-    channels = np.arange(num_classes) == classes.table[:, None]  # (256, C)
-    of_channels = counts @ channels.astype(np.int64)  # (N, C)
-    totals = np.maximum(of_channels.sum(1, keepdims=True), 1)
-    return ClassStatistics((of_channels / totals).mean(0), (of_channels > 0).sum(0), len(counts))
+    pixels = of_channels(counts, classes)  # (N, C)
+    totals = np.maximum(pixels.sum(1, keepdims=True), 1)
+    return ClassStatistics((pixels / totals).mean(0), (pixels > 0).sum(0), len(counts))
+
+
+def of_channels(counts, classes):
+    """Return the pixels of each of `classes.id_names` in each mask, `(N, C)` int64.
+
+    Args: those of `of_classes`.
+    """
+    channels = np.arange(len(classes.id_names)) == classes.table[:, None]  # (256, C)
+    return counts @ channels.astype(np.int64)

@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 
 from segmentation import files, model_card
+from segmentation.data import check_images
 from segmentation.errors import InputError
 from segmentation.evaluation import plots
 from segmentation.training import checkpoint, transfer
@@ -41,6 +42,7 @@ def output_path(output, names):
             f"{output}: name a file that ends in {' or '.join(model_card.MODEL_SUFFIXES)}"
         )
     model_card.require_overwritable(output)
+    check_images.require_overwritable(output)
     return output
 
 
@@ -52,14 +54,15 @@ def log_dir(output):
 class RunFiles:
     """The files of a run, all of them up to date after every epoch.
 
-    Beside `output` are the card (`.json`), the history (`.csv`), the curves (`.png`) and the
-    checkpoint (`.ckpt/`); `logs/STEM/` is for TensorBoard.
+    Beside `output` are the card (`.json`), the history (`.csv`), the curves (`.png`), the check
+    images (`.check/`) and the checkpoint (`.ckpt/`); `logs/STEM/` is for TensorBoard.
 
     Attributes:
         config: `TrainConfig`.
         output: path of the model.
         begun: `{"card", "history"}` of the run that is resumed, or None.
         earlier_card: of the model that the run goes on from, resumed or to begin with, or None.
+        check_images: of `data.check_images.choose`, set by whoever trains; None once written.
 
     Args:
         config: `TrainConfig`.
@@ -72,6 +75,7 @@ class RunFiles:
     def __init__(self, config, classes):
         self.config = config
         self.averaging = []  # callbacks that swap in averaged weights, of the present stage
+        self.check_images = None
         self.output = output_path(config.output, classes.names)
         self.log_dir = log_dir(self.output)
         self.checkpoint_path = self.output.with_suffix(".ckpt") / "state.npz"
@@ -184,7 +188,11 @@ class RunFiles:
             callback.on_test_end()
 
     def save_card(self, card):
-        """Write the model card."""
+        """Write the model card and, once, the check images, whose fingerprint it gets."""
+        if self.check_images:
+            fingerprint = check_images.write(self.output, *self.check_images, card["img_size"])
+            card["check_images"] = fingerprint
+            self.check_images = None
         model_card.write(self.output, card)
 
     def save_epoch(self, model, state):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 import nets
 import train_full
-from segmentation.data import arrays
+from segmentation.data import arrays, check_images
 from segmentation.data.image_io import UnreadableError
 from segmentation.errors import InputError
 from segmentation.training import callbacks, checkpoint, network, optimizers, run_files, state
@@ -41,7 +42,7 @@ def test_a_run_writes_its_files_and_its_card(data, capsys):
     train_tiny("--epochs", "2", "--alpha", "0.5", "-o", "out/hair.keras")
     out = data / "out"
     assert {p.name for p in out.iterdir()} == {
-        *("hair.keras", "hair.json", "hair.csv", "hair.png", "hair.ckpt")
+        *("hair.keras", "hair.json", "hair.csv", "hair.png", "hair.check", "hair.ckpt")
     }
     assert any((data / "logs" / "hair").rglob("events.*"))
     card = json.loads((out / "hair.json").read_text())
@@ -57,6 +58,45 @@ def test_a_run_writes_its_files_and_its_card(data, capsys):
     assert card["metrics"]["val_iou_hair"] == float(best["val_iou_hair"])
     held_out = set(card["validation_rows"])
     assert len(held_out) == 4 and {row ^ 1 for row in held_out} == held_out  # pairs of one person
+
+
+def kept(path):
+    """Return the check images of a model and the rows of `data` that they show, in all."""
+    card = json.loads(path.with_suffix(".json").read_text())
+    images = np.concatenate(check_images.read(path, card, (32, 32))).astype(int)
+    whole = np.load("data/images-32.npy").astype(int)
+    distances = np.abs(images[:, None] - whole).mean((2, 3, 4))
+    assert distances.min(1).max() < 6  # of a JPEG; another image is further away
+    return images, distances.argmin(1).tolist()
+
+
+def test_a_run_keeps_some_of_its_validation_images_and_a_new_run_replaces_them(data):
+    train_tiny("--epochs", "1", "-o", "out/hair.keras")
+    path = data / "out/hair.keras"
+    images, rows = kept(path)
+    assert sorted(rows) == json.loads(path.with_suffix(".json").read_text())["validation_rows"]
+    earlier = path.with_suffix(".json").read_bytes()
+    train_tiny("--epochs", "1", "--validation_split", "0.3", "-o", "out/hair.keras")
+    assert len(kept(path)[1]) == 6
+    path.with_suffix(".json").write_bytes(earlier)
+    assert check_images.read(path, json.loads(earlier), (32, 32)) is None
+
+
+def test_a_run_from_before_there_were_check_images_resumes_and_gets_them(data):
+    path = data / "out/hair.keras"
+    train_tiny("--epochs", "1", "--schedule", "constant", "-o", "out/hair.keras")
+    before, rows = kept(path)
+    shutil.rmtree(data / "out/hair.check")
+    train_tiny("--epochs", "2", "--schedule", "constant", "--resume", "-o", "out/hair.keras")
+    np.testing.assert_array_equal(kept(path)[0], before)
+
+
+def test_a_folder_of_photos_under_the_name_of_the_check_images_stays(data):
+    (data / "out/hair.check").mkdir(parents=True)
+    (data / "out/hair.check/mine.jpg").touch()
+    with pytest.raises(InputError, match="hair.check: holds more than"):
+        train_tiny("--epochs", "1", "-o", "out/hair.keras")
+    assert [path.name for path in (data / "out/hair.check").iterdir()] == ["mine.jpg"]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data):
