@@ -85,7 +85,7 @@ def require_overwritable(model_path):
             read(model_path)
     except InputError:
         raise InputError(f"{path}: exists and is not a model card; choose another name") from None
-    for beside in (model_path.with_suffix(suffix) for suffix in (".csv", ".png")):
+    for beside in (model_path.with_suffix(suffix) for suffix in (".csv", ".png", ".samples.png")):
         if beside.exists() and not path.exists():
             raise InputError(f"{beside}: exists and belongs to no run; choose another name")
 

@@ -7,6 +7,7 @@ holds their fingerprint, so that the images of another run are never taken for t
 
 import hashlib
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +26,26 @@ CHECK, CALIBRATION = "check", "calibration"  # its parts, by which files are nam
 # interpreter. int8 of a MobileUNet trained on LFW has the same IoU with the ground truth, to 0.001,
 # with 1, 8, 24 and 100 images.
 CHECKED, CALIBRATED = 8, 24
+SHOWN = 5  # samples whose predictions are shown as epochs go by
 # Pixels; 32 images of twice the side would take more space than a small model. Stretched from half
 # or a third of its side, images gave that MobileUNet the same IoU, and the same differences.
 LONGEST_SIDE = 256
 JPEG = {"quality": 95, "subsampling": 0}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Samples of the validation data.
+
+    Attributes:
+        check: to check exports on.
+        calibration: to calibrate int8 on; none of `check` if there are two samples or more.
+        shown: some of `check`, whose predictions are shown as epochs go by.
+    """
+
+    check: Subset
+    calibration: Subset
+    shown: Subset
 
 
 def path_beside(model_path):
@@ -48,14 +65,15 @@ def choose(samples, counts, classes):
         classes: `Classes` of the model.
 
     Returns:
-        `(check, calibration)`: two `Subset`s, without a sample in common if there are two or more.
+        `Chosen`.
     """
     areas = statistics.of_channels(counts, classes)  # (N, C)
     rows = np.arange(len(areas))
     check = _varied(areas, rows, min(CHECKED, -(-len(rows) // 2)))
     others = np.setdiff1d(rows, check)
     calibration = _varied(areas, others, CALIBRATED) if len(others) else check
-    return Subset(samples, check), Subset(samples, calibration)
+    parts = check, calibration, _varied(areas, check, SHOWN)
+    return Chosen(*(Subset(samples, part) for part in parts))
 
 
 def _varied(areas, rows, count):
@@ -82,13 +100,12 @@ def require_overwritable(model_path):
         raise InputError(f"{folder}: holds more than the check images of a run; move it")
 
 
-def write(model_path, check, calibration, img_size):
+def write(model_path, chosen, img_size):
     """Write the check images of a model, whole or not at all; earlier ones are replaced.
 
     Args:
         model_path: of the model.
-        check: `Dataset` of the images for the check.
-        calibration: `Dataset` of the images for int8.
+        chosen: `Chosen`.
         img_size: `(height, width)` of the model in pixels, to which images are stretched, or to
             less: no side is longer than `LONGEST_SIDE`.
 
@@ -100,7 +117,7 @@ def write(model_path, check, calibration, img_size):
     folder = path_beside(model_path)
     with files.written_whole(folder) as temporary:
         temporary.mkdir()
-        for part, samples in ((CHECK, check), (CALIBRATION, calibration)):
+        for part, samples in ((CHECK, chosen.check), (CALIBRATION, chosen.calibration)):
             for index in range(len(samples)):
                 image = Image.fromarray(image_io.resize(samples.read(index)[0], size))
                 image.save(temporary / f"{part}_{index:02d}.jpg", **JPEG)

@@ -7,8 +7,8 @@ import numpy as np
 
 from segmentation.data import augmentation, check_images, image_io, labels, masks, statistics
 from segmentation.data.augmentation import AffineRanges
+from segmentation.data.check_images import Chosen
 from segmentation.data.classes import Classes
-from segmentation.data.dataset import Subset
 from segmentation.data.statistics import WORKERS, ClassStatistics
 from segmentation.errors import InputError
 
@@ -49,7 +49,7 @@ class TrainingData:
         classes: `Classes` that the network learns.
         statistics: `ClassStatistics` of the training images.
         card: what the model card says of the data.
-        check_images: of `check_images.choose`, to keep beside the model.
+        check_images: `check_images.Chosen` to keep beside the model.
     """
 
     train: "TrainingBatches"
@@ -57,7 +57,7 @@ class TrainingData:
     classes: Classes
     statistics: ClassStatistics
     card: dict
-    check_images: tuple[Subset, Subset]
+    check_images: Chosen
 
     @property
     def img_size(self):

@@ -37,7 +37,7 @@ def fit(model, data, card, compile_stage, run, bar):
     """
     _log_start(card, data)
     state = RunState(*run.start(card), run.config, len(data.train))
-    run.check_images = data.check_images
+    run.see(data)
     trained_before = len(state.history)
     try:
         with Interruption() as interruption:

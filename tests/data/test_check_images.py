@@ -30,7 +30,8 @@ def choose(data, classes=HAIR):
 
 def test_both_parts_show_what_few_samples_show():
     data = samples(200, [(3, 1, 9), (50, 1, 99), (61, 2, 5), (62, 2, 7)])
-    check, calibration = choose(data, PARTS)
+    chosen = choose(data, PARTS)
+    check, calibration = chosen.check, chosen.calibration
     assert (len(check), len(calibration)) == (8, 24)
     assert not set(check.rows) & set(calibration.rows)
     assert {50, 62} <= set(check.rows) and {3, 61} <= set(calibration.rows)  # the larger first
@@ -43,21 +44,23 @@ def test_many_classes_leave_half_of_the_images_to_chance():
     names = ["background", *(f"class {number}" for number in range(1, 21))]
     classes = Classes.of_data(names, names[1:])
     data = samples(100, [(row, row, 10) for row in range(1, 21)])
-    check, _ = choose(data, classes)
+    check = choose(data, classes).check
     assert len(check) == 8 and sum(row > 20 for row in check.rows) == 3
 
 
 @pytest.mark.parametrize(("count", "sizes"), [(1, (1, 1)), (2, (1, 1)), (5, (3, 2)), (16, (8, 8))])
 def test_few_samples_are_shared_out(count, sizes):
-    check, calibration = choose(samples(count, [(0, 1, 9)]))
-    assert (len(check), len(calibration)) == sizes
-    assert len({*check.rows, *calibration.rows}) == min(count, sum(sizes))
-    assert 0 in check.rows
+    chosen = choose(samples(count, [(0, 1, 9)]))
+    assert (len(chosen.check), len(chosen.calibration)) == sizes
+    assert len({*chosen.check.rows, *chosen.calibration.rows}) == min(count, sum(sizes))
+    assert 0 in chosen.check.rows and 0 in chosen.shown.rows
+    assert set(chosen.shown.rows) <= set(chosen.check.rows)
+    assert len(chosen.shown) == min(5, len(chosen.check))
 
 
 def keep(path, check=(0, 1), calibration=(2, 3, 4), img_size=SIZE, count=5):
-    data = samples(count)
-    return check_images.write(path, Subset(data, check), Subset(data, calibration), img_size)
+    parts = (Subset(samples(count), rows) for rows in (check, calibration, check))
+    return check_images.write(path, check_images.Chosen(*parts), img_size)
 
 
 def test_they_come_back_in_order_at_the_size_that_is_asked_for(tmp_path):

@@ -34,8 +34,9 @@ def kept(trained, tmp_path):
     path = tmp_path / "hair.keras"
     shutil.copy(trained / "hair.keras", path)
     data = arrays.open_arrays(trained / "images-32x64.npy")
-    parts = Subset(data, range(0, 12, 3)), Subset(data, [1, 2, 4, 5, 7, 8, 10, 11])
-    fingerprint = check_images.write(path, *parts, IMG_SIZE)
+    check, calibration = Subset(data, range(0, 12, 3)), Subset(data, [1, 2, 4, 5, 7, 8, 10, 11])
+    chosen = check_images.Chosen(check, calibration, check)
+    fingerprint = check_images.write(path, chosen, IMG_SIZE)
     card = model_card.read(trained / "hair.keras")
     model_card.write(path, card | {"check_images": fingerprint})
     return path
