@@ -6,6 +6,7 @@ r"""Convert a trained model for Android and TensorFlow, and prove that the files
         --quantize int8
     python tf_converter.py artifacts/hair.keras --ladder artifacts/ladder \
         --img_file data/images-128.npy --split validation
+    python tf_converter.py artifacts/hair.keras --img_size 256x192
     python tf_converter.py --untrained --sizes 224 128 --alphas 1 0.25 -o grid
 
 Writes a frozen graph (.pb) and a LiteRT file (.tflite), float32, in about 15 seconds; `--format`
@@ -24,6 +25,10 @@ the run, or on 100 of --calibration_images, photos such as the app will see; wit
 run it is checked on some of these. --two_channels puts a channel for the background before the
 channel of a single class, as MediaPipe's category masks expect. The .tflite holds the metadata that
 MediaPipe's ImageSegmenter reads: the class names, and that the input needs no normalisation.
+
+--img_size exports the same weights at another input size, height x width, as STEM_256x192.tflite
+and so on; the check is made at that size. The card and the contract say at which size the model was
+trained: measure the export with evaluate.py.
 
 --ladder writes the .tflite in every precision, and a table that compares them (ladder-tflite.md
 and .json). --untrained writes .tflite files with random weights, named by size, alpha and alpha_up,
@@ -91,7 +96,7 @@ def parse_args(argv=None):
     if args.calibration_images and args.quantize != "int8" and not args.ladder:
         parser.error("--calibration_images goes with --quantize int8 or --ladder")
     args.output_dir = args.output_dir or args.model.parent
-    args.output_fn = args.output_fn or args.model.stem
+    args.output_fn = args.output_fn or export_options.stem(args)
     for suffix in suffixes.values():  # the older project's --output_fn had one
         args.output_fn = args.output_fn.removesuffix(suffix)
     return args
@@ -122,7 +127,8 @@ def main(argv=None):
 
 def sweep(args):
     """Convert a trained model to .tflite in every precision."""
-    paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
+    stem = export_options.stem(args)
+    paths = {each: args.ladder / f"{stem}_{each}.tflite" for each in PRECISIONS}
     exporter = exports.open_exporter(args, paths.values(), args.two_channels)
     tflite = tflite_options(args, exporter)
     variants = {path: dataclasses.replace(tflite, precision=each) for each, path in paths.items()}

@@ -141,7 +141,7 @@ class Exporter:
         """Return the model card to write beside an export, or None."""
         if self.source is None:
             return None
-        return model_card.card_for_export(self.source.path, path, self.source.card)
+        return model_card.card_for_export(path, self.source.card)
 
     def _write_contract(self, path, classes, options, written, comparison):
         checked_by = f", by {' and '.join(written.runners)}" if written.runners else ""
@@ -151,6 +151,10 @@ class Exporter:
         ]
         if self.source is None:
             facts.insert(0, ("weights", "random: to time a device with"))
+        elif self.source.card and "trained_img_size" in self.source.card:
+            height, width = self.source.card["trained_img_size"]
+            size = f"{width} x {height} pixels (width x height)"
+            facts.insert(0, ("trained at", f"{size}; its scores there are not those of this size"))
         sizes = self.model.input_shape[1:3], self.model.output_shape[1:3]
         contract.write(path, Interface(*sizes, classes, options.output, written.steps), facts)
 
