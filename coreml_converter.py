@@ -5,6 +5,7 @@ r"""Convert a trained model to Core ML, and prove that the package still segment
     python coreml_converter.py artifacts/hair.keras --output labels --quantize palette6
     python coreml_converter.py artifacts/hair.keras --ladder artifacts/ladder \
         --img_file data/images-128.npy --split validation
+    python coreml_converter.py artifacts/hair.keras --img_size 256x192
     python coreml_converter.py --untrained --sizes 224 128 --alphas 1 0.25 -o grid
 
 Writes an ML program (.mlpackage) for iOS 15 and later in float16, in about 15 seconds; a name that
@@ -16,7 +17,12 @@ and colours of the classes come from the model card, which is copied beside the 
 NAME.mlpackage.contract.md says what an app passes in and gets back, with a Swift function for
 exactly this file. The package is run on the same images as the Keras model before it gets its name,
 in NumPy and, on a Mac, in Core ML too: a package that differs is not written, and the exit status
-is 1.
+is 1. The images are those of the run (STEM.check/ beside the model), else synthetic ones;
+--check_images names others.
+
+--img_size exports the same weights at another input size, height x width, as
+STEM_256x192.mlpackage; the check is made at that size. The card and the contract say at which size
+the model was trained: measure the export with evaluate.py.
 
 --ladder writes every precision, and a table that compares them (ladder-coreml.md and .json).
 --untrained writes networks with random weights, named by size, alpha and alpha_up, to time a
@@ -84,7 +90,7 @@ def parse_args(argv=None):
     if args.package and args.output_model_path:
         parser.error("name one output")
     args.model = args.model or args.input_model_path
-    beside = args.model.parent / f"{args.model.stem}{SUFFIX}"
+    beside = args.model.parent / f"{export_options.stem(args)}{SUFFIX}"
     args.package = args.package or args.output_model_path or beside
     if args.package.suffix == OLDER_SUFFIX:
         if args.target or args.output != "scores" or args.quantize not in (None, "float32"):
@@ -121,7 +127,7 @@ def main(argv=None):
 def sweep(args, package):
     """Convert a trained model in every precision."""
     variants = {
-        args.ladder / f"{args.model.stem}_{each}{SUFFIX}": dataclasses.replace(
+        args.ladder / f"{export_options.stem(args)}_{each}{SUFFIX}": dataclasses.replace(
             package, precision=each
         )
         for each in formats.CORE_ML_PRECISIONS

@@ -3,25 +3,32 @@ r"""Convert a trained model for Android and TensorFlow, and prove that the files
     python tf_converter.py artifacts/hair.keras
     python tf_converter.py artifacts/hair.keras --format tflite --quantize float16 --two_channels
     python tf_converter.py artifacts/hair.keras --format tflite --output_dir app --output_fn hair \
-        --quantize int8 --calibration_images data/images-128.npy
+        --quantize int8
     python tf_converter.py artifacts/hair.keras --ladder artifacts/ladder \
-        --calibration_images data/images-128.npy --img_file data/images-128.npy --split validation
+        --img_file data/images-128.npy --split validation
+    python tf_converter.py artifacts/hair.keras --img_size 256x192
     python tf_converter.py --untrained --sizes 224 128 --alphas 1 0.25 -o grid
 
 Writes a frozen graph (.pb) and a LiteRT file (.tflite), float32, in about 15 seconds; `--format`
 also offers saved_model, a folder named STEM.saved_model. The input `image` is (1, H, W, 3) float32
 RGB 0..255, the output `output_0` holds probabilities. Each file is run on the same images as the
 Keras model before it gets its name: a file that differs is not written, and the exit status is 1.
+The images are those of the run (STEM.check/ beside the model), else synthetic ones; --check_images
+names others.
 The model card is copied beside the files, and FILE.contract.md is written: what an app passes in
 and gets back, and code for exactly this file. ICNet's probabilities have a quarter of the height
 and width of its input, unless --full_resolution upsamples them in the graph.
 
 Three options shape the .tflite alone. --quantize float16 halves its size. --quantize int8 quarters
-it: the file takes uint8 images and gives uint8 probabilities. It needs photos such as the app will
-see, of which it uses 100: --calibration_images. It is checked on some of these, unless
---check_images names others. --two_channels puts a channel for the background before the channel of
-a single class, as MediaPipe's category masks expect. The .tflite holds the metadata that
+it: the file takes uint8 images and gives uint8 probabilities. It is calibrated on further images of
+the run, or on 100 of --calibration_images, photos such as the app will see; without images of the
+run it is checked on some of these. --two_channels puts a channel for the background before the
+channel of a single class, as MediaPipe's category masks expect. The .tflite holds the metadata that
 MediaPipe's ImageSegmenter reads: the class names, and that the input needs no normalisation.
+
+--img_size exports the same weights at another input size, height x width, as STEM_256x192.tflite
+and so on; the check is made at that size. The card and the contract say at which size the model was
+trained: measure the export with evaluate.py.
 
 --ladder writes the .tflite in every precision, and a table that compares them (ladder-tflite.md
 and .json). --untrained writes .tflite files with random weights, named by size, alpha and alpha_up,
@@ -33,6 +40,7 @@ from pathlib import Path
 
 from segmentation import formats
 from segmentation.cli import export_options, exports, options, terminal
+from segmentation.errors import InputError
 from segmentation.export.options import Options
 
 PRECISIONS = formats.FORMATS["tflite"].precisions
@@ -53,7 +61,10 @@ def parse_args(argv=None):
         "--quantize", choices=PRECISIONS, default="float32", help="precision of the .tflite"
     )
     parser.add_argument(
-        "--calibration_images", type=Path, metavar="DIR|NPY", help="photos, for --quantize int8"
+        "--calibration_images",
+        type=Path,
+        metavar="DIR|NPY",
+        help="photos for --quantize int8; default: those that training kept",
     )
     parser.add_argument(
         "--two_channels", action="store_true", help="background and class, in the .tflite"
@@ -81,14 +92,11 @@ def parse_args(argv=None):
         parser.error("name one model to convert")
     if "tflite" not in args.format and (args.quantize != "float32" or args.two_channels):
         parser.error("--quantize and --two_channels shape the .tflite: add it to --format")
-    needs_photos = args.quantize == "int8" or bool(args.ladder)
-    if needs_photos and not args.calibration_images:
-        parser.error("int8 needs --calibration_images: a folder of photos, or images-….npy")
-    if args.calibration_images and not needs_photos:
-        parser.error("--calibration_images goes with --quantize int8 or --ladder")
     args.model = args.model or args.input_model_path
+    if args.calibration_images and args.quantize != "int8" and not args.ladder:
+        parser.error("--calibration_images goes with --quantize int8 or --ladder")
     args.output_dir = args.output_dir or args.model.parent
-    args.output_fn = args.output_fn or args.model.stem
+    args.output_fn = args.output_fn or export_options.stem(args)
     for suffix in suffixes.values():  # the older project's --output_fn had one
         args.output_fn = args.output_fn.removesuffix(suffix)
     return args
@@ -119,7 +127,8 @@ def main(argv=None):
 
 def sweep(args):
     """Convert a trained model to .tflite in every precision."""
-    paths = {each: args.ladder / f"{args.model.stem}_{each}.tflite" for each in PRECISIONS}
+    stem = export_options.stem(args)
+    paths = {each: args.ladder / f"{stem}_{each}.tflite" for each in PRECISIONS}
     exporter = exports.open_exporter(args, paths.values(), args.two_channels)
     tflite = tflite_options(args, exporter)
     variants = {path: dataclasses.replace(tflite, precision=each) for each, path in paths.items()}
@@ -131,11 +140,19 @@ def tflite_options(args, exporter):
     from segmentation.export import tensorflow
 
     calibration = None
-    if args.calibration_images:
-        img_size = exporter.model.input_shape[1:3]
-        calibration = tensorflow.calibration_images(args.calibration_images, img_size)
+    if args.quantize == "int8" or args.ladder:
+        calibration, origin = exporter.calibration, "the run, not seen in training"
+        if args.calibration_images:
+            img_size = exporter.model.input_shape[1:3]
+            calibration = tensorflow.calibration_images(args.calibration_images, img_size)
+            origin = args.calibration_images
+        if calibration is None:
+            raise InputError(
+                f"{args.model}: its run kept no images, so int8 needs --calibration_images: a "
+                "folder of photos, or images-….npy"
+            )
         noun = "image" if len(calibration) == 1 else "images"
-        terminal.say(f"calibrating on {len(calibration)} {noun} of {args.calibration_images}")
+        terminal.say(f"calibrating on {len(calibration)} {noun} of {origin}")
     return Options(calibration=calibration, two_channels=args.two_channels)
 
 

@@ -10,7 +10,8 @@ Objects, with ICNet, from the TFRecord that data.py writes:
     python train_full.py -d data/room/room.tfrecord -s 768 -a 0.25 -n 10000 -o data/room/icnet.keras
 
 Written beside -o: the model of the best epoch, its card (.json), the history (.csv), the curves
-(.png) and the checkpoint for --resume (.ckpt/); logs/ is for TensorBoard.
+(.png), predictions for a few samples as epochs go by (.samples.png), a few validation images for
+the checks of exports (.check/) and the checkpoint for --resume (.ckpt/); logs/ is for TensorBoard.
 """
 
 from segmentation.cli import options, terminal, training_options

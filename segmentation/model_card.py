@@ -22,6 +22,7 @@ def read(model_path):
     Its keys are `network`, `arguments` (of the network), `img_size` (`[height, width]`, pixels),
     `classes` (names in channel order: one, or several with the background first, unless training
     ignored it), `colors` (an `[r, g, b]` 0..255 per class), and what training adds about itself.
+    An export at another size also has `trained_img_size`.
 
     Raises:
         InputError: if there is no card, or it is not JSON with the keys in `REQUIRED`.
@@ -91,7 +92,7 @@ def require_overwritable(model_path):
             read(model_path)
     except InputError:
         raise InputError(f"{path}: exists and is not a model card; choose another name") from None
-    for beside in (model_path.with_suffix(suffix) for suffix in (".csv", ".png")):
+    for beside in (model_path.with_suffix(suffix) for suffix in (".csv", ".png", ".samples.png")):
         if beside.exists() and not path.exists():
             raise InputError(f"{beside}: exists and belongs to no run; choose another name")
 
@@ -101,23 +102,20 @@ def write(model_path, card):
     files.write_json(path_beside(model_path), card)
 
 
-def card_for_export(model_path, export_path, card=None):
+def card_for_export(export_path, card):
     """Return the card to write beside an export, or None if none has to be written.
 
     A card that already stands there is replaced if it can only belong to earlier exports: if it is
     a model card, and no model of that name stands beside it.
 
     Args:
-        model_path: of the exported model, with or without a card beside it.
         export_path: of the export.
-        card: of the model, used if there is no card beside it; or None.
+        card: of the exported model, or None.
 
     Raises:
         InputError: if the card of another model stands beside `export_path`.
     """
     target = path_beside(export_path)
-    if path_beside(model_path).exists():
-        card = read(model_path)
     if not target.exists():
         return card
     if card is not None:

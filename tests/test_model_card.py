@@ -57,35 +57,34 @@ def test_colours_and_sizes_take_one_line_each(hair):
 
 
 def test_an_export_gets_a_copy_unless_the_card_is_there(hair, tmp_path):
-    assert model_card.card_for_export(hair, tmp_path / "app" / "hair.pb") == CARD
-    assert model_card.card_for_export(hair, hair.with_suffix(".mlpackage")) is None
+    assert model_card.card_for_export(tmp_path / "app" / "hair.pb", CARD) == CARD
+    assert model_card.card_for_export(hair.with_suffix(".mlpackage"), CARD) is None
 
 
 def test_the_card_of_earlier_exports_is_replaced_and_that_of_another_model_is_not(hair, tmp_path):
     export = tmp_path / "app" / "hair.pb"
     model_card.write(export, OTHER)
-    assert model_card.card_for_export(hair, export) == CARD
+    assert model_card.card_for_export(export, CARD) == CARD
     export.with_suffix(".h5").touch()
     with pytest.raises(InputError, match="hair.json: belongs to another model"):
-        model_card.card_for_export(hair, export)
+        model_card.card_for_export(export, CARD)
 
 
-def test_a_json_that_is_no_card_is_not_replaced(hair, tmp_path):
+def test_a_json_that_is_no_card_is_not_replaced(tmp_path):
     (tmp_path / "hair.json").write_text('{"of": "an app"}')
     with pytest.raises(InputError, match="hair.json: the model card lacks"):
-        model_card.card_for_export(hair, tmp_path / "hair.pb")
+        model_card.card_for_export(tmp_path / "hair.pb", CARD)
 
 
-def test_a_model_without_card_does_not_take_the_card_of_another(hair, tmp_path):
-    model_card.path_beside(hair).unlink()
-    assert model_card.card_for_export(hair, tmp_path / "app" / "hair.pb") is None
+def test_a_model_without_card_does_not_take_the_card_of_another(tmp_path):
+    assert model_card.card_for_export(tmp_path / "app" / "hair.pb", None) is None
     model_card.write(tmp_path / "hair.pb", OTHER)
     with pytest.raises(InputError, match="belongs to another model"):
-        model_card.card_for_export(hair, tmp_path / "hair.pb")
+        model_card.card_for_export(tmp_path / "hair.pb", None)
 
 
 def test_a_card_given_for_a_model_is_copied_once(tmp_path):
     export = tmp_path / "app" / "hair.pb"
-    assert model_card.card_for_export(tmp_path / "old.h5", export, CARD) == CARD
+    assert model_card.card_for_export(export, CARD) == CARD
     model_card.write(export, CARD)
-    assert model_card.card_for_export(tmp_path / "old.h5", export, CARD) is None
+    assert model_card.card_for_export(export, CARD) is None

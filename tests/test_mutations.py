@@ -53,7 +53,7 @@ def model():
     x = layers.Conv2D(1, 1, name="score")(x)
     x = layers.UpSampling2D(2, interpolation="bilinear", name="score_up")(x)
     model = with_clear_masks(keras.Model(image, layers.Activation("sigmoid", name="mask")(x)), SIZE)
-    probabilities = parity.Reference.of_model(model, parity.check_images(SIZE)).expected
+    probabilities = parity.Reference.of_model(model, parity.check_images(SIZE), "images").expected
     # Half of all pixels: a mask that is nearly everywhere would hide most faults.
     median = np.median(probabilities)  # first: a saturated probability has an infinite score
     model.get_layer("score").bias.assign_sub([np.log(median / (1 - median))])

@@ -14,7 +14,10 @@ SPELLED = {"origin": "--from", "package": "OUT"}  # options that are not called 
 def add(parser):
     """Add the options that both converters have."""
     parser.add_argument(
-        "--check_images", type=Path, help="folder of images for the check; default: synthetic ones"
+        "--check_images",
+        type=Path,
+        metavar="DIR",
+        help="images for the check; default: those that training kept, else synthetic ones",
     )
     parser.add_argument(
         "--full_resolution",
@@ -49,11 +52,14 @@ def add(parser):
     )
     group.add_argument("--alphas", type=options.positive, **some, help=f"default: {alphas}")
     # --untrained builds every network, also those that have no legacy weights.
-    model_options.add(parser, nets.NETWORKS)
+    other_size = "; without --model: another input size to export a model of ours at"
+    model_options.add(parser, nets.NETWORKS, other_size)
 
 
 def check(parser, args, model, without_untrained, without_ladder):
     """Refuse options that do not go together; fill in the defaults of `--untrained`.
+
+    `args.export_size` gets an `--img_size` that is not of legacy weights, in their place.
 
     Args:
         parser: for errors.
@@ -94,8 +100,19 @@ def check(parser, args, model, without_untrained, without_ladder):
     args.alphas = args.alphas or ALPHAS
     if len({round(100 * alpha) for alpha in args.alphas}) < len(args.alphas):
         parser.error("--alphas: two values agree in hundredths, by which files are named")
+    args.export_size = None
     if args.untrained:
         args.network = args.network or next(iter(nets.NETWORKS))
+    elif not args.network:
+        args.export_size, args.img_size = args.img_size, None
+
+
+def stem(args):
+    """Return the stem of the exports of `args.model` where no name is given: with another size."""
+    if not args.export_size:
+        return args.model.stem
+    height, width = args.export_size
+    return f"{args.model.stem}_{height}" + (f"x{width}" if width != height else "")
 
 
 def _refuse(parser, args, options, reason):

@@ -31,6 +31,7 @@ def open_exporter(args, paths, two_channels=False):
     for path in paths:
         formats.require_place(path)
     start_tensorflow()
+    from segmentation.export import resized
     from segmentation.export.job import Exporter
 
     if args.model.suffix.lower() not in model_card.MODEL_SUFFIXES:
@@ -41,6 +42,12 @@ def open_exporter(args, paths, two_channels=False):
             f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "
             f"its exports call their classes {', '.join(source.classes.names)}. Copy the card "
             "from where the model was trained, or name the classes with --classes"
+        )
+    if args.export_size and args.export_size != source.img_size:
+        source = resized.at_size(source, args.export_size)
+        terminal.say(
+            f"{args.model}: trained at {_size(source.card['trained_img_size'])}, exported at "
+            f"{_size(args.export_size)}: measure the export, its scores are not those of the model"
         )
     exporter = Exporter.of_trained(source, args.check_images, args.full_resolution)
     exporter.require_possible(paths, two_channels)
@@ -94,6 +101,7 @@ def sweep(args, exporter, exports, stem, note=""):
             )
         score = precision_sweep.ground_truth(source, data_options.open_data(args, source.card))
     rows = precision_sweep.sweep(exporter.write, exports, score)
+    note = "\n\n".join(filter(None, [precision_sweep.checked_on(rows), note]))
     precision_sweep.save(stem, rows, note)
     terminal.show(precision_sweep.table(rows) + note)
     terminal.print_result({"ladder": rows})
@@ -131,6 +139,10 @@ def _line(path, comparison, precision=""):
     from segmentation.export import parity
 
     return f"{path}: {_megabytes(path):.1f} MB, {precision}{parity.summary(comparison)}"
+
+
+def _size(img_size):
+    return "x".join(map(str, img_size))
 
 
 def _megabytes(path):

@@ -16,12 +16,13 @@ LEGACY_OPTIONS = (
 )
 
 
-def add(parser, networks=legacy.LEGACY_NETWORKS):
+def add(parser, networks=legacy.LEGACY_NETWORKS, other_size=""):
     """Add the options that describe a model of another project; `legacy_spec` reads them.
 
     Args:
         parser: `Parser`.
         networks: the choices of --model.
+        other_size: what --img_size means without --model, for the help.
     """
     group = parser.add_argument_group("models of other projects (see docs/older-projects.md)")
     group.add_argument(
@@ -52,7 +53,8 @@ def add(parser, networks=legacy.LEGACY_NETWORKS):
         choices=networks,
         help="the network of an .h5 that holds only weights",
     )
-    group.add_argument("-s", "--img_size", type=img_size, help="input size for these weights")
+    help_text = f"input size for these weights{other_size}"
+    group.add_argument("-s", "--img_size", type=img_size, help=help_text)
     group.add_argument("-a", "--alpha", type=positive, help="alpha of these weights (1)")
     group.add_argument("--alpha_up", type=positive, help="alpha_up of these weights (0.25)")
     group.add_argument("--upsampling", choices=nets.UPSAMPLINGS, help="upsampling of these weights")

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from segmentation.data import augmentation, image_io, labels, masks, statistics
+from segmentation.data import augmentation, check_images, image_io, labels, masks, statistics
 from segmentation.data.augmentation import AffineRanges
+from segmentation.data.check_images import Chosen
 from segmentation.data.classes import Classes
 from segmentation.data.statistics import WORKERS, ClassStatistics
 from segmentation.data.unlabelled import Unlabelled
@@ -61,6 +62,7 @@ class TrainingData:
         classes: `Classes` that the network learns.
         statistics: `ClassStatistics` of the training images.
         card: what the model card says of the data.
+        check_images: `check_images.Chosen` to keep beside the model.
     """
 
     train: "TrainingBatches"
@@ -68,6 +70,7 @@ class TrainingData:
     classes: Classes
     statistics: ClassStatistics
     card: dict
+    check_images: Chosen
 
     @property
     def img_size(self):
@@ -114,6 +117,7 @@ def open_training_data(split, counts, classes, options, aux_classes=None):
         classes,
         of_training,
         _card(split, options.unlabelled),
+        check_images.choose(split.validation, validation_counts, classes),
     )
 
 

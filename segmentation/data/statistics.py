@@ -57,17 +57,20 @@ def of_classes(counts, classes):
         counts: of `count_ids`.
         classes: `Classes` of the same data.
     """
-    of_channels = _by_channel(counts, classes)
-    totals = np.maximum(of_channels.sum(1, keepdims=True), 1)
-    return ClassStatistics((of_channels / totals).mean(0), (of_channels > 0).sum(0), len(counts))
+    pixels = of_channels(counts, classes)  # (N, C)
+    totals = np.maximum(pixels.sum(1, keepdims=True), 1)
+    return ClassStatistics((pixels / totals).mean(0), (pixels > 0).sum(0), len(counts))
 
 
 def shown(counts, classes):
     """Return `(N, C)` bool: which of `Classes.id_names` each mask of `count_ids` shows."""
-    return _by_channel(counts, classes) > 0
+    return of_channels(counts, classes) > 0
 
 
-def _by_channel(counts, classes):
-    """Return `(N, C)`, the pixels of each of `Classes.id_names`."""
+def of_channels(counts, classes):
+    """Return the pixels of each of `classes.id_names` in each mask, `(N, C)` int64.
+
+    Args: those of `of_classes`.
+    """
     channels = np.arange(len(classes.id_names)) == classes.table[:, None]  # (256, C)
     return counts @ channels.astype(np.int64)

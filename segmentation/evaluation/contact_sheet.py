@@ -7,7 +7,7 @@ from segmentation.data.labels import IGNORED
 from segmentation.inference.visualization import CAPTION, FONT, GAP, NARROWEST, shortened
 
 CELL = 160  # height of an image in a contact sheet, pixels; it may be twice as wide
-MARGIN = 84  # for the names of the rows of a contact sheet, pixels
+MARGIN = 84  # for the names of the rows, which are shortened to fit, pixels
 SHEET_WIDTH = 1600  # of a contact sheet, pixels
 # Colours of `agreement`, RGB, which colour-blind people can tell apart as well (Okabe and Ito).
 HIT, MISSED, FALSE, REST = (0, 158, 115), (213, 94, 0), (86, 180, 233), (235, 235, 235)
@@ -36,14 +36,16 @@ def agreement(truth, prediction, background=0):
     return colors
 
 
-def contact_sheet(columns):
-    """Draw a sheet with a column per sample: the `ROWS` one below the other, then a caption.
+def contact_sheet(columns, rows=ROWS, legend=LEGEND):
+    """Draw a sheet of columns: an image of each row one below the other, then a caption.
 
     Columns beyond `SHEET_WIDTH` continue in another band below, with as many columns.
 
     Args:
         columns: list of `(caption, [image of each row])`. A caption may have two lines, which are
             shortened to fit the column. Images are uint8 RGB of any size.
+        rows: the names of the rows.
+        legend: colours by what they mean, shown below the name of the last row.
 
     Returns:
         uint8 RGB, on white.
@@ -52,7 +54,7 @@ def contact_sheet(columns):
     for bands in range(1, len(columns) + 1):
         per_band = -(-len(columns) // bands)
         starts = range(0, len(columns), per_band)
-        sheets = [_contact_band(columns[start : start + per_band]) for start in starts]
+        sheets = [_band(columns[start : start + per_band], rows, legend) for start in starts]
         width = max(sheet.width for sheet in sheets)
         if width <= SHEET_WIDTH:
             break
@@ -64,17 +66,18 @@ def contact_sheet(columns):
     return np.asarray(whole)
 
 
-def _contact_band(columns):
+def _band(columns, rows, legend):
     """Return a PIL image of the columns side by side, with the names of the rows on the left."""
     widths = [max(NARROWEST, *(cell.width for cell in cells)) for _, cells in columns]
-    below = GAP + len(ROWS) * (CELL + GAP)
+    below = GAP + len(rows) * (CELL + GAP)
     size = (MARGIN + sum(widths) + GAP * (len(widths) + 1), below + 2 * CAPTION + GAP)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    for row, name in enumerate(ROWS):
-        draw.text((GAP, GAP + row * (CELL + GAP)), name, fill="black", font_size=FONT)
-    for line, (name, color) in enumerate(LEGEND.items(), start=1):  # below the last row's name
-        top = GAP + (len(ROWS) - 1) * (CELL + GAP) + line * CAPTION
+    for row, name in enumerate(rows):
+        text = shortened(name, MARGIN - GAP)
+        draw.text((GAP, GAP + row * (CELL + GAP)), text, fill="black", font_size=FONT)
+    for line, (name, color) in enumerate(legend.items(), start=1):
+        top = GAP + (len(rows) - 1) * (CELL + GAP) + line * CAPTION
         draw.rectangle((GAP, top + 2, GAP + 10, top + 12), fill=color)
         draw.text((GAP + 16, top), name, fill="black", font_size=FONT)
     left = MARGIN + GAP

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import nets
 from segmentation import files, formats, model_card
+from segmentation.data import check_images as kept_images
 from segmentation.data import image_io
 from segmentation.errors import ExportError, InputError
 from segmentation.export import contract, parity, tensorflow
@@ -23,6 +24,8 @@ class Exporter:
         model: `keras.Model` for inference, from RGB 0..255 of a fixed size to probabilities.
         classes: `Classes` of its channels.
         images: `(N, height, width, 3)` uint8 RGB, the check images.
+        calibration: images of the run to calibrate int8 on, `(N, height, width, 3)` uint8 RGB, none
+            of them among its check images if there were enough; None if the run kept none.
     """
 
     def __init__(self, model, classes, check_images=None, source=None):
@@ -31,13 +34,21 @@ class Exporter:
         Args:
             model: from RGB 0..255 of a fixed size to probabilities; training heads are removed.
             classes: of its channels.
-            check_images: folder of images; None: those of `parity.CHECK_IMAGES`.
+            check_images: folder of images; None: those that the run kept, else those of
+                `parity.CHECK_IMAGES`.
             source: `Predictor` of the file of a trained model, whose card goes with every export;
                 None: the weights are random.
         """
         self.model, self.classes, self.source = nets.inference_model(model), classes, source
-        self._is_default = check_images is None
-        self.images = parity.check_images(self.model.input_shape[1:3], check_images)
+        img_size = self.model.input_shape[1:3]
+        kept = kept_images.read(source.path, source.card, img_size) if source else None
+        self.calibration = kept[1] if kept else None
+        self._is_synthetic = not (check_images or kept)
+        if kept and not check_images:
+            self.images, self._origin = kept[0], "validation images of the run"
+        else:
+            self.images = parity.check_images(img_size, check_images)
+            self._origin = f"images of {check_images}" if check_images else "synthetic images"
 
     @classmethod
     def of_trained(cls, source, check_images=None, full_resolution=False):
@@ -53,7 +64,7 @@ class Exporter:
 
     @cached_property
     def _reference(self):
-        return parity.Reference.of_model(self.model, self.images)
+        return parity.Reference.of_model(self.model, self.images, self._origin)
 
     def require_possible(self, paths, two_channels=False):
         """Check, before photos are read, that nothing stands in the way of exports.
@@ -82,9 +93,8 @@ class Exporter:
             options: `Options`.
 
         Returns:
-            what `parity.compare` returns, the worst of all runners; `checked_by`, what ran the
-            export, if its writer says so; and `calibration_pictures`, how many images it was
-            calibrated on, if it was.
+            what `parity.check` returns; `checked_by`, what ran the export, if its writer says so;
+            and `calibration_pictures`, how many images it was calibrated on, if it was.
 
         Raises:
             ExportError: if the network cannot be converted, the export cannot be run here, or it
@@ -116,10 +126,12 @@ class Exporter:
     def _adapted(self, options):
         """Return the model, classes and reference of an export with these options."""
         model, classes, reference = self.model, self.classes, self._reference
-        if _is_calibrated(options) and self._is_default:
+        if _is_calibrated(options) and self._is_synthetic:
             # Its ranges are those of photos: synthetic images exceed them, and would prove nothing.
             chosen = image_io.spread(len(options.calibration), parity.COUNT)
-            reference = parity.Reference.of_model(model, options.calibration[chosen])
+            reference = parity.Reference.of_model(
+                model, options.calibration[chosen], "some of the images that it was calibrated on"
+            )
         if options.two_channels:
             model = tensorflow.with_background(model)
             classes, reference = classes.with_background(), reference.with_background()
@@ -129,7 +141,7 @@ class Exporter:
         """Return the model card to write beside an export, or None."""
         if self.source is None:
             return None
-        return model_card.card_for_export(self.source.path, path, self.source.card)
+        return model_card.card_for_export(path, self.source.card)
 
     def _write_contract(self, path, classes, options, written, comparison):
         checked_by = f", by {' and '.join(written.runners)}" if written.runners else ""
@@ -139,6 +151,10 @@ class Exporter:
         ]
         if self.source is None:
             facts.insert(0, ("weights", "random: to time a device with"))
+        elif self.source.card and "trained_img_size" in self.source.card:
+            height, width = self.source.card["trained_img_size"]
+            size = f"{width} x {height} pixels (width x height)"
+            facts.insert(0, ("trained at", f"{size}; its scores there are not those of this size"))
         sizes = self.model.input_shape[1:3], self.model.output_shape[1:3]
         contract.write(path, Interface(*sizes, classes, options.output, written.steps), facts)
 

@@ -1,19 +1,21 @@
 """The proof of an export: the same images through both models, and how far apart they may be."""
 
 import contextlib
+import dataclasses
 import functools
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from segmentation.data import check_images as kept_images
 from segmentation.data import image_io
 from segmentation.errors import ExportError, reason
 from segmentation.evaluation import metrics
 from segmentation.inference import core_ml
 from segmentation.probabilities import to_mask, upsample
 
-COUNT = 8  # images of a check: about a second of the slowest reader, the Core ML interpreter
+COUNT = kept_images.CHECKED  # images of a check
 # Synthetic portraits, so that masks show something, and, in turns with them, smooth random colours
 # with fine noise, which drive every channel from 0 to 255. Made once, by synthetic.check_images.
 CHECK_IMAGES = Path(__file__).parent / "check_images"
@@ -53,20 +55,23 @@ class Reference:
     Attributes:
         images: `(N, height, width, 3)` uint8 RGB, at the size of the model's input.
         expected: `(N, h, w, C)` float32 probabilities that the model gives for them.
+        origin: what the images are and how many, in words: `synthetic images (8)`.
     """
 
     images: np.ndarray
     expected: np.ndarray
+    origin: str
 
     @classmethod
-    def of_model(cls, model, images):
+    def of_model(cls, model, images, origin):
         """Return the reference of a `keras.Model`, which sees the images one by one: memory."""
-        return cls(images, model.predict(images.astype(np.float32), batch_size=1, verbose=0))
+        expected = model.predict(images.astype(np.float32), batch_size=1, verbose=0)
+        return cls(images, expected, f"{origin} ({len(images)})")
 
     def with_background(self):
         """Return the reference of a single class with a channel for the background before it."""
         both = np.concatenate([1 - self.expected, self.expected], axis=-1)
-        return Reference(self.images, both)
+        return dataclasses.replace(self, expected=both)
 
 
 def check_images(img_size, folder=None, count=COUNT):
@@ -201,7 +206,8 @@ def check(path, runners, reference, limits, output="scores"):
         output: profile of the export, as in `options.Options`.
 
     Returns:
-        what `compare` returns, the worst of all runners.
+        what `compare` returns, the worst of all runners, and `checked_on`, the origin of the
+        images.
 
     Raises:
         ExportError: if it gives another shape than the model, or differs more than it may.
@@ -222,14 +228,15 @@ def check(path, runners, reference, limits, output="scores"):
         "largest_difference": None if ids_only else max(differences),
         "mask_iou": min(comparison["mask_iou"] for comparison in comparisons),
         "decided_iou": min(comparison["decided_iou"] for comparison in comparisons),
+        "checked_on": reference.origin,
     }
 
 
 def summary(comparison):
-    """Return a comparison in words."""
+    """Return in words what `check` returned."""
     difference = comparison["largest_difference"]
     first = "" if difference is None else f"largest difference {difference:.1e}, "
-    return f"{first}mask IoU {comparison['mask_iou']:.4f}"
+    return f"{first}mask IoU {comparison['mask_iou']:.4f} on {comparison['checked_on']}"
 
 
 @contextlib.contextmanager

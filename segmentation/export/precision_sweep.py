@@ -26,18 +26,20 @@ def sweep(write, exports, score=None):
 
     Args:
         write: function of a path and `Options` that writes the export and returns what
-            `parity.compare` does, or raises `ExportError`: `Exporter.write`.
+            `parity.check` does, or raises `ExportError`: `Exporter.write`.
         exports: `Options` by path.
         score: of `ground_truth`, or None.
 
     Returns:
         list of dictionaries with the keys of `COLUMNS`, None where nothing was measured, and
-        `precision` and `refused`: why an export was not written, or None.
+        `precision`; `checked_on`, the images of the check, in words; and `refused`: why an export
+        was not written, or None.
     """
     rows = []
     for path, options in exports.items():
         row = dict.fromkeys(COLUMNS)
-        row |= {"file": path.name, "precision": options.precision, "refused": None}
+        row |= {"file": path.name, "precision": options.precision}
+        row |= {"checked_on": None, "refused": None}
         rows.append(row)
         try:
             comparison = write(path, options)
@@ -46,7 +48,7 @@ def sweep(write, exports, score=None):
             logger.error("error: %s", error)
             continue
         predict = predictor.load(path)
-        row |= {key: comparison[key] for key in ("largest_difference", "mask_iou")}
+        row |= {key: comparison[key] for key in ("largest_difference", "mask_iou", "checked_on")}
         row |= {
             "megabytes": files.size(path) / 1e6,
             "truth_iou": score(predict) if score else None,
@@ -85,6 +87,16 @@ def milliseconds(predict):
 
     with threadpool_limits(1):  # NumPy's; LiteRT's interpreter is made with one
         return statistics.median(timing.milliseconds(timing.of_predictor(predict).run, TIMED))
+
+
+def checked_on(rows):
+    """Return a line that says on which images the exports of `sweep` were checked."""
+    by_images = {}
+    for row in rows:
+        if row["checked_on"]:
+            by_images.setdefault(row["checked_on"], []).append(row["precision"])
+    listed = "; ".join(f"{', '.join(names)} on {images}" for images, names in by_images.items())
+    return f"largest difference and mask IoU: {listed or 'none'}"
 
 
 def save(stem, rows, note=""):

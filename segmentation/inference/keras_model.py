@@ -20,7 +20,15 @@ def read(path, spec):
         InputError: if `spec` lacks something, or does not fit the file.
         ValueError, OSError: if the file is damaged or no model of images.
     """
-    model = nets.inference_model(models.load(path, spec))
+    return runner(nets.inference_model(models.load(path, spec)))
+
+
+def runner(model):
+    """Return the `Runner` of a `keras.Model` for inference.
+
+    Raises:
+        ValueError: if it is no model of images.
+    """
 
     def run(images):
         starts = range(0, len(images), BATCH_SIZE)

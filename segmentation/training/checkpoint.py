@@ -9,25 +9,28 @@ import numpy as np
 from segmentation import files
 from segmentation.errors import InputError
 
-PROGRESS = "run"  # its name in the file
+# Names in the file: of the variables and the masks, followed by their number or epoch.
+PROGRESS, VARIABLE, MASKS = "run", "variable_", "masks_"
 
 
-def save(path, model, progress):
+def save(path, model, progress, masks):
     """Write every variable of a model and its optimizer, and `progress`, whole or not at all.
 
     Args:
         path: `.npz` file.
         model: compiled `keras.Model`.
         progress: dictionary of JSON values.
+        masks: uint8 arrays by epoch (`SamplePredictions.masks`).
     """
-    arrays = {f"variable_{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
+    arrays = {f"{VARIABLE}{i}": np.asarray(v) for i, v in enumerate(_variables(model))}
+    arrays |= {f"{MASKS}{epoch}": predicted for epoch, predicted in masks.items()}
     arrays[PROGRESS] = np.frombuffer(json.dumps(progress).encode(), np.uint8)
     with files.written_whole(path) as temporary:
         np.savez(temporary, **arrays)
 
 
 def read(path):
-    """Return the `progress` that `save` wrote, or None if there is no such file.
+    """Return the `progress` that `save` wrote, with `masks`, or None if there is no such file.
 
     Raises:
         InputError: if the file is damaged.
@@ -35,7 +38,10 @@ def read(path):
     if not path.exists():
         return None
     with _opened(path) as arrays:
-        return json.loads(arrays[PROGRESS].tobytes())
+        masks = {
+            int(name.removeprefix(MASKS)): arrays[name] for name in arrays if name.startswith(MASKS)
+        }
+        return json.loads(arrays[PROGRESS].tobytes()) | {"masks": masks}
 
 
 def restore(path, model):
@@ -46,7 +52,7 @@ def restore(path, model):
     """
     variables = _variables(model)
     with _opened(path) as arrays:
-        values = [arrays[name] for name in arrays if name != PROGRESS]
+        values = [arrays[name] for name in arrays if name.startswith(VARIABLE)]
     if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
         raise InputError(
             f"{path}: a checkpoint of another network or optimizer; "

@@ -37,6 +37,7 @@ def fit(model, data, card, compile_stage, run, bar):
     """
     _log_start(card, data)
     state = RunState(*run.start(card), run.config, len(data.train))
+    run.see(data)
     trained_before = len(state.history)
     try:
         with Interruption() as interruption:

@@ -1,17 +1,21 @@
 """The files of a run: model, card, history and curves, and the checkpoint that it resumes from."""
 
+import contextlib
 import csv
 import io
 import logging
 import re
 import shutil
+from importlib.util import find_spec
 from pathlib import Path
 
 from segmentation import files, model_card
+from segmentation.data import check_images
 from segmentation.errors import InputError
 from segmentation.evaluation import plots
 from segmentation.training import checkpoint, distillation
 from segmentation.training.config import IMAGENET
+from segmentation.training.sample_predictions import SamplePredictions
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +46,7 @@ def output_path(output, names):
             f"{output}: name a file that ends in {' or '.join(model_card.MODEL_SUFFIXES)}"
         )
     model_card.require_overwritable(output)
+    check_images.require_overwritable(output)
     return output
 
 
@@ -53,14 +58,17 @@ def log_dir(output):
 class RunFiles:
     """The files of a run, all of them up to date after every epoch.
 
-    Beside `output` are the card (`.json`), the history (`.csv`), the curves (`.png`) and the
-    checkpoint (`.ckpt/`); `logs/STEM/` is for TensorBoard.
+    Beside `output` are the card (`.json`), the history (`.csv`), the curves (`.png`), predictions
+    for a few samples (`.samples.png`), the check images (`.check/`) and the checkpoint (`.ckpt/`);
+    `logs/STEM/` is for TensorBoard.
 
     Attributes:
         config: `TrainConfig`.
         output: path of the model.
-        begun: `{"card", "history"}` of the run that is resumed, or None.
+        begun: what `checkpoint.read` returns of the run that is resumed, or None.
         earlier_card: of the model that the run goes on from, resumed or to begin with, or None.
+        check_images: `data.check_images.Chosen`, set by `see`; None once written.
+        samples: `SamplePredictions`, set by `see`.
 
     Args:
         config: `TrainConfig`.
@@ -73,6 +81,7 @@ class RunFiles:
     def __init__(self, config, classes):
         self.config = config
         self.averaging = []  # callbacks that swap in averaged weights, of the present stage
+        self.check_images = self.samples = None
         self.output = output_path(config.output, classes.names)
         self.log_dir = log_dir(self.output)
         self.checkpoint_path = self.output.with_suffix(".ckpt") / "state.npz"
@@ -168,31 +177,57 @@ class RunFiles:
                 "reached; put that model and its card back, or start over without --resume"
             )
 
+    def see(self, data):
+        """Take note of the images to keep, and of those to watch, before training.
+
+        Args:
+            data: `pipeline.TrainingData`.
+        """
+        self.check_images = data.check_images
+        self.samples = SamplePredictions(data.check_images.shown, data.classes, data.img_size)
+        if self.begun and self.begun.get("samples") == self.samples.stems:
+            self.samples.masks = self.begun["masks"]
+
     def save_model(self, model):
         """Save a compiled model, with averaged weights if the optimizer averages them.
 
         It is saved without its optimizer and loss, whole or not at all.
         """
+        bare = distillation.without_teacher(model)
+        with self._averaged(), files.written_whole(self.output) as temporary:
+            bare.save(temporary)
+
+    @contextlib.contextmanager
+    def _averaged(self):
+        """Give the model its averaged weights within the block, if the optimizer averages them."""
         for callback in self.averaging:  # it knows whether a validation has swapped them in already
             callback.on_test_begin()
-        bare = distillation.without_teacher(model)
-        with files.written_whole(self.output) as temporary:
-            bare.save(temporary)
+        yield
         for callback in self.averaging:
             callback.on_test_end()
 
     def save_card(self, card):
-        """Write the model card."""
+        """Write the model card and, once, the check images, whose fingerprint it gets."""
+        if self.check_images:
+            fingerprint = check_images.write(self.output, self.check_images, card["img_size"])
+            card["check_images"] = fingerprint
+            self.check_images = None
         model_card.write(self.output, card)
 
     def save_epoch(self, model, state):
-        """Write card, history and curves of a `RunState` and then, last, the checkpoint."""
+        """Write card, history, curves, samples and then, last, the checkpoint of a `RunState`."""
         self.save_card(state.card)
+        best = state.card["best_epoch"]
+        with self._averaged():
+            self.samples.add(model, len(state.history), best)
+        self.samples.save(self.output.with_suffix(".samples.png"), best)
+        if find_spec("tensorflow"):  # without it there are no curves of Keras' callback either
+            self.samples.log(self.log_dir)
         table = io.StringIO()
         writer = csv.DictWriter(table, state.history[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(state.history)
         files.write_text(self.output.with_suffix(".csv"), table.getvalue())
         plots.curves(state.history, state.watched, self.output.with_suffix(".png"))
-        progress = {"card": state.card, "history": state.history}
-        checkpoint.save(self.checkpoint_path, model, progress)
+        progress = {"card": state.card, "history": state.history, "samples": self.samples.stems}
+        checkpoint.save(self.checkpoint_path, model, progress, self.samples.masks)

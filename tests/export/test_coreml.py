@@ -150,7 +150,7 @@ def test_on_a_mac_core_ml_has_to_agree_too(package, monkeypatch):
     program = mil_interpreter.load(path)
     images = parity.check_images(SIZE, count=1)
     expected = program(images)
-    reference = parity.Reference(images, expected)
+    reference = parity.Reference(images, expected, "images")
 
     def check():
         runners = coreml._runners({coreml.INTERPRETER: program}, path, "scores", 1)

@@ -22,7 +22,8 @@ def test_each_export_is_written_measured_and_listed_and_a_refused_one_is_named(
         if path.stem == "worse":
             raise ExportError("worse.keras: differs")
         path.write_bytes((trained / "hair.keras").read_bytes())
-        return {"largest_difference": 0.002, "mask_iou": 0.98765, "decided_iou": 1.0}
+        comparison = {"largest_difference": 0.002, "mask_iou": 0.98765, "decided_iou": 1.0}
+        return comparison | {"checked_on": "photos (3)"}
 
     exports = {tmp_path / f"{name}.keras": Options("float16") for name in ("good", "worse")}
     rows = precision_sweep.sweep(write, exports, lambda predict: 0.75)
@@ -33,6 +34,8 @@ def test_each_export_is_written_measured_and_listed_and_a_refused_one_is_named(
     assert (good["truth_iou"], good["refused"], good["precision"]) == (0.75, None, "float16")
     assert worse["refused"] == "worse.keras: differs" and worse["megabytes"] is None
     assert "error: worse.keras: differs\n" in capsys.readouterr().err
+    line = "largest difference and mask IoU: float16 on photos (3)"
+    assert precision_sweep.checked_on(rows) == line
     assert json.loads((tmp_path / "ladder.json").read_text()) == rows
     lines = (tmp_path / "ladder.md").read_text().splitlines()
     assert len(lines) == 4 and all(line.count("|") == lines[0].count("|") for line in lines)
@@ -61,7 +64,11 @@ def test_the_sweep_of_tflite_has_three_precisions_measured_on_the_data(trained, 
     assert (folder / "hair_float32.tflite").is_file()
     assert (folder / "hair_float32.tflite.contract.md").is_file()
     assert (folder / "hair_float32.json").read_text() == (trained / "hair.json").read_text()
-    assert (folder / "ladder-tflite.md").is_file()
+    table = (folder / "ladder-tflite.md").read_text()
+    assert table.endswith(
+        "\nlargest difference and mask IoU: float32, float16 on synthetic images (8); int8 on some "
+        "of the images that it was calibrated on (8)\n"
+    )
     for row in rows.values():
         assert (folder / row["file"]).exists() and row["refused"] is None
 

@@ -288,7 +288,6 @@ def test_images_that_cannot_calibrate_are_a_mistake_of_the_user(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--quantize", "int8"], "int8 needs --calibration_images"),
         (["--calibration_images", "photos"], "--calibration_images goes with --quantize int8"),
         (["--quantize", "int8", "--calibration_images", "a", "--format", "pb"], "add it to"),
         (["--quantize", "float16", "--format", "pb", "saved_model"], "add it to --format"),

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,9 +16,11 @@ import pytest
 
 import nets
 import train_full
-from segmentation.data import arrays
+from segmentation.data import arrays, check_images, image_io
 from segmentation.data.image_io import UnreadableError
 from segmentation.errors import InputError
+from segmentation.inference import predictor
+from segmentation.probabilities import to_mask
 from segmentation.training import callbacks, checkpoint, network, optimizers, run_files, state
 from segmentation.training.config import DataFiles, FullConfig
 from tiny_network import Tiny, history, write_arrays
@@ -41,9 +44,11 @@ def test_a_run_writes_its_files_and_its_card(data, capsys):
     train_tiny("--epochs", "2", "--alpha", "0.5", "-o", "out/hair.keras")
     out = data / "out"
     assert {p.name for p in out.iterdir()} == {
-        *("hair.keras", "hair.json", "hair.csv", "hair.png", "hair.ckpt")
+        *("hair.keras", "hair.json", "hair.csv", "hair.png", "hair.samples.png"),
+        *("hair.check", "hair.ckpt"),
     }
-    assert any((data / "logs" / "hair").rglob("events.*"))
+    for part in ("train", "validation", "samples"):
+        assert any((data / "logs" / "hair" / part).glob("events.*"))
     card = json.loads((out / "hair.json").read_text())
     printed = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert printed == {"model": "out/hair.keras"} | card
@@ -57,6 +62,77 @@ def test_a_run_writes_its_files_and_its_card(data, capsys):
     assert card["metrics"]["val_iou_hair"] == float(best["val_iou_hair"])
     held_out = set(card["validation_rows"])
     assert len(held_out) == 4 and {row ^ 1 for row in held_out} == held_out  # pairs of one person
+
+
+def kept(path):
+    """Return the check images of a model and the rows of `data` that they show, in all."""
+    card = json.loads(path.with_suffix(".json").read_text())
+    images = np.concatenate(check_images.read(path, card, (32, 32))).astype(int)
+    whole = np.load("data/images-32.npy").astype(int)
+    distances = np.abs(images[:, None] - whole).mean((2, 3, 4))
+    assert distances.min(1).max() < 6  # of a JPEG; another image is further away
+    return images, distances.argmin(1).tolist()
+
+
+def test_a_run_keeps_some_of_its_validation_images_and_a_new_run_replaces_them(data):
+    train_tiny("--epochs", "1", "-o", "out/hair.keras")
+    path = data / "out/hair.keras"
+    images, rows = kept(path)
+    assert sorted(rows) == json.loads(path.with_suffix(".json").read_text())["validation_rows"]
+    earlier = path.with_suffix(".json").read_bytes()
+    train_tiny("--epochs", "1", "--validation_split", "0.3", "-o", "out/hair.keras")
+    assert len(kept(path)[1]) == 6
+    path.with_suffix(".json").write_bytes(earlier)
+    assert check_images.read(path, json.loads(earlier), (32, 32)) is None
+
+
+def test_a_run_from_before_there_were_check_images_resumes_and_gets_them(data):
+    path = data / "out/hair.keras"
+    train_tiny("--epochs", "1", "--schedule", "constant", "-o", "out/hair.keras")
+    before, rows = kept(path)
+    shutil.rmtree(data / "out/hair.check")
+    train_tiny("--epochs", "2", "--schedule", "constant", "--resume", "-o", "out/hair.keras")
+    np.testing.assert_array_equal(kept(path)[0], before)
+
+
+@pytest.mark.parametrize("samples", [None, ["1 another"]])
+def test_masks_of_no_or_of_other_samples_are_not_shown_after_a_resume(data, samples):
+    options = ("--schedule", "constant", "-o", "out/hair.keras")
+    train_tiny("--epochs", "1", *options)
+    path = data / "out/hair.ckpt/state.npz"
+    with np.load(path) as state:
+        content = dict(state)
+    progress = json.loads(content["run"].tobytes()) | {"samples": samples}
+    if samples is None:  # a run from before there were samples
+        del progress["samples"], content["masks_1"]
+    content["run"] = np.frombuffer(json.dumps(progress).encode(), np.uint8)
+    np.savez(path, **content)
+    train_tiny("--epochs", "3", "--resume", *options)
+    assert set(checkpoint.read(path)["masks"]) == {2, 3}
+
+
+@pytest.mark.parametrize("options", [[], ["--ema"], ["--aux_classes", "face"]])
+def test_the_samples_show_what_the_model_predicts_that_is_kept(data, options):
+    masks = np.load(data / "data/masks-32.npy")
+    masks[:, :4] = 2
+    np.save(data / "data/masks-32.npy", masks)
+    train_tiny("--classes", "hair", *options, "--epochs", "2", "-o", "out/hair.keras")
+    best = json.loads((data / "out/hair.json").read_text())["best_epoch"]
+    masks = checkpoint.read(data / "out/hair.ckpt/state.npz")["masks"][best]
+    rows = json.loads((data / "out/hair.json").read_text())["validation_rows"]
+    images = np.load("data/images-32.npy")[rows]
+    found = to_mask(predictor.load("out/hair.keras")(images))
+    assert len(masks) == 2  # of the half of four images that checks are made with
+    for mask in masks:
+        assert any(np.array_equal(mask, each) for each in found)
+
+
+def test_a_folder_of_photos_under_the_name_of_the_check_images_stays(data):
+    (data / "out/hair.check").mkdir(parents=True)
+    (data / "out/hair.check/mine.jpg").touch()
+    with pytest.raises(InputError, match="hair.check: holds more than"):
+        train_tiny("--epochs", "1", "-o", "out/hair.keras")
+    assert [path.name for path in (data / "out/hair.check").iterdir()] == ["mine.jpg"]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data):
@@ -91,7 +167,11 @@ def test_a_run_killed_twice_resumes_to_the_weights_of_an_uninterrupted_one(data)
     rows = [history(data / "out" / f"{name}.csv") for name in ("whole", "killed")]
     for one, two in zip(*rows, strict=True):
         assert one | {"seconds": 0} == two | {"seconds": 0}
+    pictures = [data / "out" / f"{name}.samples.png" for name in ("whole", "killed")]
+    np.testing.assert_array_equal(*(image_io.read(path) for path in pictures))
     states = [np.load(data / "out" / f"{name}.ckpt/state.npz") for name in ("whole", "killed")]
+    assert {"masks_1", "masks_2", "masks_4", "masks_5"} <= set(states[0])
+    assert set(states[0]) == set(states[1])
     for key in states[0]:
         if key != "run":
             np.testing.assert_array_equal(states[0][key], states[1][key], err_msg=key)
@@ -162,7 +242,7 @@ def test_a_new_run_is_not_resumed_from_an_earlier_one_whose_checkpoint_is_kept(d
 
 
 def test_files_that_are_of_no_run_are_left_alone(data):
-    for name in ("hair.json", "hair.csv", "hair.png"):
+    for name in ("hair.json", "hair.csv", "hair.png", "hair.samples.png"):
         (data / "out").mkdir(exist_ok=True)
         (data / "out" / name).write_text("[1]")
         with pytest.raises(InputError, match=f"{name}: exists and"):
@@ -308,8 +388,8 @@ def test_the_loss_scale_of_half_precision_survives_a_checkpoint(tmp_path):
         keras.config.set_dtype_policy("float32")
     models[0].optimizer.build(models[0].trainable_variables)
     models[0].optimizer.dynamic_scale.assign(1024.0)
-    checkpoint.save(tmp_path / "state.npz", models[0], {})
-    checkpoint.save(tmp_path / "state.npz", models[0], {})
+    checkpoint.save(tmp_path / "state.npz", models[0], {}, {})
+    checkpoint.save(tmp_path / "state.npz", models[0], {}, {})
     checkpoint.restore(tmp_path / "state.npz", models[1])
     assert float(models[1].optimizer.dynamic_scale) == 1024
 
