@@ -94,7 +94,7 @@ def test_core_ml_takes_another_size_too(hair, other):
     assert not coreml_converter.main([str(hair), "--img_size", "64", "--quantize", "float32"])
     found = predictor.load(hair.parent / "hair_64.mlpackage")
     assert found.img_size == (64, 64) and found.card["trained_img_size"] == [32, 64]
-    square = nets.build("mobile_unet", (64, 64), 1, alpha=0.25)
+    square = nets.build("mobile_unet", (64, 64), 1, alpha=0.25, narrowest=1)
     square.set_weights(other.get_weights())
     images = parity.check_images((64, 64), count=2)
     np.testing.assert_allclose(found(images), expected_of(square, images), atol=1e-5)
@@ -118,9 +118,9 @@ def test_it_does_not_take_the_place_of_the_card_of_the_model(hair):
     assert model_card.read(hair) == CARD
 
 
-def Changed(img_size, num_classes=1, alpha=1.0):
+def Changed(img_size, num_classes=1, alpha=1.0, narrowest=1):
     """Build a MobileUNet that normalises in another way."""
-    model = mobile_unet.MobileUNet(img_size, num_classes, alpha)
+    model = mobile_unet.MobileUNet(img_size, num_classes, alpha, narrowest=narrowest)
     model.get_layer("rescale").offset = 0.0
     return model
 
