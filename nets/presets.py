@@ -9,5 +9,5 @@ PRESETS = {
         "alpha_up": 0.5,
     },
     "balanced": {"model": "unet", "encoder": "efficientnet_lite_small", "alpha": 1.0},
-    "exact": {"model": "unet", "encoder": "efficientnet_lite0"},
+    "exact": {"model": "unet", "encoder": "efficientnet_lite0_short"},
 }

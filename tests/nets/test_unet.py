@@ -1,10 +1,13 @@
 """UNet: one decoder for every encoder."""
 
+import sys
+
 import numpy as np
 import pytest
 
 import nets
 from nets import encoders, unet
+from nets.blocks import conv_bn_relu, image_input
 
 
 @pytest.mark.parametrize("encoder", nets.ENCODERS)
@@ -54,6 +57,25 @@ def test_all_of_the_encoder_is_frozen_and_nothing_else(encoder):
     trained = [layer.name for layer in model.layers if layer.trainable and layer.weights]
     assert all(name.startswith(("up_", "context", "score")) for name in trained)
     assert frozen == sum(bool(layer.weights) for layer in model.layers) - len(trained)
+
+
+def encode(name, img_size, alpha):
+    """An encoder from outside the package, as the documentation has it."""
+    image, x = image_input(img_size, smallest=32)
+    features = []
+    for stride in encoders.STRIDES:
+        x = conv_bn_relu(x, 16 * alpha, 3, f"conv_{stride}", strides=2)
+        features.append(x)
+    return image, features
+
+
+def test_an_encoder_from_outside_is_one_file_and_one_row(monkeypatch):
+    monkeypatch.setitem(sys.modules, "outside", sys.modules[__name__])
+    monkeypatch.setitem(nets.ENCODERS, "outside", "outside")
+    model = nets.build("unet", (64, 32), 2, encoder="outside", alpha=0.5)
+    assert model.output_shape == (None, 64, 32, 2)
+    assert model.get_layer("conv_32").filters == 8
+    assert nets.freeze_until(model, nets.encoder_end("unet")) == 2 * len(encoders.STRIDES)
 
 
 @pytest.mark.parametrize("preset", nets.PRESETS)

@@ -46,7 +46,7 @@ def operations(path):
 )
 def test_the_exports_of_a_model_trained_with_it_are_those_of_one_trained_without(tmp_path):
     plain = tiny_model(1)
-    trained = nets.with_aux_head(nets.build("mobile_unet", IMG_SIZE, 1, alpha=0.25), 1)
+    trained = nets.with_aux_head(nets.build("mobile_unet", IMG_SIZE, 1, alpha=0.25, narrowest=1), 1)
     for layer in plain.layers:
         trained.get_layer(layer.name).set_weights(layer.get_weights())
     assert len(trained.outputs) == 2 and plain.output_shape[-1] == len(CLASSES[1])

@@ -8,7 +8,7 @@ import nets
 import tiny_network
 import train_full
 import train_transfer
-from segmentation import probabilities
+from segmentation import model_card, probabilities
 from segmentation.training import config, network, sources
 
 pytestmark = pytest.mark.slow
@@ -92,11 +92,42 @@ def test_a_config_made_in_python_is_what_the_command_parses():
 def test_the_stages_of_transfer(stage):
     parsed = train_transfer.parse_args(["--stage", stage, "--weights", "none"])
     both = [
-        config.Stage("transfer", 10, 8e-3, freeze_until=nets.encoder_end("unet")),
-        config.Stage("fine_tune", 30, 4e-3),
+        config.Stage("transfer", 2, 8e-3, freeze_until=nets.encoder_end("unet")),
+        config.Stage("fine_tune", 28, 4e-3),
     ]
     assert parsed.stages == [each for each in both if stage in ("both", each.name)]
     assert parsed.initial_weights is None
+
+
+@pytest.mark.parametrize(("weights", "lr"), [("imagenet", 2e-3), ("nowhere.keras", 4e-3)])
+def test_weights_of_imagenet_are_fine_tuned_more_gently_than_those_of_a_model(weights, lr):
+    parsed = train_transfer.parse_args(["--weights", weights])
+    assert parsed.fine_tune_lr == lr and parsed.lr == 8e-3
+    assert (
+        train_transfer.parse_args(["--weights", weights, "--fine_tune_lr", "3"]).fine_tune_lr == 3
+    )
+
+
+def test_the_network_is_that_of_the_weights_and_else_unet(data):
+    card = {"network": "icnet", "img_size": [32, 32], "classes": ["a"], "colors": [[0, 0, 0]]}
+    model_card.write("a.keras", card)
+    chosen = {
+        ("--weights", "imagenet"): "unet",
+        ("--weights", "none", "--tfrecord_data", "x.tfrecord"): "unet",
+        ("--weights", "a.keras"): "icnet",
+        ("--weights", "a.keras", "--model", "unet"): "unet",
+        ("--weights", "mobilenet.h5"): "mobile_unet",
+    }
+    for options, network_name in chosen.items():
+        assert train_transfer.parse_args([*options]).model == network_name
+    assert train_full.parse_args([]).model == "mobile_unet"
+
+
+def test_options_win_over_a_preset():
+    preset = nets.PRESETS["fast"]
+    parsed = train_full.parse_args(["--preset", "fast", "--alpha", "0.75"])
+    assert (parsed.model, parsed.encoder) == (preset["model"], preset["encoder"])
+    assert (parsed.alpha, parsed.alpha_up) == (0.75, preset["alpha_up"])
 
 
 def test_a_frozen_encoder_without_weights_is_called_out(data, capsys):

@@ -153,7 +153,8 @@ def predicted(model, images):
 @pytest.mark.slow
 def test_a_student_of_the_teacher_alone_approaches_it_against_the_masks(data):
     wrong = save_channel_teacher(data / "t.keras", 1, sign=-1)  # says hair where there is none
-    options = ["--teacher", "t.keras", "--teacher_weight", "1", "--epochs", "30", "--no_augment"]
+    options = ["--teacher", "t.keras", "--teacher_weight", "1", "--epochs", "10", "--no_augment"]
+    options += ["--steps_per_epoch", "12"]
     train_full.main([*SMALL, *options, "--lr", "0.05", "-o", "s.keras"])
     rows = history(data / "s.csv")
     assert float(rows[-1]["distill_loss"]) < 0.2 * float(rows[0]["distill_loss"])
@@ -175,7 +176,7 @@ def test_images_without_masks_are_learned_from_the_teacher(data):
     red = save_channel_teacher(data / "t.keras", 0)
     np.save("data/images-32.npy", np.load("data/images-32.npy")[..., 1:2].repeat(3, -1))
     options = [*SMALL, "--teacher", "t.keras", "--teacher_weight", "0.9", "--lr", "0.05"]
-    options += ["--no_augment", "--epochs", "20"]
+    options += ["--no_augment", "--epochs", "5", "--steps_per_epoch", "24"]
     train_full.main([*options, "-o", "without.keras"])
     train_full.main([*options, "--unlabelled", "photos", "-o", "with.keras"])
     students = [nets.load(f"{name}.keras") for name in ("without", "with")]
@@ -184,7 +185,6 @@ def test_images_without_masks_are_learned_from_the_teacher(data):
     assert wrong[1] < 0.5 * wrong[0]
     card = json.loads(Path("with.json").read_text())
     assert card["data"]["unlabelled_pictures"] == 12 and card["data"]["unlabelled_per_batch"] == 2
-    assert [row["step"] for row in history("with.csv")[:2]] == ["8", "16"]  # 16 images, two a batch
 
 
 @pytest.mark.slow
