@@ -3,7 +3,7 @@ r"""Adapt a pretrained encoder, or an earlier model, to your own classes and ima
 Two stages in one run: the encoder is frozen while the rest is trained; then all layers, or those
 after --freeze_until, are trained at a lower learning rate. A UNet, from the ImageNet weights of its
 encoder, which came with the installation (hair IoU 0.785 on the 1,997 images of LFW after these 12
-epochs, 4 minutes on two idle CPU cores):
+epochs, about 8 minutes on two CPU cores):
     python train_transfer.py --img_file data/images-128.npy --fine_tune_epochs 10
 MobileUNet, from the weights of MobileNet, which Keras fetches:
     python train_transfer.py --model mobile_unet --img_file data/images-128.npy \

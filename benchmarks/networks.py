@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import nets
 from segmentation import files
 from segmentation.cli import exports, options, terminal
 
@@ -29,6 +30,17 @@ CONFIGURATIONS = (
     ("mobile_unet", {"alpha": 0.5}, (256, 256), 1),
     ("mobile_unet", {"alpha": 0.25}, (256, 256), 1),
     ("mobile_pspnet", {"alpha": 1.0}, (128, 128), 1),
+    *(
+        (
+            preset["model"],
+            {name: value for name, value in preset.items() if name != "model"},
+            (side, side),
+            1,
+        )
+        for side in (128, 256)
+        for preset in nets.PRESETS.values()
+    ),
+    ("unet", {"output_stride": 4}, (384, 480), 12),
     ("icnet", {"alpha": 0.5}, (384, 480), 12),
     ("icnet", {"alpha": 0.25}, (384, 480), 12),
 )
@@ -56,7 +68,6 @@ def parse_args(argv=None):
 def export(folder):
     """Write a `.tflite` of each configuration into `folder`, and return the paths."""
     exports.start_tensorflow()
-    import nets
     from segmentation.export.tensorflow import to_tflite
     from segmentation.export.untrained import UNTRAINED
 
