@@ -21,7 +21,8 @@ def curves(history, watched, path):
         path: of the PNG.
     """
     epochs = [row["epoch"] for row in history]
-    figure = _figure(9, 3.5)
+    figure = _figure(9, 3.5, layout=None)  # drawn after every epoch: twice as fast
+    figure.subplots_adjust(left=0.06, right=0.98, bottom=0.14, top=0.91, wspace=0.15)
     left, right = figure.subplots(1, 2)
     for axis, name in ((left, "val_loss"), (right, watched)):
         for key, label in ((name.removeprefix("val_"), "training"), (name, "validation")):
@@ -110,11 +111,11 @@ def iou_histogram(ious, path):
     _save(figure, path)
 
 
-def _figure(width, height):
+def _figure(width, height, layout="constrained"):
     """Return a figure of a size in inches that needs no display."""
     from matplotlib.figure import Figure  # slow
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=layout)
 
 
 def _shown(names):
