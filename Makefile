@@ -1,6 +1,6 @@
 # make demo: from synthetic portraits to files for a phone, in minutes
-# make test: everything that is checked; make test_fast: what is not marked slow
-# make test_all: make test with MediaPipe, JAX and PyTorch (some gigabytes) installed, and the docs
+# make test: style and all tests but the longest; make test_fast: what is not marked slow
+# make test_all: all tests, with MediaPipe, JAX and PyTorch (some gigabytes) installed, and the docs
 # make lint: style alone
 # make docs: the documentation as a website, in site/
 # make bench: how fast data are prepared and read, against plain implementations, and networks run
@@ -38,12 +38,13 @@ bench: .venv/runtime
 PYTEST := $(RUN) -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test: lint
-	$(PYTEST)
+	$(PYTEST) -m "not long"
 
 test_fast: .venv/development
-	$(PYTEST) -m "not slow"
+	$(PYTEST) -m "not slow and not long"
 
-test_all: .venv/all test docs
+test_all: .venv/all lint docs
+	$(PYTEST)
 
 lint: .venv/development
 	$(BIN)/ruff check .

@@ -63,6 +63,7 @@ def calm(path):
     model.save(path)
 
 
+@pytest.mark.long
 def test_the_command_lines_of_the_older_projects_work_as_the_documentation_prints_them(
     tmp_path, monkeypatch, capsys
 ):

@@ -101,6 +101,7 @@ def last_line(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
+@pytest.mark.long
 def test_icnet_trains_on_records_and_is_measured_as_training_measured_it(
     folder, tmp_path, monkeypatch, capsys
 ):

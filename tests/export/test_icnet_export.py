@@ -77,6 +77,7 @@ def test_formats_of_tensorflow_give_a_quarter(folder, images, expected, tmp_path
         assert "float32 [1, 48, 56, 3]" in contract_of(tmp_path / f"room.{suffix}")
 
 
+@pytest.mark.long
 def test_full_resolution_upsamples_within_the_graph(folder, images, expected, tmp_path):
     arguments = [str(folder / "room.keras"), "--full_resolution", "-o", str(tmp_path)]
     assert tf_converter.main([*arguments, "--format", "tflite"]) == 0

@@ -78,6 +78,7 @@ def test_a_folder_of_others_wins(kept, tmp_path, capsys):
     assert exporter.images[:, 0, 0, 0].tolist() == [0, 200] and len(exporter.calibration) == 8
 
 
+@pytest.mark.long
 def test_a_sweep_needs_no_other_images(kept, tmp_path, capsys):
     assert tf_converter.main([str(kept), "--ladder", str(tmp_path / "l")]) == 0
     rows = result(capsys)[0]["ladder"]

@@ -293,6 +293,7 @@ def last_line(capsys):
     return json.loads(capsys.readouterr().out.splitlines()[-1])
 
 
+@pytest.mark.long
 def test_all_commands_take_a_legacy_model_and_its_exports_know_their_class(
     hair, hair_file, tmp_path, capsys
 ):

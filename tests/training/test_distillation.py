@@ -150,6 +150,7 @@ def predicted(model, images):
     return model.predict(images.astype("float32"), verbose=0)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_student_of_the_teacher_alone_approaches_it_against_the_masks(data):
     wrong = save_channel_teacher(data / "t.keras", 1, sign=-1)  # says hair where there is none
@@ -169,6 +170,7 @@ def test_a_student_of_the_teacher_alone_approaches_it_against_the_masks(data):
     assert agreement.mean() > 0.9
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_images_without_masks_are_learned_from_the_teacher(data):
     """The images with masks are grey: what is red in one without a mask, only the teacher says."""

@@ -105,9 +105,10 @@ class Killed(BaseException):
     [
         (["--transfer_epochs", "2", "--clip_norm", "1", "--ema"], {"transfer": 1, "fine_tune": 3}),
         # A first stage that learns nothing, and is cut short in its second epoch of four.
-        (
+        pytest.param(
             ["--transfer_epochs", "4", "--patience", "1", "--lr", "1e-9", "--fine_tune_lr", "0.01"],
             {"transfer": 1, "fine_tune": 3},
+            marks=pytest.mark.long,
         ),
     ],
 )

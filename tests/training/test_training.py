@@ -144,6 +144,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(data):
     assert any(not np.array_equal(one, two) for one, two in zip(a, c, strict=True))
 
 
+@pytest.mark.long
 def test_a_run_killed_twice_resumes_to_the_weights_of_an_uninterrupted_one(data):
     train_tiny("--epochs", "5", "-o", "out/whole.keras")
     command = [*COMMAND, "--epochs", "5", "-o", "out/killed.keras"]
@@ -394,6 +395,7 @@ def test_the_loss_scale_of_half_precision_survives_a_checkpoint(tmp_path):
     assert float(models[1].optimizer.dynamic_scale) == 1024
 
 
+@pytest.mark.long
 def test_mobile_unet_learns_at_all(data):
     train_tiny("--model", "mobile_unet", "--alpha", "0.25", "-n", "30", "--no_augment")
     rows = history(data / "artifacts/hair.csv")
