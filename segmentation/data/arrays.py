@@ -75,10 +75,15 @@ def _digest(array):
     return hashlib.sha256(np.ascontiguousarray(array)).digest()
 
 
+def size_name(img_size):
+    """Return `(height, width)` as file names have it: `128`, or `384x480`."""
+    height, width = img_size
+    return str(height) if height == width else f"{height}x{width}"
+
+
 def paths(folder, img_size):
     """Return the paths of images, masks, names and labels for `(height, width)` in `folder`."""
-    height, width = img_size
-    size = str(height) if height == width else f"{height}x{width}"
+    size = size_name(img_size)
     names = (f"images-{size}.npy", f"masks-{size}.npy", f"names-{size}.txt", "labels.txt")
     return tuple(Path(folder) / name for name in names)
 

@@ -58,6 +58,11 @@ def is_background(name):
     return name.strip().lower() in BACKGROUND_NAMES
 
 
+def key(name):
+    """Return by what a class is matched: its name, and one name for whatever is background."""
+    return BACKGROUND_NAMES[0] if is_background(name) else name.strip()
+
+
 def same(names, others):
     """Return whether two lists name the same classes: 0 may be called background or none."""
     return list(names[1:]) == list(others[1:])

@@ -9,8 +9,7 @@ import keras
 from keras import ops
 
 import nets
-from segmentation.training.losses import EPSILON, SMOOTH
-from segmentation.training.teacher import with_background
+from segmentation.training.losses import EPSILON, SMOOTH, with_background
 
 DISTILL = "distill"  # the output for the teacher
 

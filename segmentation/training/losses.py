@@ -70,9 +70,7 @@ class Crossentropy(keras.losses.Loss):
     def call(self, y_true, y_pred):
         """Return `(batch,)`; 0 for an image whose pixels are all ignored."""
         target, valid = targets(y_true, y_pred)
-        if y_pred.shape[-1] == 1:
-            target = ops.concatenate([1 - target, target], axis=-1)
-            y_pred = ops.concatenate([1 - y_pred, y_pred], axis=-1)
+        target, y_pred = with_background(target), with_background(y_pred)
         probability = ops.clip(ops.sum(target * y_pred, axis=-1), EPSILON, 1.0)
         loss = -ops.log(probability)  # (batch, height, width)
         if self.gamma:
@@ -135,6 +133,13 @@ def dice_and_crossentropy(class_weights=None):
     """Return the sum of `Dice` and `Crossentropy`."""
     parts = [Dice(class_weights), Crossentropy(class_weights)]
     return Sum(parts, SUM_WEIGHTS, "dice_crossentropy")
+
+
+def with_background(probabilities):
+    """Return `(…, 2)` probabilities of the background and the class for `(…, 1)`, else as given."""
+    if probabilities.shape[-1] > 1:
+        return probabilities
+    return ops.concatenate([1 - probabilities, probabilities], axis=-1)
 
 
 def targets(y_true, y_pred):

@@ -17,6 +17,7 @@ from segmentation.inference import predictor
 from segmentation.legacy.models import require_probabilities
 from segmentation.legacy.spec import UndescribedError
 from segmentation.training.config import TEACHER_WEIGHT
+from segmentation.training.losses import with_background
 
 logger = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ def open_teacher(config, classes):
     names, weight = found.classes.names, config.teacher_weight or TEACHER_WEIGHT
     fingerprint = _fingerprint(model, names)
     height, width = found.img_size
-    others = [name for name in names if _key(name) not in _keys(classes)]
+    others = [name for name in names if labels.key(name) not in _keys(classes)]
     logger.info(
         f"teacher {path}: {model.count_params():,} parameters, {height}x{width} px"
         + f"; not learned from it: {labels.listed(others)}" * bool(others)
@@ -146,7 +147,7 @@ def match(theirs, ours):
         InputError: if the teacher lacks a class or the background of the student.
     """
     their_keys, our_keys = _keys(theirs), _keys(ours)
-    ignored = ours.ignored and _key(ours.ignored)
+    ignored = ours.ignored and labels.key(ours.ignored)
     needed = [key for key in our_keys if key not in (BACKGROUND, ignored)]
     missing = [key for key in needed if key not in their_keys]
     if missing:
@@ -168,23 +169,12 @@ def match(theirs, ours):
 
 def _keys(classes):
     """Return the names of the ids, the background of all by one name."""
-    return [_key(name) for name in classes.id_names]
-
-
-def _key(name):
-    return BACKGROUND if labels.is_background(name) else name.strip()
+    return [labels.key(name) for name in classes.id_names]
 
 
 def _knows_background(classes):
     ignores_it = classes.ignored is not None and labels.is_background(classes.ignored)
     return BACKGROUND in _keys(classes) and not ignores_it
-
-
-def with_background(probabilities):
-    """Return `(…, 2)` probabilities of the background and the class for `(…, 1)`, else as given."""
-    if probabilities.shape[-1] > 1:
-        return probabilities
-    return ops.concatenate([1 - probabilities, probabilities], axis=-1)
 
 
 def resize(images, size):

@@ -153,7 +153,7 @@ def _match_heads(path, card, model, network, classes, arrays):
     Nothing is taken from a head of another network: it has learned from other features.
     """
     theirs = card["classes"] if card.get("network", network) == network else []
-    their_keys, keys = _keys(theirs), _keys(classes)
+    their_keys, keys = ([labels.key(name) for name in names] for names in (theirs, classes))
     matched, heads = {}, {}
     for layer in model.layers:
         if layer.name not in nets.score_layers(network) or layer.name not in arrays:
@@ -175,11 +175,6 @@ def _match_heads(path, card, model, network, classes, arrays):
             name for name, key in zip(classes, keys, strict=True) if key in columns
         ]
     return arrays | matched, heads
-
-
-def _keys(classes):
-    """Return the names, with a single name for the background."""
-    return [BACKGROUND if labels.is_background(name) else name for name in classes]
 
 
 def _columns(array, theirs, ours):
