@@ -42,7 +42,9 @@ class PyramidLevel(keras.layers.Layer):
 
     Pooling is adaptive: bin i covers rows ⌊i·n / bins⌋ to ⌈(i + 1)·n / bins⌉ of n, as in Keras'
     AdaptiveAveragePooling2D, so that every size works. Both steps are linear along each axis and
-    form one matrix: phones support matrix products, but no adaptive pooling.
+    form one matrix: phones support matrix products, but no adaptive pooling. The matrix stands on
+    the right, where LiteRT makes a fully connected op of it; from the left it would stay a batched
+    product, which XNNPACK does not run in 8 bits.
 
     Args:
         bins: number of bins per side.
@@ -56,14 +58,12 @@ class PyramidLevel(keras.layers.Layer):
 
     def call(self, inputs):
         """Return the means, of the shape of `inputs`."""
-        _, height, width, channels = inputs.shape
-        down, across = (
-            keras.ops.convert_to_tensor(_averaging(side, self.bins), inputs.dtype)
-            for side in (height, width)
-        )
-        x = keras.ops.reshape(inputs, (-1, height, width * channels))
-        x = keras.ops.reshape(keras.ops.matmul(down, x), (-1, height, width, channels))
-        return keras.ops.matmul(across, x)
+        x = keras.ops.transpose(inputs, (0, 3, 1, 2))
+        for _ in range(2):  # rows and columns swap places twice: (B, C, H, W), (B, C, W, H)
+            matrix = _averaging(x.shape[-1], self.bins).T
+            x = keras.ops.matmul(x, keras.ops.convert_to_tensor(matrix, inputs.dtype))
+            x = keras.ops.swapaxes(x, 2, 3)
+        return keras.ops.transpose(x, (0, 2, 3, 1))
 
     def get_config(self):
         """Return the arguments of the constructor."""
