@@ -37,6 +37,7 @@ def main(argv=None):
 
     paths = predictions.find_images(args.inputs)
     stems = predictions.stems(paths, args.output_dir, args.probabilities)
+    white = image_io.survey(paths)[0].white
     predict = model_options.load(args.model, spec)
     if not predict.named:
         terminal.say(f"{args.model}: no model card beside it; the classes have no names")
@@ -44,7 +45,7 @@ def main(argv=None):
     damaged = 0
     for path in terminal.bar(paths, len(paths), "Predicting"):
         try:
-            predictions.write(predict, path, stems[path], args.probabilities)
+            predictions.write(predict, path, stems[path], args.probabilities, white)
         except image_io.UnreadableError as error:
             terminal.say(f"skipped: {error}")
             damaged += 1

@@ -76,7 +76,7 @@ def unique_names(paths):
     return names
 
 
-def write(predict, path, stem, with_heat_maps):
+def write(predict, path, stem, with_heat_maps, white):
     """Segment an image and write its mask, its overlay and, if wanted, its heat maps.
 
     Args:
@@ -84,12 +84,13 @@ def write(predict, path, stem, with_heat_maps):
         path: of the image.
         stem: path of the results without their endings.
         with_heat_maps: whether to write heat maps.
+        white: of images of 16 bits, as `image_io.survey` finds it.
 
     Raises:
         image_io.UnreadableError: if the image is damaged.
         InputError: if a file cannot be written.
     """
-    image = image_io.read(path)
+    image = image_io.read(path, white=white)
     probabilities = predict(image_io.resize(image, predict.img_size)[None])[0]
     mask = to_mask_at(probabilities, image.shape[:2])
     _save(f"{stem}{MASK_ENDING}", mask)
