@@ -35,7 +35,7 @@ import os
 import sys
 
 from segmentation.cli import data_options, data_report, options, terminal
-from segmentation.data import download, mask_formats, preparation, readers, writers
+from segmentation.data import download, preparation, readers, writers
 from segmentation.errors import InputError
 
 DEFAULT_DATA_DIR = "data/raw"
@@ -94,7 +94,7 @@ def _add_prepare(commands):
         help="labels.txt that names the classes, or objectInfo150.txt "
         "(default: the usual names of the mask format, or the file in the folder)",
     )
-    _add_mask_format(prepare)
+    data_options.add_source(prepare)
     _add_pair_of_folders(prepare)
     _add_whitelist(prepare)
     prepare.add_argument(
@@ -122,7 +122,7 @@ def _add_lfw(commands):
         metavar="FILE",
         help="labels.txt that names the classes (default: the usual names of the mask format)",
     )
-    _add_mask_format(lfw)
+    data_options.add_source(lfw)
     _add_max_bad(lfw)
     _add_workers(lfw)
 
@@ -154,15 +154,6 @@ def _add_data_dir(parser):
         action="append",
         metavar="DIR",
         help=f"folder of the images and masks; may be repeated (default {DEFAULT_DATA_DIR})",
-    )
-
-
-def _add_mask_format(parser):
-    parser.add_argument(
-        "--mask_format",
-        choices=("auto", *mask_formats.FORMATS),
-        default="auto",
-        help="red/green/blue parts, class ids, or black and white (default: detected)",
     )
 
 
@@ -248,8 +239,9 @@ def run_prepare(args):
         "ade20k" if in_pair and args.layout == "auto" else args.layout,
         args.data_dir or (None if in_pair else [DEFAULT_DATA_DIR]),
         label_file=args.labels,
-        mask_format=None if args.mask_format == "auto" else args.mask_format,
+        exif=args.exif,
         whitelist=args.whitelist,
+        **data_options.of_source(args),
         **pair,
     )
     return _prepare(reader, writer, args.workers, args.max_bad, threshold)
@@ -262,7 +254,8 @@ def run_lfw(args):
         "folders",
         args.data_dir or [DEFAULT_DATA_DIR],
         label_file=args.labels,
-        mask_format=None if args.mask_format == "auto" else args.mask_format,
+        exif=args.exif,
+        **data_options.of_source(args),
     )
     return _prepare(reader, writer, args.workers, args.max_bad)
 

@@ -142,7 +142,7 @@ def test_damaged_files_are_left_out_up_to_max_bad(tmp_path, capsys, output):
         (["-d", "own", "--layout", "ade20k"], "own does not hold images/ and annotations/"),
         (
             ["-d", "own", "--layout", "folders", "-i", "x"],
-            "--image_dir does not go with the layout",
+            "--image_dir and --annotation_dir go together, without --data_dir",
         ),
         (["-d", "scenes", "--mask_format", "rgb"], "--mask_format does not go with the layout ade"),
         (["-d", "scenes", "-i", "scenes/images"], "go together, without --data_dir"),

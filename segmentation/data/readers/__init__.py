@@ -8,10 +8,10 @@ further arguments are the options of `data.py prepare` that the layout takes.
 from pathlib import Path
 
 from segmentation.data import pairing
-from segmentation.data.readers import ade20k, folders
+from segmentation.data.readers import ade20k, folders, voc
 from segmentation.errors import InputError
 
-LAYOUTS = {"folders": folders, "ade20k": ade20k}
+LAYOUTS = {"folders": folders, "ade20k": ade20k, "voc": voc}
 
 
 def detect(data_dirs):
