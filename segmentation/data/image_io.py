@@ -25,6 +25,7 @@ DEEP_WHITE = 65535
 DARK = 1 << 14  # a set of 16 bits whose highest value is below a quarter of white
 RANGES = {255: 8, 1023: 10, 4095: 12, DEEP_WHITE: 16}  # the highest value of so many bits
 TURNED = range(2, 9)  # EXIF orientations that are not upright
+SIDEWAYS = range(5, 9)  # those that exchange height and width
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,14 @@ class UnreadableError(InputError):
     """A damaged file or pair of files. Whoever reads a whole set may name it and leave it out."""
 
 
-def find(folder):
+def find(folder, read_too=()):
     """Return the image files of a folder (not of its subfolders), sorted by name, as paths.
 
     Hidden files are left out: macOS puts a `._0001.jpg` next to `0001.jpg` on foreign disks.
 
     Args:
         folder: where to look.
+        read_too: suffixes of files that are no images, and are read as well.
 
     Raises:
         InputError: if there is no such folder.
@@ -62,10 +64,19 @@ def find(folder):
         raise InputError(f"{folder}: not a readable folder ({error.strerror})") from None
     visible = [path for path in entries if path.is_file() and not path.name.startswith(".")]
     kinds = Counter(path.suffix.lower() or "without suffix" for path in visible)
-    others = [f"{count} {kind}" for kind, count in sorted(kinds.items()) if kind not in SUFFIXES]
+    others = [
+        f"{count} {kind}"
+        for kind, count in sorted(kinds.items())
+        if kind not in (*SUFFIXES, *read_too)
+    ]
     if others:
         logger.warning("%s: left out %s; .jpg, .png and .heic are read", folder, ", ".join(others))
     return [path for path in visible if path.suffix.lower() in SUFFIXES]
+
+
+def holds_images(folder):
+    """Return whether a folder, not its subfolders, has a file with the suffix of an image."""
+    return folder.is_dir() and any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
 
 
 def find_some(folder):
@@ -151,6 +162,21 @@ def orientation(path):
     return _header(path)[0]
 
 
+def size(path):
+    """Return `(height, width)` of an image file, turned upright, from its header.
+
+    Raises:
+        UnreadableError: if that cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            found = image.height, image.width
+            return found[::-1] if _orientation(image) in SIDEWAYS else found
+    except Exception:
+        decode(path)  # says what is wrong
+        raise UnreadableError(f"{path}: has no readable size") from None
+
+
 def survey(paths, turned=True, workers=4):
     """Look at the headers of all files of a set, and at the pixels of those of 16 bits.
 
@@ -189,12 +215,15 @@ def survey(paths, turned=True, workers=4):
     return Reading(turned, white), Counter(found for found, _ in looks if found in TURNED)
 
 
+def _orientation(image):
+    return image.getexif().get(ExifTags.Base.Orientation, 1)
+
+
 def _header(path):
     """Return the EXIF orientation, and whether the file holds 16 bits a channel."""
     try:
         with Image.open(path) as image:
-            found = image.getexif().get(ExifTags.Base.Orientation, 1)
-            return found, image.mode in DEEP_GREY or _is_deep_color(image)
+            return _orientation(image), image.mode in DEEP_GREY or _is_deep_color(image)
     except Exception:  # of a dozen kinds; whoever reads the pixels is told what is wrong
         return 1, False
 

@@ -172,15 +172,19 @@ def check_free(path, names):
         )
 
 
-def read_object_info(path):
+def read_object_info(path, num_ids=IGNORED):
     """Read the classes of an `objectInfo150.txt`, or of any table in that form.
 
     The columns are tab-separated; the header names `Idx` and `Name` (a labels.txt has `idx` and
     `label`), and `Ratio`, if it is known. Id 0 stands for what belongs to no class, unless the
     file gives it a name other than background or none.
 
+    Args:
+        path: of the file.
+        num_ids: ids are below it.
+
     Returns:
-        `(names, fractions)`: `{id: name}`, ids 0..254 (0 if it is a class), names without
+        `(names, fractions)`: `{id: name}` (0 if it is a class), names without
         surrounding blanks, and `{id: fraction}` of all pixels, 0..1, empty if the file does not
         say.
 
@@ -201,8 +205,8 @@ def read_object_info(path):
             continue
         row = dict(zip(header, (part.strip() for part in line.split("\t")), strict=False))
         where = f"{path}, line {number}"
-        if not row.get("idx", "").isdecimal() or int(row["idx"]) >= IGNORED or not row.get(key):
-            raise InputError(f"{where}: expected an id below {IGNORED} and a name, not {line!r}")
+        if not row.get("idx", "").isdecimal() or int(row["idx"]) >= num_ids or not row.get(key):
+            raise InputError(f"{where}: expected an id below {num_ids} and a name, not {line!r}")
         index, name = int(row["idx"]), row[key]
         if index in names or name in names.values():
             raise InputError(f"{where}: the class {index} '{name}' is already named above")

@@ -23,8 +23,6 @@ from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-SIDEWAYS = range(5, 9)  # EXIF orientations that exchange height and width
-
 
 @dataclass(frozen=True)
 class Sample:
@@ -178,7 +176,10 @@ def check_sizes(sample, image_size, mask_size):
     """Raise UnreadableError unless the image and the mask, `(height, width)`, are of one size."""
     if image_size != mask_size:
         message = pairing.different_sizes(sample.mask, mask_size, sample.image, image_size)
-        if image_size == mask_size[::-1] and image_io.orientation(sample.image) in SIDEWAYS:
+        if (
+            image_size == mask_size[::-1]
+            and image_io.orientation(sample.image) in image_io.SIDEWAYS
+        ):
             message = f"{sample.mask} lies across {sample.image}, whose EXIF orientation " + (
                 "turns it: if masks were drawn on the pixels as stored, say --exif ignore"
                 if sample.reading.turned

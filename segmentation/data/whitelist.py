@@ -8,17 +8,18 @@ from segmentation.data import labels
 from segmentation.errors import InputError
 
 
-def apply_whitelist(names, text=None):
+def apply_whitelist(names, text=None, num_ids=256):
     """Return the classes of prepared masks, and how the ids of annotations map to them.
 
     Args:
         names: `{id: name}`, as of `labels.read_object_info`; 0 among them is a class like others.
         text: `chair|wall|car:truck:van`: names separated by `|`, those that become one class by
             `:`; None keeps each class.
+        num_ids: ids below it may be in the annotations.
 
     Returns:
         `(class_names, table)`: `none` and the classes in the order given, a merged one called by
-        its first member; `(256,)` uint8 for `table[mask]`, in which what is not named maps to 0
+        its first member; `(num_ids,)` uint8 for `table[mask]`, in which what is not named maps to 0
         and 255 to 255. Without `none` if every class is kept and 0 is one.
 
     Raises:
@@ -42,7 +43,7 @@ def apply_whitelist(names, text=None):
     for name in given:
         if given.count(name) > 1:
             raise InputError(f"the whitelist names '{name}' twice")
-    table = np.zeros(256, np.uint8)
+    table = np.zeros(num_ids, np.uint8)
     table[labels.IGNORED] = labels.IGNORED
     first = int(text is not None or 0 not in names)
     for index, group in enumerate(groups, start=first):

@@ -2,16 +2,37 @@
 
 A module has a `DESCRIPTION` for messages, `fits(folder)`, which says whether a folder has the
 layout, and `open_reader(data_dirs, label_file=None, …)`, which returns a `samples.Reader`. Its
-further arguments are the options of `data.py prepare` that the layout takes.
+further arguments are the options of `data.py prepare` that the layout takes. A module whose folders
+are also those of a more general layout names that as `NARROWER_THAN`.
 """
 
 from pathlib import Path
 
 from segmentation.data import pairing
-from segmentation.data.readers import ade20k, folders, voc
+from segmentation.data.readers import (
+    ade20k,
+    ade20k_full,
+    cityscapes,
+    coco,
+    folders,
+    labelme,
+    mask_per_class,
+    roboflow,
+    voc,
+)
 from segmentation.errors import InputError
 
-LAYOUTS = {"folders": folders, "ade20k": ade20k, "voc": voc}
+LAYOUTS = {
+    "folders": folders,
+    "ade20k": ade20k,
+    "ade20k_full": ade20k_full,
+    "cityscapes": cityscapes,
+    "coco": coco,
+    "labelme": labelme,
+    "mask_per_class": mask_per_class,
+    "roboflow": roboflow,
+    "voc": voc,
+}
 
 
 def detect(data_dirs):
@@ -28,9 +49,11 @@ def detect(data_dirs):
 
 
 def _detect(folder):
-    if not folder.is_dir():
+    if not folder.exists():
         raise InputError(f"{folder}: no such folder; give one that holds {_described(LAYOUTS)}")
     fitting = [name for name, module in LAYOUTS.items() if module.fits(folder)]
+    general = {name for each in fitting for name in getattr(LAYOUTS[each], "NARROWER_THAN", ())}
+    fitting = [name for name in fitting if name not in general]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

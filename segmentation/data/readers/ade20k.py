@@ -88,12 +88,8 @@ def _checker(known_ids):
 
 def _pairs(root):
     """Return the pairs of folders, of images and of masks, that a folder means."""
-    return pairing.pairs_of_folders(root, "images", "annotations", _holds_images, lambda name: True)
-
-
-def _holds_images(folder):
-    return folder.is_dir() and any(
-        path.suffix.lower() in image_io.SUFFIXES for path in folder.iterdir()
+    return pairing.pairs_of_folders(
+        root, "images", "annotations", image_io.holds_images, lambda name: True
     )
 
 
