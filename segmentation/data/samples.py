@@ -99,7 +99,7 @@ class Reader:
     resolve: Callable | None = None
 
 
-def resolver(data_dirs, label_file=None, mask_format=None, colors=None, names=None):
+def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=None):
     """Return `Reader.resolve` for image files as masks, whose format shows in all of them.
 
     Args:
@@ -108,7 +108,7 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, names=No
         mask_format: one of `mask_formats.FORMATS`; None recognises it.
         colors: a table of colours, as `color_tables.open_table` takes it, which has to explain each
             colour; None: the one that lies in the folders, if it explains them.
-        names: class names by id that the layout knows, without a label file or a table.
+        known: the `color_tables.ColorTable` of the layout, where there is no other, or None.
 
     Raises:
         InputError: for a label file or a table that is malformed, or tables that differ.
@@ -119,10 +119,9 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, names=No
         table = color_tables.open_table(colors)
     else:
         table = _table_beside(data_dirs)
-    if label_file:
-        names = labels.read(label_file)
-    elif table:
-        names = None
+    names = labels.read(label_file) if label_file else None
+    if known and not table:
+        table, names = known, names or list(known.names)
 
     def resolve(seen):
         found = mask_formats.recognize(seen, mask_format, names, table, bool(colors))

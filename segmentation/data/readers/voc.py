@@ -51,6 +51,6 @@ def open_reader(data_dirs, label_file=None, mask_format=None, colors=None):
         lone_images += lone[0]
         lone_masks += lone[1]
     is_voc = all(VOC_STEM.fullmatch(sample.stem) for sample in samples)
-    names = list(color_tables.VOC_CLASSES) if is_voc else None
-    resolve = resolver(data_dirs, label_file, mask_format, colors, names)
+    known = color_tables.voc() if is_voc else None
+    resolve = resolver(data_dirs, label_file, mask_format, colors, known)
     return Reader(samples, pairing.report_lone(lone_images, lone_masks), resolve=resolve)
