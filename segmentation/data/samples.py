@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -91,12 +91,14 @@ class Reader:
         label_map: `LabelMap`, or None if it shows only in all masks together.
         resolve: function of all that the masks show (`mask_evidence.note`); returns the `LabelMap`
             of a reader that has none.
+        unmasked: paths of the images that have no partner.
     """
 
     samples: list[Sample]
     unpaired: dict[str, int]
     label_map: LabelMap | None = None
     resolve: Callable | None = None
+    unmasked: Sequence[Path] = ()
 
 
 def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=None):

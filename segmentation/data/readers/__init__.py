@@ -48,12 +48,31 @@ def detect(data_dirs):
     return next(iter(found.values()))
 
 
+def images_of(folder):
+    """Return the images of a folder in one of the layouts, with masks or without, as paths.
+
+    Empty if the folder has no layout that is known, or its files do not fit it.
+    """
+    fitting = _fitting(folder)
+    if len(fitting) != 1:
+        return []
+    try:
+        reader = LAYOUTS[fitting[0]].open_reader([folder])
+    except InputError:
+        return []
+    return sorted([*(sample.image for sample in reader.samples), *reader.unmasked])
+
+
+def _fitting(folder):
+    fitting = [name for name, module in LAYOUTS.items() if module.fits(folder)]
+    general = {name for each in fitting for name in getattr(LAYOUTS[each], "NARROWER_THAN", ())}
+    return [name for name in fitting if name not in general]
+
+
 def _detect(folder):
     if not folder.exists():
         raise InputError(f"{folder}: no such folder; give one that holds {_described(LAYOUTS)}")
-    fitting = [name for name, module in LAYOUTS.items() if module.fits(folder)]
-    general = {name for each in fitting for name in getattr(LAYOUTS[each], "NARROWER_THAN", ())}
-    fitting = [name for name in fitting if name not in general]
+    fitting = _fitting(folder)
     if len(fitting) == 1:
         return fitting[0]
     if fitting:

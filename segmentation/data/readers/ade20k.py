@@ -68,7 +68,9 @@ def open_reader(
         lone_masks += lone[1]
     unpaired = pairing.report_lone(lone_images, lone_masks)
     check = _checker({0, labels.IGNORED, *known})
-    return Reader(samples, unpaired, LabelMap(names, lambda legend: table, check))
+    return Reader(
+        samples, unpaired, LabelMap(names, lambda legend: table, check), unmasked=lone_images
+    )
 
 
 def _checker(known_ids):

@@ -78,7 +78,9 @@ def open_reader(data_dirs, label_file=None, whitelist=None):
     ]
     as_drawn = np.arange(256, dtype=np.uint8)
     unpaired = pairing.report_lone(lone_images, lone_masks)
-    return Reader(found, unpaired, LabelMap(class_names, lambda legend: as_drawn))
+    return Reader(
+        found, unpaired, LabelMap(class_names, lambda legend: as_drawn), unmasked=lone_images
+    )
 
 
 def _add_names(names, path):

@@ -105,7 +105,7 @@ def open_reader(data_dirs, label_file=None, whitelist=None):
             group = group.partition("_")[0]
         samples.append(Sample(stem, group, images[stem], masks[kind][stem]))
     label_map = _label_map(kind, label_file, whitelist)
-    return Reader(samples, pairing.report_lone(*lone), label_map)
+    return Reader(samples, pairing.report_lone(*lone), label_map, unmasked=lone[0])
 
 
 def _label_map(kind, label_file, whitelist):

@@ -91,7 +91,7 @@ def open_reader(data_dirs=None, image_dir=None, annotation_dir=None, whitelist=N
         for all_of, new in zip((samples, lone_images, lone_masks), everything, strict=True):
             all_of.extend(new)
     unpaired = pairing.report_lone(lone_images, lone_masks)
-    return Reader(samples, unpaired, LabelMap(names, lambda legend: table))
+    return Reader(samples, unpaired, LabelMap(names, lambda legend: table), unmasked=lone_images)
 
 
 def _one_file(place):

@@ -85,7 +85,8 @@ def open_reader(
         raise InputError("--data_dir is missing")
     samples, lone_images, lone_masks = (sum(parts, []) for parts in zip(*found, strict=True))
     resolve = resolver(places, label_file, mask_format, colors)
-    return Reader(samples, pairing.report_lone(lone_images, lone_masks), resolve=resolve)
+    unpaired = pairing.report_lone(lone_images, lone_masks)
+    return Reader(samples, unpaired, resolve=resolve, unmasked=lone_images)
 
 
 def find_samples(data_dir, mask_suffix=None):

@@ -73,7 +73,7 @@ def open_reader(data_dirs, label_file=None):
     if any(table != tables[0] for table in tables):
         raise InputError(f"the {CLASSES} of {', '.join(map(str, data_dirs))} differ")
     unpaired = pairing.report_lone(lone_images, lone_masks)
-    return Reader(samples, unpaired, _label_map(tables[0]))
+    return Reader(samples, unpaired, _label_map(tables[0]), unmasked=lone_images)
 
 
 def _groups(stems):

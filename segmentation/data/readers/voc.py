@@ -53,4 +53,5 @@ def open_reader(data_dirs, label_file=None, mask_format=None, colors=None):
     is_voc = all(VOC_STEM.fullmatch(sample.stem) for sample in samples)
     known = color_tables.voc() if is_voc else None
     resolve = resolver(data_dirs, label_file, mask_format, colors, known)
-    return Reader(samples, pairing.report_lone(lone_images, lone_masks), resolve=resolve)
+    unpaired = pairing.report_lone(lone_images, lone_masks)
+    return Reader(samples, unpaired, resolve=resolve, unmasked=lone_images)
