@@ -216,6 +216,8 @@ def survey(paths, turned=True, workers=4):
 
 
 def _orientation(image):
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # getexif() would decode all pixels to find it behind them
     return image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
@@ -223,7 +225,8 @@ def _header(path):
     """Return the EXIF orientation, and whether the file holds 16 bits a channel."""
     try:
         with Image.open(path) as image:
-            return _orientation(image), image.mode in DEEP_GREY or _is_deep_color(image)
+            is_deep = image.mode in DEEP_GREY or _is_deep_color(image)
+            return _orientation(image), is_deep
     except Exception:  # of a dozen kinds; whoever reads the pixels is told what is wrong
         return 1, False
 

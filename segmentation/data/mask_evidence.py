@@ -12,8 +12,8 @@ from segmentation.data.masks import BLACK, GREY, MID, WHITE, listed
 ENDS = 32  # greys so near to black or to white belong to it, as JPEG leaves them
 FEW_BLENDED = 0.2  # of all pixels, at most, are farther from both
 FEW_EACH = 0.02  # of all pixels, at most, have one such grey: a class has a larger area
-SPREAD = (range(1, 85), range(85, 171), range(171, IGNORED))  # blends are in each of them
-MANY_GREYS = 8  # class ids may be as many, but not all over the range
+DARK, LIGHT = range(1, 85), range(171, IGNORED)  # blends are in both of them
+MANY_GREYS = 8  # class ids may be as many, but not at both ends of the range
 VOC_COLORS = 4  # beside black: so many colours of its palette are no accident
 
 
@@ -103,7 +103,7 @@ def are_blended(seen, two_classes=False):
     middle = [pixels[code] for code in between if ENDS <= code < 256 - ENDS]
     if sum(middle) > FEW_BLENDED * total:
         return False
-    spread = all(any(code in part for code in between) for part in SPREAD)
+    spread = all(any(code in part for code in between) for part in (DARK, LIGHT))
     small = max(middle, default=0) <= FEW_EACH * total
     return two_classes or len(between) >= MANY_GREYS and spread and small
 

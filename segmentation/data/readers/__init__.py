@@ -22,6 +22,9 @@ from segmentation.data.readers import (
 )
 from segmentation.errors import InputError
 
+OTHER_FOLDERS = (
+    "; of images and masks in other folders, say --layout folders --image_dir … --annotation_dir …"
+)
 LAYOUTS = {
     "folders": folders,
     "ade20k": ade20k,
@@ -81,7 +84,9 @@ def _detect(folder):
         folder, lambda near: any(module.fits(near) for module in LAYOUTS.values())
     )
     half = " (images/ is there, its masks are not)" if (folder / "images").is_dir() else ""
-    raise InputError(f"{folder} has no layout that is known: {_described(LAYOUTS)}{half}{hint}")
+    raise InputError(
+        f"{folder} has no layout that is known: {_described(LAYOUTS)}{half}{hint or OTHER_FOLDERS}"
+    )
 
 
 def _described(names):

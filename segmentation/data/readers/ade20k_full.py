@@ -19,7 +19,7 @@ from segmentation.data.samples import LabelMap, Reader, Sample
 from segmentation.data.whitelist import apply_whitelist
 from segmentation.errors import InputError
 
-DESCRIPTION = "X.jpg and X_seg.png of the full ADE20K"
+DESCRIPTION = "ADE_….jpg and ADE_…_seg.png"
 SUFFIX = "_seg"
 MAX_ID = 26 * 256  # R ends at 250
 

@@ -21,7 +21,7 @@ from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-DESCRIPTION = "leftImg8bit/ and gtFine/ of Cityscapes"
+DESCRIPTION = "leftImg8bit/ and gtFine/"
 NARROWER_THAN = ("folders",)
 FOLDERS = (("leftImg8bit", "gtFine"), ("leftImg8bit", "gtCoarse"), ("images", "masks"))
 IMAGE = re.compile(r"(([^_]+)_\d+)_\d+_leftImg8bit")  # city and sequence, and the frame

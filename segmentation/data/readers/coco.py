@@ -23,7 +23,7 @@ from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-DESCRIPTION = "annotations/….json of COCO and images/"
+DESCRIPTION = "COCO's annotations/….json and images/"
 PLACES = ("annotations/*.json", "*.coco.json")
 KEYS = (b'"annotations"', b'"categories"', b'"images"')
 NOT_INSTANCES = ("captions_", "person_keypoints_", "panoptic_", "image_info_", "stuff_")

@@ -20,7 +20,7 @@ from segmentation.data.masks import Drawing
 from segmentation.data.samples import LabelMap, Reader, Sample
 from segmentation.errors import InputError
 
-DESCRIPTION = "images and labelme's .json files of the same names"
+DESCRIPTION = "images and labelme's .json files"
 NARROWER_THAN = ("folders",)
 JSON_FOLDERS = ("masks", "annotations", "labels", "json", "images")
 KEY = b'"shapes"'

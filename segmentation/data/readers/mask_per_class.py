@@ -28,7 +28,7 @@ from segmentation.data.readers import folders
 from segmentation.data.samples import LabelMap, Reader, Sample
 from segmentation.errors import InputError
 
-DESCRIPTION = "images/0001.jpg and masks/0001_hair.png, a mask for each class"
+DESCRIPTION = "images/X.jpg and masks/X_hair.png …"
 NARROWER_THAN = ("folders",)
 CELEBA = ("CelebA-HQ-img", "CelebAMask-HQ-mask-anno")
 # The order in which the authors draw them: g_mask.py of https://github.com/switchablenorms/CelebAMask-HQ

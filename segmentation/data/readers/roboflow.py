@@ -15,7 +15,7 @@ from segmentation.data.labels import IGNORED
 from segmentation.data.samples import LabelMap, Reader, Sample
 from segmentation.errors import InputError
 
-DESCRIPTION = "X.jpg, X_mask.png and _classes.csv of Roboflow"
+DESCRIPTION = "X.jpg, X_mask.png and _classes.csv"
 CLASSES, SUFFIX = "_classes.csv", "_mask"
 COPY = ".rf."  # and a hash: images that Roboflow made of one image differ in it alone
 
