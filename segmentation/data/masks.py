@@ -137,6 +137,11 @@ def read(path, size=None, turned=True):
         shown = list(range(len(shown)))
     unmistakable = {legend.color(code) for code in shown} <= {BLACK, WHITE, *PART_COLORS}
     if _is_lossy(path) and not unmistakable and not _nearly_black_and_white(legend, shown, pixels):
+        if not legend.indexed:
+            colors = listed(map(legend.color, shown))
+            raise InputError(
+                f"{path}: the colours {colors} fit no mask format; {KNOWN} ({BLENDED})"
+            )
         raise InputError(
             f"{path}: the values {listed(shown)} fit no mask format that such files can hold "
             f"({BLENDED})"

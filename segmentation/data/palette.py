@@ -26,9 +26,9 @@ def colors(names):
 
     Background is black, hair red, face green, and ADE20K's classes have the colours of its
     palette. Any other class has PASCAL VOC's colour of its index (`VOClabelcolormap` of its
-    development kit), which never uses the value 255, or another of VOC's where a class of a
-    palette has nearly the same. ADE20K has one colour twice, for road and skyscraper: where both
-    are named, the second is coloured like any other class.
+    development kit), which never uses the value 255, or another of VOC's where that is black, or
+    a class of a palette has nearly the same. ADE20K has one colour twice, for road and skyscraper:
+    where both are named, the second is coloured like any other class.
     """
     found = {}
     for index, name in enumerate(names):
@@ -37,7 +37,7 @@ def colors(names):
             found[index] = color
     elsewhere = [index for index in range(len(names)) if index not in found]
     for index in list(elsewhere):
-        if _is_apart(voc_color(index), found.values()):
+        if index and _is_apart(voc_color(index), found.values()):  # 0 is black, as background is
             found[index] = voc_color(index)
             elsewhere.remove(index)
     for index in elsewhere:

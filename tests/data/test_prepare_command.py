@@ -166,7 +166,7 @@ def test_options_that_do_not_go_together_are_refused_in_one_line(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--layout", "coco"], "invalid choice: 'coco'"),
+        (["--layout", "yolo"], "invalid choice: 'yolo'"),
         (["--format", "npy"], "invalid choice: 'npy'"),
         (["--max_bad", "2"], "expected a fraction from 0 to 1"),
         (["--skip_bad"], "unrecognized arguments"),

@@ -48,7 +48,9 @@ def open_reader(
         if data_dirs or not (image_dir and annotation_dir):
             raise InputError("--image_dir and --annotation_dir go together, without --data_dir")
         if not label_file:
-            raise InputError("--image_dir needs --labels: objectInfo150.txt, or alike")
+            raise InputError(
+                "--image_dir needs --labels: objectInfo150.txt, or alike (or say --layout folders)"
+            )
         found = [(Path(image_dir), Path(annotation_dir))]
     else:
         pairing.refuse_repeats(data_dirs)

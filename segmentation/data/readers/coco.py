@@ -73,7 +73,7 @@ def open_reader(data_dirs=None, image_dir=None, annotation_dir=None, whitelist=N
     """
     if image_dir or annotation_dir:
         if data_dirs or not (image_dir and annotation_dir):
-            raise InputError("--image_dir and --annotations go together, without --data_dir")
+            raise InputError("--image_dir and --annotation_dir go together, without --data_dir")
         found = [(Path(annotation_dir), Path(image_dir))]
     elif data_dirs:
         pairing.refuse_repeats(data_dirs)
@@ -101,7 +101,10 @@ def _one_file(place):
     if found:
         names = ", ".join(map(str, found))
         raise InputError(f"{place} holds several files of objects: give one of {names}")
-    raise InputError(f"{place} holds no {DESCRIPTION}{pairing.did_you_mean(place, fits)}")
+    if not place.exists():
+        raise InputError(f"{place}: no such folder; give the one that holds {DESCRIPTION}")
+    hint = pairing.did_you_mean(place, fits)
+    raise InputError(f"{place} does not hold {DESCRIPTION}{hint}")
 
 
 def _image_folder(path, annotations):
