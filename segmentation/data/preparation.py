@@ -82,9 +82,11 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
         written = writer.publish()
     seconds = time.perf_counter() - start
     result = {**written, "pictures": progress.kept, "classes": label_map.labels}
+    persons = len(progress.persons - {""})
+    if persons or label_map.mask_format:
+        result |= {"persons": persons}
     if label_map.mask_format:
-        persons = len(progress.persons - {""})
-        result |= {"persons": persons, "mask_format": label_map.mask_format}
+        result |= {"mask_format": label_map.mask_format}
     if reader.label_map:
         counts = range(_objects(label_map.labels) + 1)
         shown = [progress.by_classes_shown[count] for count in counts]

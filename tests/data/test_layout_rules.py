@@ -253,6 +253,14 @@ def test_celebamask_hq_as_it_is_downloaded(tmp_path):
     np.testing.assert_array_equal(mask, truth("f1").repeat(2, axis=0).repeat(2, axis=1))
 
 
+def test_instances_are_no_classes(tmp_path):
+    layout_sets.write_images(tmp_path / "images")
+    for name in ("mask", "mask_1"):
+        layout_sets.write_masks(tmp_path / "masks", [0, 255, 0], f"{{}}_{name}.png")
+    assert readers.detect([tmp_path]) == "folders"
+    refused("with _mask, _mask_1: say which", folders.open_reader, [tmp_path])
+
+
 def test_names_that_differ_by_several_suffixes_are_asked_about(tmp_path):
     layout_sets.write_images(tmp_path / "images")
     layout_sets.write_masks(tmp_path / "masks", [0, 1, 2], "{}_ids.png")
@@ -277,6 +285,20 @@ def test_images_and_masks_in_folders_of_other_names(tmp_path, capsys):
     assert result["classes"] == ["Dog", "Cat"] and result["ignored_share"] > 0.5
     found = np.load(tmp_path / "out/masks-32x64.npy")
     np.testing.assert_array_equal(found[0], np.uint8([255, 1, 0])[truth("f0")])
+
+
+def test_colors_have_the_names_that_an_option_gives(tmp_path, capsys):
+    layout_sets.write_images(tmp_path / "images")
+    layout_sets.write_masks(tmp_path / "masks", [(0, 0, 0), (255, 0, 0), (0, 0, 255)])
+    options = ("prepare", "-d", tmp_path, "-o", tmp_path / "out", "-s", "32x64")
+    refused(r"\(0, 0, 0\), \(0, 0, 255\), \(255, 0, 0\) have no names", run, capsys, *options)
+    (tmp_path / "mine.txt").write_text("background:0,0,0\nperson:0,0,255\npipeline:255,0,0\n")
+    result, *_ = run(capsys, *options, "--colors", tmp_path / "mine.txt")
+    assert result["classes"] == ["background", "person", "pipeline"]
+    assert result["mask_format"] == "colors"
+    found = np.load(tmp_path / "out/masks-32x64.npy")
+    np.testing.assert_array_equal(found[0], np.uint8([0, 2, 1])[truth("f0")])
+    refused("not in PASCAL VOC's palette", run, capsys, *options, "--colors", "voc")
 
 
 def test_divided_folders_are_read_one_by_one(tmp_path):

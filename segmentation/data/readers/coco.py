@@ -217,46 +217,44 @@ class _Annotations:
         ids, drawn = np.zeros(size, np.uint8), []
         for annotation in objects:
             where = f"{self._path}, annotation {annotation.get('id')!r}"
-            area, has_outline = _area(annotation, size, where)
-            if annotation.get("iscrowd") or not has_outline:
-                ids[area] = IGNORED
+            if not annotation.get("segmentation"):
+                _ignore_box(annotation, ids, where)
+                continue
+            runs = _runs(annotation["segmentation"], size, where)
+            if annotation.get("iscrowd"):
+                ids[outlines.runs_to_mask(runs, size)] = IGNORED
             else:
-                drawn.append((area.sum(), area, self._ids[annotation["category_id"]]))
-        for _, area, index in sorted(drawn, key=lambda each: -each[0]):  # stable
-            ids[area] = index
+                drawn.append((runs, self._ids[annotation["category_id"]]))
+        for runs, index in sorted(drawn, key=lambda each: -each[0][1::2].sum()):  # stable
+            ids[outlines.runs_to_mask(runs, size)] = index
         return ids
 
 
-def _area(annotation, size, where):
-    """Return the `(H, W)` bool area of an object, and whether it has an outline or just a box."""
-    shape = annotation.get("segmentation")
+def _ignore_box(annotation, ids, where):
+    """Mark the box of an object without an outline."""
+    box = annotation.get("bbox")
+    (x, y), (width, height) = [(0, 0)] * 2
+    if isinstance(box, list) and len(box) == 4:
+        (x, y), (width, height) = outlines.points_of(box, ids.shape, where)
+    if width <= 0 or height <= 0:
+        raise InputError(f"{where}: has neither an outline nor a box")
+    bottom, right = max(int(np.ceil(y + height)), 0), max(int(np.ceil(x + width)), 0)
+    ids[max(int(y), 0) : bottom, max(int(x), 0) : right] = IGNORED
+
+
+def _runs(shape, size, where):
+    """Return the run lengths of an outline, `(N,)` int64: see `outlines.counts_of`."""
     if isinstance(shape, dict):
         if shape.get("size") != list(size):
             raise InputError(f"{where}: its size {shape.get('size')!r} is not that of the image")
-        return outlines.runs_to_mask(
-            outlines.counts_of(shape.get("counts"), size, where), size
-        ), True
-    if isinstance(shape, list) and shape:
-        return _polygons(shape, size, where), True
-    if shape:
+        return outlines.counts_of(shape.get("counts"), size, where)
+    if not isinstance(shape, list):
         raise InputError(f"{where}: its segmentation is neither polygons nor runs")
-    box = annotation.get("bbox")
-    (x, y), (width, height) = outlines.points_of(box, size, where) if box else [(0, 0)] * 2
-    if width <= 0 or height <= 0:
-        raise InputError(f"{where}: has neither an outline nor a box")
-    area = np.zeros(size, bool)
-    rows = slice(max(int(y), 0), max(int(np.ceil(y + height)), 0))
-    area[rows, max(int(x), 0) : max(int(np.ceil(x + width)), 0)] = True
-    return area, False
-
-
-def _polygons(shape, size, where):
-    """Return the area of polygons, as COCO's own code draws them."""
     from pycocotools import mask as coco_mask  # here: `data.py --help` does without
 
     polygons = [outlines.points_of(polygon, size, where) for polygon in shape]
     polygons = [points.reshape(-1).tolist() for points in polygons if len(points) > 2]
     if not polygons:  # lines and points cover nothing
-        return np.zeros(size, bool)
-    runs = coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
-    return coco_mask.decode(runs).astype(bool)
+        return np.array([size[0] * size[1]])
+    merged = coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
+    return outlines.counts_of(merged["counts"].decode(), size, where)

@@ -37,6 +37,8 @@ CELEBA_CLASSES = (
     "neck cloth"
 ).split()
 CLASS = re.compile(r"[^\W\d]\w*")  # a name, not the number of an instance
+NUMBER = re.compile(r"_?\d+$")  # of an instance: mask_1, mask_2
+NO_CLASSES = frozenset("mask masks seg segmentation gt label labels annotation edge edges".split())
 EXAMPLES = 20  # masks that are read to recognise the layout
 
 
@@ -52,11 +54,16 @@ def fits(folder):
     if images.keys() & found.keys():
         return False
     parts = {key: _parted(key, images) for key in found}
-    known = {part[1] for part in parts.values() if part}
-    if len(known) < 2 or None in parts.values():
+    if None in parts.values() or not _are_classes({part[1] for part in parts.values()}):
         return False
     chosen = list(found.values())[:: max(len(found) // EXAMPLES, 1)]
     return all(map(_is_black_and_white, chosen))
+
+
+def _are_classes(names):
+    """Return whether names can be those of classes, and not of one mask beside others."""
+    numbered = {NUMBER.sub("", name.lower()) for name in names}
+    return 1 < len(names) == len(numbered) and not numbered & NO_CLASSES
 
 
 def _has_celeba(folder):
