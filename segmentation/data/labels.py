@@ -34,6 +34,20 @@ def read(path):
     return names
 
 
+def read_with_background(path):
+    """Read the class names of a `labels.txt`, of which the first must be the background.
+
+    Raises:
+        InputError: as `read`, or if it is a class.
+    """
+    names = read(path)
+    if not is_background(names[0]):
+        raise InputError(
+            f"{path}: class 0 must be called 'background' or 'none', what no outline or mask covers"
+        )
+    return names
+
+
 def has_colors(path):
     """Return whether a file is a labels.txt with a column of colours."""
     try:

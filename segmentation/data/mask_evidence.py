@@ -105,7 +105,9 @@ def are_blended(seen, two_classes=False):
         return False
     spread = all(any(code in part for code in between) for part in (DARK, LIGHT))
     small = max(middle, default=0) <= FEW_EACH * total
-    return two_classes or len(between) >= MANY_GREYS and spread and small
+    if two_classes:
+        return may_be_shades(seen) is not None  # low numbers may be ids that have no name
+    return len(between) >= MANY_GREYS and spread and small
 
 
 def in_voc_palette(seen):

@@ -96,8 +96,9 @@ def recognize(seen, wanted=None, names=None, table=None, must=False):
         names: the class names by id, if the user gave them; else they are the format's own:
             background, hair, face; background, object; those of the table; or background, class_1,
             class_2 ….
-        table: `color_tables.ColorTable` that was given, or found beside the masks, or None.
-        must: whether it was given, and has to explain each colour.
+        table: `color_tables.ColorTable` that was given, or found beside the masks, or None. It has
+            to explain each colour of masks without numbers.
+        must: whether it was given, and has to explain the colours of palettes and greys, too.
 
     Raises:
         InputError: if no format fits every file, more than one does, or the names do not fit.
@@ -150,18 +151,18 @@ def _fitting(seen, names, table, must):
         return _voc_by_number(seen, names)
     if not table:
         return None
+    unknown = {}
     for legend, files in seen.items():
-        unknown = {
-            code: path for code, path in files.items() if legend.color(code) not in table.ids
-        }
-        if unknown and must:
-            shown = listed({legend.color(code) for code in unknown})
-            raise InputError(
-                f"{next(iter(unknown.values()))}: the colours {shown} are not in {table.source}: "
-                "complete it (blended masks must be saved anew, unblended, as PNG)"
-            )
-        if unknown:
-            return None
+        if must or not legend.indexed:
+            unknown |= {legend.color(c): path for c, path in files.items()}
+    unknown = {color: path for color, path in unknown.items() if color not in table.ids}
+    if unknown:
+        raise InputError(
+            f"{next(iter(unknown.values()))}: the colours {listed(unknown)} are not in "
+            f"{table.source}: complete it (blended masks must be saved anew, unblended, as PNG)"
+        )
+    if not mask_evidence.colors(seen) <= {*table.ids}:
+        return None
     return table.renumbered(names) if names else table
 
 
@@ -231,9 +232,9 @@ def _refuse_doubtful_numbers(seen):
 
 def _has_blends(seen):
     """Return whether black and white masks hold greys as well."""
-    between = {*mask_evidence.greys(seen)} - {1}
     white = mask_evidence.file_with_white(seen) or mask_evidence.are_blended(seen, True)
-    return bool(between and white) and not mask_evidence.one_on_black(seen)
+    shades = mask_evidence.may_be_shades(seen)
+    return bool(shades and white) and not mask_evidence.one_on_black(seen)
 
 
 def _say_blended(seen):

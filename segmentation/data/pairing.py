@@ -28,7 +28,7 @@ def did_you_mean(folder, fits):
     """Return a hint at the first folder near another for which `fits(folder)` is true, or ""."""
     levels = ("*", "*/*", "*/*/*")
     near = [folder.parent, *(path for level in levels for path in folder.glob(level))]
-    return next((f"; did you mean {path}?" for path in near if fits(path)), "")
+    return next((f"; did you mean {path}?" for path in near if path.is_dir() and fits(path)), "")
 
 
 def by_stem(found):

@@ -75,6 +75,7 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
             if not progress.kept:
                 raise InputError(_nothing_kept(progress, label_map, threshold))
             label_map = label_map or reader.resolve(progress.seen)
+            _say_without_background(label_map.labels)
             writer.finish(label_map)
         if reader.label_map:
             _require_a_class(reader.samples, writer.tally, label_map.labels, needed)
@@ -155,6 +156,15 @@ def _classes_shown(mask, label_map):
 def _objects(names):
     """Return how many of some classes are no background."""
     return len(names) - labels.first_object(names)
+
+
+def _say_without_background(names):
+    if not labels.first_object(names):
+        logger.info(
+            "class 0, '%s', is a class like the others; call it background if it is what belongs "
+            "to none of them",
+            names[0],
+        )
 
 
 def _warn_of_many(names):

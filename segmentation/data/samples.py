@@ -39,6 +39,11 @@ class Sample:
     mask: Path | masks.Drawing
     reading: image_io.Reading = image_io.Reading()
 
+    def __post_init__(self):
+        """Refuse names that would break the lines and columns of names-128.txt."""
+        if any(sign in text for sign in "\t\n\r" for text in (self.stem, self.group)):
+            raise InputError(f"{str(self.image)!r} has a tab or line break in its name: rename it")
+
     def read_image(self):
         """Return the image, `(H, W, 3)` uint8 RGB. Raises as `image_io.read`."""
         return image_io.read(self.image, turned=self.reading.turned, white=self.reading.white)

@@ -180,6 +180,8 @@ def test_labelmes_shapes_without_area_names_and_sizes_are_checked(tmp_path):
     names.write_text("idx\tlabel\n0\tnone\n1\tb\n2\ta\n")
     labelme_set(tmp_path, square)
     assert masks_of(labelme.open_reader([tmp_path], names))[0][1, 5] == 2
+    names.write_text("idx\tlabel\n0\ta\n1\tb\n")
+    refused("class 0 must be called 'background'", labelme.open_reader, [tmp_path], names)
     names.write_text("idx\tlabel\n0\tnone\n1\tb\n")
     refused(
         "has a shape 'a', which .*names.txt does not name", labelme.open_reader, [tmp_path], names

@@ -90,6 +90,14 @@ def test_a_few_greys_between_black_and_white_are_doubtful(tmp_path):
     assert ids(tmp_path, names=["none", "dog"])[:2] == ("binary", ["none", "dog"])
 
 
+def test_low_ids_without_a_name_are_no_blends(tmp_path):
+    save(tmp_path / "a.png", 0, 1, 2, 255)
+    with pytest.raises(InputError, match="holds class 2, and the labels file ends at 1"):
+        ids(tmp_path, names=["none", "dog"])
+    with pytest.raises(InputError, match="values 2 do not fit --mask_format binary"):
+        ids(tmp_path, wanted="binary")
+
+
 def blended(size=64, radius=20):
     """Return a white disc on black with edges of many greys, as drawing programs make them."""
     y, x = np.mgrid[:size, :size] - size / 2 + 0.3
@@ -166,6 +174,10 @@ def test_colors_become_the_classes_of_their_table(tmp_path):
 def test_a_table_that_was_given_must_explain_each_color_and_one_that_was_found_may_not(tmp_path):
     save(tmp_path / "a.png", 0, 1, 2, 2)
     assert ids(tmp_path, table=TABLE)[0] == "index"
+    save(tmp_path / "b.png", BROWN, GREENISH, (1, 2, 3), BROWN)
+    with pytest.raises(InputError, match=r"b.png: the colours \(1, 2, 3\) are not in labelmap.txt"):
+        ids(tmp_path, table=TABLE)
+    (tmp_path / "b.png").unlink()
     with pytest.raises(InputError, match=r"\(1, 1, 1\), \(2, 2, 2\) are not in labelmap.txt"):
         ids(tmp_path, table=TABLE, must=True)
 

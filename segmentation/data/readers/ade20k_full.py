@@ -8,7 +8,6 @@ of the release before 2021, which has none, a label file does: Idx and Name, tab
 """
 
 import functools
-import os
 from pathlib import Path
 
 import numpy as np
@@ -21,16 +20,15 @@ from segmentation.errors import InputError
 
 DESCRIPTION = "ADE_….jpg and ADE_…_seg.png"
 SUFFIX = "_seg"
+FILES = f"ADE_*{SUFFIX}.png"
+# Of a folder of one scene up to all, in the release of 2021 (images/ADE/) and those before it.
+PLACES = ("", "*/", "*/*/", "images/*/*/", "images/*/*/*/", "images/ADE/*/*/", "images/ADE/*/*/*/")
 MAX_ID = 26 * 256  # R ends at 250
 
 
 def fits(folder):
     """Return whether a folder, or a folder in it, holds such files."""
-    return any(
-        name.endswith(f"{SUFFIX}.png") and name.startswith("ADE_")
-        for _, _, names in os.walk(folder)
-        for name in names
-    )
+    return any(next(Path(folder).glob(f"{where}{FILES}"), None) for where in PLACES)
 
 
 def open_reader(data_dirs, label_file=None, whitelist=None):
@@ -66,6 +64,7 @@ def open_reader(data_dirs, label_file=None, whitelist=None):
                 _add_names(names, key.with_name(f"{key.name}.json"))
     if label_file:
         names = labels.read_object_info(label_file, MAX_ID)[0]
+        names.pop(0, None)
     if not names:
         raise InputError(
             f"{samples[0][1]}: no JSON file beside it names its classes: give a table of them with "

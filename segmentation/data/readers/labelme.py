@@ -132,7 +132,7 @@ def _names(found, label_file):
                 f"{outlines.MAX_CLASSES} can be the classes of masks"
             )
         return [labels.BACKGROUND_NAMES[0], *sorted(classes)]
-    names = labels.read(label_file)
+    names = labels.read_with_background(label_file)
     for label, path in classes.items():
         if label not in names:
             raise InputError(f"{path}: has a shape '{label}', which {label_file} does not name")

@@ -160,9 +160,9 @@ def _found(data_dir):
 def _names(shown, label_file):
     """Return the class names, and whether their order is one in which they can be drawn."""
     if label_file:
-        names = labels.read(label_file)
+        names = labels.read_with_background(label_file)
         for name, path in shown.items():
-            if name not in names[labels.first_object(names) :]:
+            if name not in names[1:]:
                 raise InputError(f"{path}: is the mask of a class that {label_file} does not name")
         return names, True
     if len(shown) > outlines.MAX_CLASSES:
