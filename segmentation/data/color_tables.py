@@ -7,6 +7,7 @@ labels.txt          idx, label and a column color, 48,112,32 or #307020, tab-sep
 """
 
 import csv
+import dataclasses
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +36,14 @@ class ColorTable:
         source: the file, or the palette, for messages.
         names: class names by id: the background, if there is one, and the others in their order.
         ids: the class id of each `(red, green, blue)`, 255 for none.
+        by_place: whether the place of a colour is its class, whatever that is called: others use
+            the palette of PASCAL VOC for classes of their own.
     """
 
     source: str
     names: tuple[str, ...]
     ids: dict[tuple[int, int, int], int]
+    by_place: bool = False
 
     def renumbered(self, names):
         """Return the table with the ids of `names`, class names by id.
@@ -47,6 +51,8 @@ class ColorTable:
         Raises:
             InputError: if a class of the table is not among them.
         """
+        if self.by_place:
+            return dataclasses.replace(self, names=tuple(names))
         place = {labels.key(name): index for index, name in enumerate(names)}
         missing = [name for name in self.names if labels.key(name) not in place]
         if missing:
@@ -58,7 +64,7 @@ class ColorTable:
             color: index if index == IGNORED else place[labels.key(self.names[index])]
             for color, index in self.ids.items()
         }
-        return ColorTable(self.source, tuple(names), ids)
+        return dataclasses.replace(self, names=tuple(names), ids=ids)
 
 
 def find(folder):
@@ -112,7 +118,8 @@ def open_table(path):
 def voc():
     """Return the table of PASCAL VOC's 20 classes; the border of objects counts nowhere."""
     ids = {palette.voc_color(index): index for index in range(len(VOC_CLASSES))}
-    return ColorTable("PASCAL VOC's palette", tuple(VOC_CLASSES), ids | {VOC_BORDER: IGNORED})
+    ids |= {VOC_BORDER: IGNORED}
+    return ColorTable("PASCAL VOC's palette", tuple(VOC_CLASSES), ids, by_place=True)
 
 
 def _rows(path, lines):

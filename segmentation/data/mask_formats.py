@@ -121,6 +121,11 @@ def recognize(seen, wanted=None, names=None, table=None, must=False):
             f"{describe(GREY, mask_evidence.greys(seen))} are blends of black and white, not class "
             "ids: say --mask_format binary"
         )
+    if found == "index" and not mask_evidence.palettes_are_ids(seen):
+        logger.warning(
+            "warning: the palettes of the masks differ, or are in an order that image software makes: "
+            "their indices are class ids because --mask_format index says so"
+        )
     _refuse_lossy(seen, blended)
     if blended:
         _say_blended(seen)
@@ -148,7 +153,9 @@ def _check_names(seen, found, own, names):
 def _fitting(seen, names, table, must):
     """Return the `ColorTable`, with the ids of `names`, by which masks are read, or None."""
     if not table and mask_evidence.in_voc_colors(seen):
-        return _voc_by_number(seen, names)
+        table = color_tables.voc()
+        names = names or _numbered(_highest_of(seen, table))
+        logger.info("the masks are in PASCAL VOC's colours: the place in its palette is the class")
     if not table:
         return None
     unknown = {}
@@ -163,20 +170,18 @@ def _fitting(seen, names, table, must):
         )
     if not mask_evidence.colors(seen) <= {*table.ids}:
         return None
-    return table.renumbered(names) if names else table
-
-
-def _voc_by_number(seen, names):
-    """Return PASCAL VOC's colours, whose classes are numbered: others use them for their own."""
-    ids = color_tables.voc().ids
-    highest = max(ids[color] for color in mask_evidence.colors(seen) if ids[color] != IGNORED)
-    if names and len(names) <= highest:
+    table = table.renumbered(names) if names else table
+    if _highest_of(seen, table) >= len(table.names):
         raise InputError(
-            f"the masks have the colours of PASCAL VOC up to its class {highest}, and the labels "
+            f"the masks show class {_highest_of(seen, table)} of {table.source}, and the labels "
             f"file ends at {len(names) - 1}"
         )
-    logger.info("the masks have the colours of PASCAL VOC: the place in its palette is the class")
-    return color_tables.ColorTable("PASCAL VOC", tuple(names or _numbered(highest)), ids)
+    return table
+
+
+def _highest_of(seen, table):
+    shown = {table.ids[color] for color in mask_evidence.colors(seen)}
+    return max(shown - {IGNORED}, default=0)
 
 
 def _recognize(seen, names):

@@ -120,6 +120,8 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=No
     Raises:
         InputError: for a label file or a table that is malformed, or tables that differ.
     """
+    if colors and mask_format not in (None, "colors"):
+        raise InputError(f"--colors does not go with --mask_format {mask_format}")
     if not colors and label_file and labels.has_colors(label_file):
         table = color_tables.open_table(label_file)
     elif colors:
@@ -128,7 +130,7 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=No
         table = _table_beside(data_dirs)
     names = labels.read(label_file) if label_file else None
     if known and not table:
-        table, names = known, names or list(known.names)
+        table = known
 
     def resolve(seen):
         found = mask_formats.recognize(seen, mask_format, names, table, bool(colors))

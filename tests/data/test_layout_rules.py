@@ -241,6 +241,17 @@ def test_masks_of_classes_may_overlap_where_their_order_is_known(tmp_path):
     np.testing.assert_array_equal(found[0], np.uint8([0, 2, 2])[truth("f0")])
 
 
+def test_blended_masks_of_classes_are_divided_and_told_once(tmp_path, capsys):
+    save(tmp_path / "images/a.jpg", image("f0"))
+    for name, index in (("cat", 1), ("dog", 2)):
+        area = np.where(truth("f0") == index, 250, 3).astype(np.uint8)
+        area[0, :5] = 100
+        save(tmp_path / f"masks/a_{name}.png", area)
+    assert readers.detect([tmp_path]) == "mask_per_class"
+    np.testing.assert_array_equal(masks_of(mask_per_class.open_reader([tmp_path]))[0], truth("f0"))
+    assert capsys.readouterr().err.count("masks have blended edges") == 1
+
+
 def test_celebamask_hq_as_it_is_downloaded(tmp_path):
     for number, stem in enumerate(STEMS):
         large = image(stem).repeat(2, axis=0).repeat(2, axis=1)
@@ -301,6 +312,8 @@ def test_colors_have_the_names_that_an_option_gives(tmp_path, capsys):
     found = np.load(tmp_path / "out/masks-32x64.npy")
     np.testing.assert_array_equal(found[0], np.uint8([0, 2, 1])[truth("f0")])
     refused("not in PASCAL VOC's palette", run, capsys, *options, "--colors", "voc")
+    both = ("--colors", "voc", "--mask_format", "index")
+    refused("--colors does not go with --mask_format index", run, capsys, *options, *both)
 
 
 def test_divided_folders_are_read_one_by_one(tmp_path):

@@ -182,7 +182,7 @@ def test_a_table_that_was_given_must_explain_each_color_and_one_that_was_found_m
         ids(tmp_path, table=TABLE, must=True)
 
 
-def test_palettes_in_the_order_of_image_software_are_no_ids(tmp_path):
+def test_palettes_in_the_order_of_image_software_are_no_ids(tmp_path, capsys):
     names = ["none", "apple", "pea"]
     for method in (Image.Quantize.MEDIANCUT, Image.Quantize.FASTOCTREE):
         for stem, corners in (("a", [(0, 0, 0), GREENISH, BROWN]), ("b", [GREENISH, BROWN])):
@@ -194,6 +194,8 @@ def test_palettes_in_the_order_of_image_software_are_no_ids(tmp_path):
             ids(tmp_path, names=names)
         assert ("--mask_format index" in str(e.value)) == (method == Image.Quantize.FASTOCTREE)
         assert ids(tmp_path, table=TABLE)[0] == "colors"
+        assert ids(tmp_path, wanted="index")[0] == "index"
+        assert "their indices are class ids because --mask_format" in capsys.readouterr().err
 
 
 def test_a_palette_that_differs_between_files_holds_no_ids(tmp_path):
@@ -229,7 +231,11 @@ def test_pascal_vocs_colors_are_known_by_their_border(tmp_path):
     found = ids(tmp_path)
     assert found == ("colors", ["background", "class_1", "class_2"], [[0, 2, 1, 1], [0, 255, 1, 1]])
     assert ids(tmp_path, names=["none", "dog", "cat", "cow"])[1] == ["none", "dog", "cat", "cow"]
-    assert ids(tmp_path, table=color_tables.voc(), must=True)[1][15] == "person"
+    voc = {"table": color_tables.voc(), "must": True}
+    assert ids(tmp_path, **voc)[1][15] == "person"
+    assert ids(tmp_path, names=["none", "dog", "cat"], **voc)[1] == ["none", "dog", "cat"]
+    with pytest.raises(InputError, match="show class 2 of PASCAL VOC's palette, and the labels"):
+        ids(tmp_path, names=["none", "dog"], **voc)
 
 
 def test_black_and_white_masks_need_a_background_among_their_names(tmp_path):

@@ -9,6 +9,7 @@ earlier. Areas of crowds, and boxes of objects without an outline, count for not
 
 import functools
 import logging
+import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -27,7 +28,7 @@ DESCRIPTION = "COCO's annotations/….json and images/"
 PLACES = ("annotations/*.json", "*.coco.json")
 KEYS = (b'"annotations"', b'"categories"', b'"images"')
 NOT_INSTANCES = ("captions_", "person_keypoints_", "panoptic_", "image_info_", "stuff_")
-START = 1 << 16  # bytes of a file that are looked at before all of it is read
+START = 1 << 16  # bytes at either end of a file that are looked at before all of it is read
 
 
 def fits(folder):
@@ -47,9 +48,9 @@ def _is_coco(path):
     try:
         with open(path, "rb") as file:
             start = file.read(START)
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - START))
-            return any(key in start or key in file.read() for key in KEYS)
+            file.seek(max(0, file.seek(0, os.SEEK_END) - START))
+            end = file.read()
+            return any(key in start or key in end for key in KEYS)
     except OSError:
         return False
 

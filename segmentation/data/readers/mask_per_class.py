@@ -9,6 +9,7 @@ CelebAMask-HQ's; without either, masks must not overlap.
 """
 
 import functools
+import logging
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -27,6 +28,8 @@ from segmentation.data import (
 from segmentation.data.readers import folders
 from segmentation.data.samples import LabelMap, Reader, Sample
 from segmentation.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = "images/X.jpg and masks/X_hair.png …"
 NARROWER_THAN = ("folders",)
@@ -210,9 +213,19 @@ def _object(mask, path):
     """Return the `(H, W)` bool object of a black and white mask, blended or not."""
     seen = {}
     mask_evidence.note(seen, mask, path)
-    if mask.shown == [0] or mask_evidence.colors(seen) == {masks.BLACK}:
-        return np.zeros(mask.size, bool)
-    found = mask_formats.recognize(seen, None, mask_formats.BINARY_NAMES)
-    if found.format != "binary":
-        raise InputError(f"{path}: is not black and white, the mask of one class")
-    return found.table(mask.legend)[mask.codes] == 1
+    colors = mask_evidence.colors(seen)
+    if len(colors) == 1 or mask_evidence.one_on_black(seen):
+        is_object = [mask.legend.color(code) != masks.BLACK for code in range(256)]
+        return np.array(is_object)[mask.codes]
+    if mask_evidence.are_blended(seen, two_classes=True):
+        _say_blended(path.parent)
+        return mask.codes >= mask_formats.MIDDLE
+    raise InputError(f"{path}: is not black and white, the mask of one class")
+
+
+@functools.cache
+def _say_blended(folder):
+    """Say it of a folder, not of each of its files."""
+    logger.warning(
+        "%s: masks have blended edges; from %d on they are the class", folder, mask_formats.MIDDLE
+    )
