@@ -123,8 +123,8 @@ def recognize(seen, wanted=None, names=None, table=None, must=False):
         )
     if found == "index" and not mask_evidence.palettes_are_ids(seen):
         logger.warning(
-            "warning: the palettes of the masks differ, or are in an order of image software: their "
-            "indices are class ids because --mask_format index says so"
+            "warning: the palettes of the masks differ, or are in an order of image software: "
+            "their indices are class ids because --mask_format index says so"
         )
     _refuse_lossy(seen, blended)
     if blended:

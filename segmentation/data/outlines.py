@@ -6,6 +6,7 @@ image, must be a message.
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image, ImageDraw
 from segmentation.errors import InputError
 
 MAX_CLASSES = 254  # beside the background
+CONTROL = re.compile(r"[\0\t\n\r]")
 
 
 def read_json(path):
@@ -146,14 +148,18 @@ def draw_shape(kind, points, size, where):
         draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=1, fill=1)
     else:
         raise InputError(
-            f"{where}: a {kind} of {len(pairs)} points covers no area; draw a polygon of three or "
+            f"{where}: {kind!r} of {len(pairs)} points covers no area; draw a polygon of three or "
             "more, a rectangle or a circle, or remove it"
         )
     return np.array(image)
 
 
 def as_text(value, where):
-    """Return the name of a class that a file gives, without surrounding blanks."""
-    if not isinstance(value, str) or not value.strip():
-        raise InputError(f"{where}: the name of its class is no text")
+    """Return a name that a file gives, of a class or a file, without surrounding blanks.
+
+    Raises:
+        InputError: if it is no text, or has tabs or line breaks.
+    """
+    if not isinstance(value, str) or not value.strip() or CONTROL.search(value):
+        raise InputError(f"{where}: {value!r} is no name")
     return value.strip()

@@ -169,7 +169,7 @@ def test_labelme_draws_later_shapes_over_earlier_ones(tmp_path):
 def test_labelmes_shapes_without_area_names_and_sizes_are_checked(tmp_path):
     line = [shape("a", [[0, 0], [9, 9]], "line")]
     refused(
-        "a line of 2 points covers no area",
+        "'line' of 2 points covers no area",
         masks_of,
         labelme.open_reader([labelme_set(tmp_path, line)]),
     )

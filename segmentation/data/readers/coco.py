@@ -141,10 +141,10 @@ class _Annotations:
         self.images = {}
         for image in images:
             where = f"{path}, image {image.get('id')!r}"
-            name = outlines.as_text(image.get("file_name"), where)
+            outlines.as_text(image.get("file_name"), where)
             outlines.size_of(image, where)
-            if "\0" in name or self.images.setdefault(self._id(image, where), image) is not image:
-                raise InputError(f"{where}: its id occurs twice, or its file name cannot be one")
+            if self.images.setdefault(self._id(image, where), image) is not image:
+                raise InputError(f"{where}: its id occurs twice")
         self._objects = defaultdict(list)  # by image
         self._find_classes(categories, annotations)
         for annotation in annotations:
