@@ -39,7 +39,7 @@ def apply_whitelist(names, text=None, num_ids=256):
     unknown = [name for name in dict.fromkeys(given) if name not in ids]
     if unknown:
         hints = ", ".join(f"'{name}'{_nearest(name, ids)}" for name in unknown)
-        raise InputError(f"no class is called {hints}; data.py ade20k --list_labels shows them all")
+        raise InputError(f"no class is called {hints}; there are {labels.listed([*ids])}")
     for name in given:
         if given.count(name) > 1:
             raise InputError(f"the whitelist names '{name}' twice")
