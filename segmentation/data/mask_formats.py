@@ -191,12 +191,14 @@ def _recognize(seen, names):
     palettes_are_ids = mask_evidence.palettes_are_ids(seen)
     if palettes_are_ids and all(not _misfits("binary", *each) for each in seen.items()):
         one, white = mask_evidence.file_with_1(seen), mask_evidence.file_with_white(seen)
+        ids = names and not (two_classes and labels.is_background(names[0]))
+        if one and ids:
+            return "index"
         if one and white:
             raise InputError(
                 f"{one} holds 1 and {white} holds 255: --mask_format binary takes both for the "
                 "object, --mask_format index takes 255 for no class"
             )
-        ids = names and not (two_classes and labels.is_background(names[0]))
         return "index" if ids and not white else "binary"
     if two_classes or not names:
         if mask_evidence.are_blended(seen, two_classes):

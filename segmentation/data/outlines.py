@@ -6,6 +6,7 @@ image, must be a message.
 
 import json
 import math
+import mmap
 import re
 from pathlib import Path
 
@@ -16,6 +17,15 @@ from segmentation.errors import InputError
 
 MAX_CLASSES = 254  # beside the background
 CONTROL = re.compile(r"[\0\t\n\r]")
+
+
+def has_keys(path, *keys):
+    """Return whether a file has each of some keys of JSON, wherever; it is not read as JSON."""
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return all(data.find(f'"{key}"'.encode()) >= 0 for key in keys)
+    except (OSError, ValueError):  # of an empty file
+        return False
 
 
 def read_json(path):

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -97,6 +98,7 @@ def test_roboflows_name_for_all_categories_is_no_class_and_a_whitelist_chooses(t
 def test_coco_with_several_files_asks_for_one_of_them(tmp_path):
     coco_set(tmp_path, [{"segmentation": box(0, 0, 8, 8)}])
     one = tmp_path / "annotations/a.json"
+    (tmp_path / "annotations/empty.json").write_text("")
     (tmp_path / "annotations/captions_a.json").write_text(one.read_text())
     assert len(coco.open_reader([tmp_path]).samples) == 1
     (tmp_path / "annotations/b.json").write_text(one.read_text())
@@ -108,6 +110,11 @@ def test_coco_with_several_files_asks_for_one_of_them(tmp_path):
     assert readers.detect([one]) == "coco" and len(coco.open_reader([one]).samples) == 1
     pair = {"image_dir": tmp_path / "images", "annotation_dir": one}
     assert len(coco.open_reader(**pair).samples) == 1
+    one.rename(tmp_path / "images/result.json")
+    shutil.rmtree(tmp_path / "annotations")
+    assert readers.detect([tmp_path / "images"]) == "coco"
+    (tmp_path / "images/result.json").rename(tmp_path / "result.json")
+    assert len(coco.open_reader([tmp_path]).samples) == 1
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,12 @@ def test_many_ids_beside_255_are_no_blends(tmp_path):
     assert ids(tmp_path, wanted="index")[0] == "index"
 
 
+def test_1_and_255_are_ids_where_names_say_so(tmp_path):
+    save(tmp_path / "a.png", 0, 1, 255, 0)
+    for names in (["road", "sidewalk"], ["none", "dog", "cat"]):
+        assert ids(tmp_path, names=names) == ("index", names, [[0, 1, 255, 0]])
+
+
 def test_1_and_255_in_one_set_are_doubtful(tmp_path):
     save(tmp_path / "a.png", 0, 255, 255, 0)
     save(tmp_path / "b.png", 0, 1, 1, 0)

@@ -1,7 +1,7 @@
 """COCO's layout: outlines of objects in one JSON file.
 
 annotations/instances_train.json           images/, or train/: the files that it names
-train/_annotations.coco.json               the files beside it (Roboflow)
+train/_annotations.coco.json               the files beside it, or in images/ (Roboflow and others)
 
 Where objects overlap, a smaller one lies over a larger one, and of equal ones the later over the
 earlier. Areas of crowds, and boxes of objects without an outline, count for nothing.
@@ -9,7 +9,6 @@ earlier. Areas of crowds, and boxes of objects without an outline, count for not
 
 import functools
 import logging
-import os
 from collections import defaultdict
 from pathlib import Path
 
@@ -25,10 +24,9 @@ from segmentation.errors import InputError
 logger = logging.getLogger(__name__)
 
 DESCRIPTION = "COCO's annotations/….json and images/"
-PLACES = ("annotations/*.json", "*.coco.json")
-KEYS = (b'"annotations"', b'"categories"', b'"images"')
+PLACES = ("annotations/*.json", "*.json")
+KEYS = ("annotations", "categories", "images")
 NOT_INSTANCES = ("captions_", "person_keypoints_", "panoptic_", "image_info_", "stuff_")
-START = 1 << 16  # bytes at either end of a file that are looked at before all of it is read
 
 
 def fits(folder):
@@ -39,20 +37,13 @@ def fits(folder):
 def _files(place):
     """Return the JSON files of objects that a folder or a file means."""
     if place.is_file():
-        return [place] if place.suffix.lower() == ".json" and _is_coco(place) else []
+        return (
+            [place] if place.suffix.lower() == ".json" and outlines.has_keys(place, *KEYS) else []
+        )
     found = [path for pattern in PLACES for path in sorted(place.glob(pattern))]
-    return [p for p in found if not p.name.startswith(NOT_INSTANCES) and _is_coco(p)]
-
-
-def _is_coco(path):
-    try:
-        with open(path, "rb") as file:
-            start = file.read(START)
-            file.seek(max(0, file.seek(0, os.SEEK_END) - START))
-            end = file.read()
-            return any(key in start or key in end for key in KEYS)
-    except OSError:
-        return False
+    return [
+        p for p in found if not p.name.startswith(NOT_INSTANCES) and outlines.has_keys(p, *KEYS)
+    ]
 
 
 def open_reader(data_dirs=None, image_dir=None, annotation_dir=None, whitelist=None):

@@ -23,6 +23,7 @@ PERSON_COLUMNS = ("person_group", "person")
 MAPPING_LEVELS = 3  # data_dir itself and two folders above: data/raw/ in a project's folder
 # Two names and a number: Abdullah_al-Attiyah_0002, and not a camera's IMG_0002.
 LFW_NAME = re.compile(r"([A-Z][^_]*(?:_[A-Za-z][^_]*)+)_\d{4}")
+CAMVID_NAME = re.compile(r"(0001TP|0006R0|0016E5|Seq05VD)_f?\d+")  # the drive, and the frame
 SUFFIX = re.compile(r"[_.-].*")  # of masks: what a mask's name has more than its image's
 
 
@@ -143,11 +144,11 @@ def _pair_by_name(image_dir, mask_dir, mask_suffix=None, data_dir=None):
             if key.endswith(mask_suffix)
         }
     keys, lone_images, lone_masks = pairing.match(images, mask_files, image_dir, mask_dir)
-    folder_of = pairing.groups_of(keys)
+    folder_of, name_of = pairing.groups_of(keys), {key: Path(key).name for key in keys}
     samples = [
         Sample(
             pairing.name_of(key),
-            group_of.get(Path(key).name) or folder_of[key] or _lfw_person(Path(key).name),
+            group_of.get(name_of[key]) or folder_of[key] or _group_in(name_of[key]),
             images[key],
             mask_files[key],
         )
@@ -193,8 +194,9 @@ def _no_layout(data_dir):
     )
 
 
-def _lfw_person(stem):
-    match = LFW_NAME.fullmatch(stem)
+def _group_in(stem):
+    """Return the person of a name as in LFW, or the drive of one as in CamVid; else ""."""
+    match = LFW_NAME.fullmatch(stem) or CAMVID_NAME.fullmatch(stem)
     return match[1] if match else ""
 
 

@@ -23,7 +23,7 @@ from segmentation.errors import InputError
 DESCRIPTION = "images and labelme's .json files"
 NARROWER_THAN = ("folders",)
 JSON_FOLDERS = ("masks", "annotations", "labels", "json", "images")
-KEY = b'"shapes"'
+KEY = "shapes"
 BACKGROUND, IGNORE = "_background_", "__ignore__"  # labelme's own names
 
 
@@ -38,7 +38,7 @@ def _places(data_dir):
     pairs = [(data_dir, data_dir), *((images, data_dir / name) for name in JSON_FOLDERS)]
     for image_dir, json_dir in pairs:
         first = next(iter(sorted(json_dir.glob("*.json"))), None)
-        if image_dir.is_dir() and first and KEY in first.read_bytes():
+        if image_dir.is_dir() and first and outlines.has_keys(first, KEY):
             masks_beside = json_dir != image_dir and image_io.holds_images(json_dir)
             return None if masks_beside else (image_dir, json_dir)
     return None
