@@ -10,6 +10,7 @@ import base64
 import binascii
 import functools
 import io
+from collections import Counter
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
@@ -107,9 +108,9 @@ def _paired(image_dir, json_dir):
             lone.append(path)
     if not found:
         raise InputError(f"no image in {image_dir} belongs to the {len(lone)} files of {json_dir}")
-    used = [image for image, *_ in found]
-    for image in used:
-        if used.count(image) > 1:
+    used = Counter(image for image, *_ in found)
+    for image, count in used.items():
+        if count > 1:
             raise InputError(f"{image} belongs to several files of {json_dir}: remove all but one")
     return found, [path for path in images.values() if path not in used], lone
 

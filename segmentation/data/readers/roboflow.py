@@ -61,7 +61,8 @@ def open_reader(data_dirs, label_file=None):
             for stem, path in files.items()
             if stem.endswith(SUFFIX) and path.suffix.lower() == ".png"
         }
-        images = {stem: path for stem, path in files.items() if path not in masks.values()}
+        mask_files = {*masks.values()}
+        images = {stem: path for stem, path in files.items() if path not in mask_files}
         stems, *lone = pairing.match(images, masks, found[0], found[0])
         group_of = _groups(stems)
         samples += [Sample(stem, group_of[stem], images[stem], masks[stem]) for stem in stems]
