@@ -11,16 +11,25 @@ r"""Prepare images and masks for training, make synthetic ones, or download LFW 
     python data.py download lfw --out_dir data/raw
     python data.py download ade20k --out_dir data/raw
 
-prepare pairs images and masks by file name and writes them with labels.txt beside them. It reads
-two layouts, which --layout auto tells apart:
-  folders   images/ and masks/, or LFW's own lfw_funneled/ and parts_lfw_funneled_gt_images/. Masks
-            may be red/green/blue part masks, black and white, or class ids. The person of an image,
-            by whom training divides the data, comes from its LFW name, or from the columns id and
-            person_group of a mapping.csv beside images/.
+prepare pairs images and masks and writes them with labels.txt beside them. It reads these layouts,
+which --layout auto tells apart (docs/data.md shows each):
+  folders   images/ and masks/ of the same names, in subfolders or not, or LFW's own lfw_funneled/
+            and parts_lfw_funneled_gt_images/. Masks may be red/green/blue part masks, black and
+            white, class ids, or colours that a labelmap.txt, a class_dict.csv, a labels.txt with a
+            column color or --colors names. The group of an image, by which training divides the
+            data, is its subfolder, the person of its LFW name, or what the columns id and
+            person_group of a mapping.csv beside images/ say.
   ade20k    images/ and annotations/, whole or divided into training/ and validation/, with index
             masks, and objectInfo150.txt or a similar file beside them. --whitelist keeps classes
             (names as in that file, separated by |, and merged by :) and the images that show
             enough of them.
+  ade20k_full     ADE_….jpg and ADE_…_seg.png
+  cityscapes      leftImg8bit/ and gtFine/, with labelIds or labelTrainIds
+  coco            annotations/….json and images/, or the .json file
+  labelme         images and labelme's .json files
+  mask_per_class  images/X.jpg and masks/X_hair.png, masks/X_skin.png …, as CelebAMask-HQ
+  roboflow        X.jpg, X_mask.png and _classes.csv
+  voc             JPEGImages/ and SegmentationClass/, as PASCAL VOC and CVAT
 and writes two formats:
   arrays    images-128.npy, masks-128.npy and names-128.txt, stretched to one size
   tfrecord  TFRecords of images and masks of their own sizes; JPEGs are copied byte for byte
@@ -35,7 +44,7 @@ import os
 import sys
 
 from segmentation.cli import data_options, data_report, options, terminal
-from segmentation.data import download, mask_formats, preparation, readers, writers
+from segmentation.data import download, preparation, readers, writers
 from segmentation.errors import InputError
 
 DEFAULT_DATA_DIR = "data/raw"
@@ -94,7 +103,7 @@ def _add_prepare(commands):
         help="labels.txt that names the classes, or objectInfo150.txt "
         "(default: the usual names of the mask format, or the file in the folder)",
     )
-    _add_mask_format(prepare)
+    data_options.add_source(prepare)
     _add_pair_of_folders(prepare)
     _add_whitelist(prepare)
     prepare.add_argument(
@@ -122,7 +131,7 @@ def _add_lfw(commands):
         metavar="FILE",
         help="labels.txt that names the classes (default: the usual names of the mask format)",
     )
-    _add_mask_format(lfw)
+    data_options.add_source(lfw)
     _add_max_bad(lfw)
     _add_workers(lfw)
 
@@ -157,18 +166,17 @@ def _add_data_dir(parser):
     )
 
 
-def _add_mask_format(parser):
-    parser.add_argument(
-        "--mask_format",
-        choices=("auto", *mask_formats.FORMATS),
-        default="auto",
-        help="red/green/blue parts, class ids, or black and white (default: detected)",
-    )
-
-
 def _add_pair_of_folders(parser):
-    parser.add_argument("-i", "--image_dir", metavar="DIR", help="images of the layout ade20k")
-    parser.add_argument("-a", "--annotation_dir", metavar="DIR", help="their masks, index PNGs")
+    parser.add_argument(
+        "-i", "--image_dir", metavar="DIR", help="images of the layout ade20k, folders or coco"
+    )
+    parser.add_argument(
+        "-a",
+        "--annotation_dir",
+        "--annotations",
+        metavar="PATH",
+        help="the folder of their masks, or the .json file of coco",
+    )
 
 
 def _add_whitelist(parser):
@@ -244,12 +252,14 @@ def run_prepare(args):
     )
     pair = {"image_dir": args.image_dir, "annotation_dir": args.annotation_dir}
     in_pair = any(pair.values())
+    of_pair = "coco" if str(args.annotation_dir).endswith(".json") else "ade20k"
     reader = data_options.open_reader(
-        "ade20k" if in_pair and args.layout == "auto" else args.layout,
+        of_pair if in_pair and args.layout == "auto" else args.layout,
         args.data_dir or (None if in_pair else [DEFAULT_DATA_DIR]),
         label_file=args.labels,
-        mask_format=None if args.mask_format == "auto" else args.mask_format,
+        exif=args.exif,
         whitelist=args.whitelist,
+        **data_options.of_source(args),
         **pair,
     )
     return _prepare(reader, writer, args.workers, args.max_bad, threshold)
@@ -262,7 +272,8 @@ def run_lfw(args):
         "folders",
         args.data_dir or [DEFAULT_DATA_DIR],
         label_file=args.labels,
-        mask_format=None if args.mask_format == "auto" else args.mask_format,
+        exif=args.exif,
+        **data_options.of_source(args),
     )
     return _prepare(reader, writer, args.workers, args.max_bad)
 

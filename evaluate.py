@@ -25,7 +25,7 @@ About 100 images of 128 px per second on two CPU cores.
 from pathlib import Path
 
 from segmentation.cli import data_options, model_options, options, terminal
-from segmentation.data import mask_formats, readers
+from segmentation.data import readers
 from segmentation.errors import InputError
 from segmentation.quiet import start_keras
 
@@ -56,7 +56,7 @@ def parse_args(argv=None):
         default="auto",
         help="of --data_dir (default: detected from its folders)",
     )
-    parser.add_argument("--mask_format", choices=mask_formats.FORMATS, help="of --data_dir")
+    data_options.add_source(parser)
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="write scores, plots and examples to DIR"
     )
@@ -65,8 +65,10 @@ def parse_args(argv=None):
     data_options.check(parser, args)
     if bool(args.data_dir) == bool(args.img_file or args.tfrecord_data):
         parser.error("name what to measure on: --img_file, --tfrecord_data or --data_dir")
-    if (args.mask_format or args.layout != "auto") and not args.data_dir:
-        parser.error("--layout and --mask_format go with --data_dir")
+    if not args.data_dir and (args.layout != "auto" or data_options.names_source(args)):
+        parser.error(
+            "--layout, --mask_format, --colors, --mask_suffix and --exif go with --data_dir"
+        )
     if args.report and args.report.exists() and not args.report.is_dir():
         parser.error(f"--report names a folder, and {args.report} is a file")
     return args
@@ -116,7 +118,11 @@ def open_data(args, card):
 
     if args.data_dir:
         reader = data_options.open_reader(
-            args.layout, args.data_dir, label_file=args.labels, mask_format=args.mask_format
+            args.layout,
+            args.data_dir,
+            args.exif,
+            label_file=args.labels,
+            **data_options.of_source(args),
         )
         return SourceFiles(reader)
     return data_options.open_data(args, card)

@@ -7,7 +7,8 @@ For each image, at its own size: STEM_mask.png, one channel of class ids in the 
 card (a single class is 1, on a background of 0), and STEM_overlay.jpg, the class colours over the
 image. `--probabilities` adds STEM_probabilities.png, at most 2000 px wide and high: the image, and
 the probability of each class as a heat map. Damaged images are named and skipped, and the exit
-status is then 2. Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders.
+status is then 2. Of a folder in a layout of data.py prepare, the images are segmented, and not the
+masks. Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders.
 About 30 images of 250 px per second.
 """
 
@@ -37,6 +38,7 @@ def main(argv=None):
 
     paths = predictions.find_images(args.inputs)
     stems = predictions.stems(paths, args.output_dir, args.probabilities)
+    white = image_io.survey(paths)[0].white
     predict = model_options.load(args.model, spec)
     if not predict.named:
         terminal.say(f"{args.model}: no model card beside it; the classes have no names")
@@ -44,7 +46,7 @@ def main(argv=None):
     damaged = 0
     for path in terminal.bar(paths, len(paths), "Predicting"):
         try:
-            predictions.write(predict, path, stems[path], args.probabilities)
+            predictions.write(predict, path, stems[path], args.probabilities, white)
         except image_io.UnreadableError as error:
             terminal.say(f"skipped: {error}")
             damaged += 1

@@ -48,25 +48,69 @@ def open_data(args, card):
     return data
 
 
-def open_reader(layout, data_dirs, **given):
-    """Return the `samples.Reader` of a source layout.
+def add_source(parser):
+    """Add the options that say what files in a source layout mean; `of_source` returns them."""
+    from segmentation.data import mask_formats
+
+    parser.add_argument(
+        "--mask_format",
+        choices=("auto", *mask_formats.FORMATS),
+        default="auto",
+        help="of masks in image files: red/green/blue parts, class ids, black and white, or a "
+        "colour per class (default: detected)",
+    )
+    parser.add_argument(
+        "--colors",
+        metavar="FILE",
+        help="the classes of colours: labelmap.txt, class_dict.csv, a labels.txt with a column "
+        "color; or voc (default: such a file in the folder)",
+    )
+    parser.add_argument(
+        "--mask_suffix",
+        metavar="TEXT",
+        help="what a mask's name has more than its image's: _mask for 1.jpg and 1_mask.png "
+        "(default: detected)",
+    )
+    parser.add_argument(
+        "--exif",
+        choices=("apply", "ignore"),
+        default="apply",
+        help="ignore: images and masks lie as stored, not upright (default: apply)",
+    )
+
+
+def of_source(args):
+    """Return the options of `add_source` but --exif, as `open_reader` takes them."""
+    mask_format = None if args.mask_format == "auto" else args.mask_format
+    return {"mask_format": mask_format, "colors": args.colors, "mask_suffix": args.mask_suffix}
+
+
+def names_source(args):
+    """Return whether any of the options of `add_source` was given."""
+    return args.exif != "apply" or any(of_source(args).values())
+
+
+def open_reader(layout, data_dirs, exif="apply", **given):
+    """Return the `samples.Reader` of a source layout, its images surveyed.
 
     Args:
         layout: a key of `readers.LAYOUTS`, or "auto".
         data_dirs: folders; None if other options name the files.
+        exif: as for `samples.survey`.
         given: the options that were given, None for those that were not.
 
     Raises:
         InputError: for an option that the layout does not take, and as `readers.detect` and its
             `open_reader`.
     """
-    from segmentation.data import readers
+    from segmentation.data import readers, samples
 
     data_dirs = data_dirs and [Path(data_dir) for data_dir in data_dirs]
     if layout == "auto":
         layout = readers.detect(data_dirs)
     function = readers.LAYOUTS[layout].open_reader
-    return _call(function, {"data_dirs": data_dirs} | given, f"the layout {layout}")
+    reader = _call(function, {"data_dirs": data_dirs} | given, f"the layout {layout}")
+    return samples.survey(reader, exif)
 
 
 def open_writer(file_format, output, **given):

@@ -8,6 +8,8 @@ def print_prepared(result):
     if "mask_format" in result:
         persons = f" of {result['persons']} persons" if result["persons"] else ", persons unknown"
         print(f"{result['pictures']} images{persons}; {result['mask_format']} masks")
+    elif result.get("persons"):
+        print(f"{result['pictures']} images of {result['persons']} groups")
     if result.get("classes_needed") is not None:
         _print_thresholds(result)
     _print_classes(result)

@@ -66,21 +66,24 @@ class Classes:
         return cls(tuple(card["classes"]), colors, card.get("ignored_class") or None)
 
     @classmethod
-    def of_data(cls, names, chosen, ignore_class=None):
+    def of_data(cls, names, chosen, ignore_class=None, others_ignored=False):
         """Return what a model learns of data.
 
         Args:
-            names: all class names of the data, index = class id, background first.
+            names: all class names of the data, index = class id, the background first, if any.
             chosen: names of the classes to predict, in channel order; surrounding blanks are
                 stripped.
             ignore_class: the id of a class whose pixels count nowhere, or None.
+            others_ignored: whether several chosen classes are all that counts, without a channel
+                for what is left over. They are if class 0 is ignored, or if they are all that data
+                without a background have.
 
         Returns:
             `Classes` with a `table`. One chosen class: that alone, its id maps to 1 and all others
-            to 0. Several: the background and those, whose ids map to 1, 2 …, all others to 0.
-            Several while class 0 is ignored: there is no channel for what is left over, so the
-            chosen ones alone, whose ids map to 0, 1 …, all others to 255. `ignore_class` and 255
-            always map to 255.
+            to 0. Several: the background (`none` if the data have none) and those, whose ids map
+            to 1, 2 …, all others to 0. Several without a channel for what is left over: the chosen
+            ones alone, whose ids map to 0, 1 …, all others to 255. `ignore_class` and 255 always
+            map to 255.
 
         Raises:
             InputError: for an unknown class, the background, a repeat, or an ignored class that is
@@ -93,12 +96,14 @@ class Classes:
         if ignore_class is not None:
             _check_ignored(ignore_class, names, chosen)
             ignored = names[ignore_class]
+        background = names[0] if labels.is_background(names[0]) else cls.background
+        others = {*names} - {*chosen, ignored}
         if len(chosen) == 1:
             channels, first, rest = chosen, 1, 0
-        elif ignore_class == 0:
+        elif others_ignored or ignore_class == 0 or not others:
             channels, first, rest = chosen, 0, IGNORED
         else:
-            channels, first, rest = [names[0], *chosen], 1, 0
+            channels, first, rest = [background, *chosen], 1, 0
         table = np.full(256, rest, np.uint8)
         for channel, name in enumerate(chosen, start=first):
             table[names.index(name)] = channel
@@ -106,8 +111,8 @@ class Classes:
         if ignore_class is not None:
             table[ignore_class] = IGNORED
         by_name = dict(zip(names, _tuples(palette.colors(names)), strict=True))
-        colors = tuple(by_name[name] for name in channels)
-        return cls(tuple(channels), colors, ignored, names[0], table)
+        colors = tuple(by_name.get(name, (0, 0, 0)) for name in channels)
+        return cls(tuple(channels), colors, ignored, background, table)
 
     def to_card(self):
         """Return the entries of a model card, for JSON."""
@@ -120,16 +125,15 @@ def _tuples(colors):
 
 
 def _check_chosen(names, chosen):
+    known = names[labels.first_object(names) :]
     if not chosen:
-        raise InputError(f"no class is chosen; the data has {labels.listed(names[1:])}")
+        raise InputError(f"no class is chosen; the data has {labels.listed(known)}")
     for name in chosen:
         if name not in names:
-            close = difflib.get_close_matches(name, names[1:], n=1)
+            close = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean '{close[0]}'?" if close else ""
-            raise InputError(
-                f"no class is called '{name}': there are {labels.listed(names[1:])}{hint}"
-            )
-        if name == names[0]:
+            raise InputError(f"no class is called '{name}': there are {labels.listed(known)}{hint}")
+        if name == names[0] and labels.is_background(name):
             raise InputError(f"'{name}' is class 0, what is left over: choose the other classes")
         if chosen.count(name) > 1:
             raise InputError(f"the class '{name}' is chosen twice")
@@ -152,13 +156,14 @@ def choose(names, text=None, ignore_class=None):
     """Return the classes that an option names: `hair,face`, or `a|b` where names hold commas.
 
     Args:
-        names: all class names of the data, background first.
+        names: all class names of the data, the background first, if any.
         text: of the option, or None: all but the background and the ignored class; of hair and
             face hair alone.
         ignore_class: a class id, or None.
     """
     if text is None:
-        others = [name for index, name in enumerate(names) if index not in (0, ignore_class)]
+        first = labels.first_object(names)
+        others = [name for index, name in enumerate(names) if first <= index != ignore_class]
         return ["hair"] if set(others) == {"hair", "face"} else others
     if text.strip() in names:
         return [text.strip()]

@@ -2,11 +2,13 @@
 
 import logging
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pi_heif
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from segmentation.errors import InputError
 
@@ -20,19 +22,37 @@ SUFFIXES = frozenset(
 )
 DEEP_GREY = ("I", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of 16-bit grey files
 DEEP_WHITE = 65535
+DARK = 1 << 14  # a set of 16 bits whose highest value is below a quarter of white
+RANGES = {255: 8, 1023: 10, 4095: 12, DEEP_WHITE: 16}  # the highest value of so many bits
+TURNED = range(2, 9)  # EXIF orientations that are not upright
+SIDEWAYS = range(5, 9)  # those that exchange height and width
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the files of a set are read: what shows only in all of them, or was asked for.
+
+    Attributes:
+        turned: whether EXIF orientations are applied.
+        white: the value of white in files of 16 bits, of which cameras may use 10 or 12.
+    """
+
+    turned: bool = True
+    white: int = DEEP_WHITE
 
 
 class UnreadableError(InputError):
     """A damaged file or pair of files. Whoever reads a whole set may name it and leave it out."""
 
 
-def find(folder):
+def find(folder, read_too=()):
     """Return the image files of a folder (not of its subfolders), sorted by name, as paths.
 
     Hidden files are left out: macOS puts a `._0001.jpg` next to `0001.jpg` on foreign disks.
 
     Args:
         folder: where to look.
+        read_too: suffixes of files that are no images, and are read as well.
 
     Raises:
         InputError: if there is no such folder.
@@ -44,10 +64,19 @@ def find(folder):
         raise InputError(f"{folder}: not a readable folder ({error.strerror})") from None
     visible = [path for path in entries if path.is_file() and not path.name.startswith(".")]
     kinds = Counter(path.suffix.lower() or "without suffix" for path in visible)
-    others = [f"{count} {kind}" for kind, count in sorted(kinds.items()) if kind not in SUFFIXES]
+    others = [
+        f"{count} {kind}"
+        for kind, count in sorted(kinds.items())
+        if kind not in (*SUFFIXES, *read_too)
+    ]
     if others:
         logger.warning("%s: left out %s; .jpg, .png and .heic are read", folder, ", ".join(others))
     return [path for path in visible if path.suffix.lower() in SUFFIXES]
+
+
+def holds_images(folder):
+    """Return whether a folder, not its subfolders, has a file with the suffix of an image."""
+    return folder.is_dir() and any(path.suffix.lower() in SUFFIXES for path in folder.iterdir())
 
 
 def find_some(folder):
@@ -76,7 +105,9 @@ def sample(folder, img_size, count):
         InputError: if the folder holds no image or a chosen one cannot be read.
     """
     found = find_some(folder)
-    return np.stack([resize(read(found[i]), img_size) for i in spread(len(found), count)])
+    white = survey(found)[0].white
+    chosen = [found[i] for i in spread(len(found), count)]
+    return np.stack([resize(read(path, white=white), img_size) for path in chosen])
 
 
 def spread(total, count):
@@ -84,13 +115,14 @@ def spread(total, count):
     return np.unique(np.linspace(0, total - 1, count).round().astype(int))
 
 
-def decode(path, name=None, turned=True):
+def decode(path, name=None, turned=True, white=DEEP_WHITE):
     """Open and decode an image file.
 
     Args:
         path: of the file, or an open file.
         name: what messages call it; default: its path.
         turned: whether to apply its EXIF orientation.
+        white: as for `read`, for colours of 16 bits, which become 8.
 
     Returns:
         `PIL.Image.Image`, in the mode of the file.
@@ -102,7 +134,10 @@ def decode(path, name=None, turned=True):
     name = name or path
     try:
         with Image.open(path) as image:
+            deep = white != DEEP_WHITE and _is_deep_color(image)
             image.load()
+            if deep:
+                image = _of_deep_color(path, image, white)
             return ImageOps.exif_transpose(image) if turned else image
     except FileNotFoundError:
         raise UnreadableError(f"{name}: no such file") from None
@@ -113,7 +148,127 @@ def decode(path, name=None, turned=True):
         raise UnreadableError(f"{name}: cannot be read ({reason.splitlines()[0]})") from None
 
 
-def read(path, name=None, turned=True):
+def _of_deep_color(path, image, white):
+    """Return a loaded image of 16 bits a channel with those up to `white` scaled to 8."""
+    if hasattr(path, "seek"):
+        path.seek(0)
+    scaled = Image.fromarray(_to_bytes(_deep_color(path), white))
+    scaled.getexif().update(image.getexif())
+    return scaled
+
+
+def orientation(path):
+    """Return the EXIF orientation of an image file, 1 if it has none or cannot be opened."""
+    return _header(path)[0]
+
+
+def size(path):
+    """Return `(height, width)` of an image file, turned upright, from its header.
+
+    Raises:
+        UnreadableError: if that cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            found = image.height, image.width
+            return found[::-1] if _orientation(image) in SIDEWAYS else found
+    except Exception:
+        decode(path)  # says what is wrong
+        raise UnreadableError(f"{path}: has no readable size") from None
+
+
+def survey(paths, turned=True, workers=4):
+    """Look at the headers of all files of a set, and at the pixels of those of 16 bits.
+
+    Args:
+        paths: of the files. Those that cannot be read are passed over: reading them tells.
+        turned: whether EXIF orientations will be applied.
+        workers: threads.
+
+    Returns:
+        `(Reading, orientations)`: how to read them, and a `Counter` of the EXIF orientations that
+        are not upright.
+    """
+
+    def look(path):
+        found, is_deep = _header(path)
+        return found, _highest(path) if is_deep else 0
+
+    with ThreadPoolExecutor(workers) as pool:
+        looks = list(pool.map(look, paths))
+    highest = max((value for _, value in looks), default=0)
+    deep = sum(value > 0 for _, value in looks)
+    white = next((white for white in RANGES if highest <= white), DEEP_WHITE)
+    if not highest:
+        white = DEEP_WHITE
+    elif white != DEEP_WHITE:
+        logger.info(
+            "%d images of 16 bits hold values up to %d: taken for %d bits, white is %d",
+            *(deep, highest, RANGES[white], white),
+        )
+    elif highest < DARK:
+        logger.warning(
+            "warning: %d images of 16 bits hold values up to %d of %d: they are dark; if white is "
+            "less, scale them to 8 bits",
+            *(deep, highest, white),
+        )
+    return Reading(turned, white), Counter(found for found, _ in looks if found in TURNED)
+
+
+def _orientation(image):
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1  # getexif() would decode all pixels to find it behind them
+    return image.getexif().get(ExifTags.Base.Orientation, 1)
+
+
+def _header(path):
+    """Return the EXIF orientation, and whether the file holds 16 bits a channel."""
+    try:
+        with Image.open(path) as image:
+            is_deep = image.mode in DEEP_GREY or _is_deep_color(image)
+            return _orientation(image), is_deep
+    except Exception:  # of a dozen kinds; whoever reads the pixels is told what is wrong
+        return 1, False
+
+
+def _is_deep_color(image):
+    """Return whether an image, opened and not loaded, has colours of 16 bits a channel.
+
+    Pillow keeps the upper 8 of them.
+    """
+    return image.mode in ("RGB", "RGBA", "LA") and any(";16" in str(tile[3]) for tile in image.tile)
+
+
+def _highest(path):
+    """Return the highest value in a file of 16 bits, 0 if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            pixels = _deep_color(path) if _is_deep_color(image) else np.asarray(image)
+            return int(pixels.max())
+    except Exception:
+        return 0
+
+
+def _deep_color(path):
+    """Return `(H, W, 3)` uint16 RGB of a file of 16 bits a channel, not turned."""
+    import cv2  # here: `data.py --help` does without
+
+    data = path.read() if hasattr(path, "read") else Path(path).read_bytes()
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ValueError("not decoded")
+    if pixels.ndim == 2:
+        return np.repeat(pixels[:, :, None], 3, axis=2)
+    return pixels[:, :, 2::-1]
+
+
+def _to_bytes(pixels, white):
+    """Scale integers from 0..white to uint8 0..255; what is above white is white."""
+    pixels = np.minimum(pixels.astype(np.uint32), white)
+    return ((pixels * 255 + white // 2) // white).astype(np.uint8)
+
+
+def read(path, name=None, turned=True, white=DEEP_WHITE):
     """Read an image file as RGB.
 
     Grey, palette and CMYK are converted and 16 bits scaled to 8. Alpha is dropped, not blended: a
@@ -123,6 +278,7 @@ def read(path, name=None, turned=True):
         path: of the file, or an open file.
         name: what messages call it; default: its path.
         turned: whether to apply its EXIF orientation.
+        white: the value that becomes 255 in files of 16 bits: see `survey`.
 
     Returns:
         `(H, W, 3)` uint8, 0..255.
@@ -131,13 +287,12 @@ def read(path, name=None, turned=True):
         UnreadableError: as `decode` does, or for pixels without a known range.
     """
     name = name or path
-    image = decode(path, name, turned)
+    image = decode(path, name, turned, white)
     if image.mode in DEEP_GREY:
         deep = np.asarray(image)
         if deep.min() < 0 or deep.max() > DEEP_WHITE:
             raise UnreadableError(f"{name}: holds values beyond 16 bits; save it with 8 or 16 bits")
-        grey = (deep.astype(np.uint32) * 255 + DEEP_WHITE // 2) // DEEP_WHITE
-        return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
+        return np.repeat(_to_bytes(deep, white)[:, :, None], 3, axis=2)
     if image.mode == "F":
         raise UnreadableError(f"{name}: holds floating-point pixels; save it with 8 or 16 bits")
     try:

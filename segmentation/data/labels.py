@@ -6,7 +6,9 @@ from pathlib import Path
 from segmentation import files
 from segmentation.errors import InputError
 
+FILE_NAME = "labels.txt"
 HEADER = "idx\tlabel"
+COLOR_COLUMNS = ("color", "colour")
 IGNORED = 255  # in a mask: no class, left out of losses and metrics (PASCAL VOC's convention)
 BACKGROUND_NAMES = ("background", "none")
 
@@ -14,30 +16,17 @@ BACKGROUND_NAMES = ("background", "none")
 def read(path):
     """Read the class names of a `labels.txt`: tab-separated, header `idx<tab>label`.
 
+    A third column, `color`, is for colour masks: `read_colors` reads it.
+
     Returns:
-        list of names without surrounding blanks; the index is the class id, 0 the background.
+        list of names without surrounding blanks; the index is the class id. 0 is the background
+        (`background` or `none`), or a class like others: then every pixel belongs to a class.
 
     Raises:
         InputError: if the file is missing or malformed: another header, ids that are not
-            0, 1, 2 …, an empty or repeated name, no `background` or `none` at 0, over 255 names.
+            0, 1, 2 …, an empty or repeated name, a background that is not 0, over 255 names.
     """
-    lines = _lines(path)
-    if not lines or [part.strip().lower() for part in lines[0].split("\t")] != ["idx", "label"]:
-        raise InputError(
-            f"{path}: the first line must be 'idx', a tab and 'label', as in the labels.txt that "
-            "data.py writes beside the data"
-        )
-    names = []
-    for number, line in enumerate(lines[1:], start=2):
-        if not line.strip():
-            continue
-        index, _, name = line.partition("\t")
-        if index.strip() != str(len(names)) or not name.strip():
-            raise InputError(
-                f"{path}, line {number}: expected '{len(names)}', a tab and a class name, "
-                f"not {line!r}"
-            )
-        names.append(name.strip())
+    names = [name for _, name, _ in _rows(path)]
     try:
         check(names)
     except InputError as error:
@@ -45,7 +34,83 @@ def read(path):
     return names
 
 
-def _lines(path):
+def read_with_background(path):
+    """Read the class names of a `labels.txt`, of which the first must be the background.
+
+    Raises:
+        InputError: as `read`, or if it is a class.
+    """
+    names = read(path)
+    if not is_background(names[0]):
+        raise InputError(
+            f"{path}: class 0 must be called 'background' or 'none', what no outline or mask covers"
+        )
+    return names
+
+
+def has_colors(path):
+    """Return whether a file is a labels.txt with a column of colours."""
+    try:
+        header = _header(lines(path))
+    except InputError:
+        return False
+    return header[:2] == ["idx", "label"] and header[2:] in ([name] for name in COLOR_COLUMNS)
+
+
+def read_colors(path):
+    """Return the `(r, g, b)` of each class of a labels.txt that `has_colors`.
+
+    Raises:
+        InputError: as `read`, or if a class has no colour: `48,112,32` or `#307020`.
+    """
+    colors = []
+    for number, name, text in _rows(path):
+        match = re.fullmatch(r"#([0-9a-fA-F]{6})", text)
+        numbers = [part.strip() for part in text.split(",")]
+        if match:
+            colors.append(tuple(bytes.fromhex(match[1])))
+        elif len(numbers) == 3 and all(n.isdecimal() and int(n) < 256 for n in numbers):
+            colors.append(tuple(map(int, numbers)))
+        else:
+            raise InputError(
+                f"{path}, line {number}: '{name}' needs a colour, 48,112,32 or #307020, not "
+                f"{text!r}"
+            )
+    return colors
+
+
+def _header(found):
+    return [part.strip().lower() for part in found[0].split("\t")] if found else []
+
+
+def _rows(path):
+    """Return the number of the line, the name, and the text of the colour of each class."""
+    found = lines(path)
+    header = _header(found)
+    if header[:2] != ["idx", "label"] or header[2:] not in ([], *([c] for c in COLOR_COLUMNS)):
+        raise InputError(
+            f"{path}: the first line must be 'idx', a tab and 'label', as in the labels.txt that "
+            "data.py writes beside the data"
+        )
+    rows = []
+    for number, line in enumerate(found[1:], start=2):
+        if not line.strip():
+            continue
+        index, _, name = line.partition("\t")
+        color = ""
+        if header[2:]:
+            name, _, color = name.partition("\t")
+        if index.strip() != str(len(rows)) or not name.strip():
+            raise InputError(
+                f"{path}, line {number}: expected '{len(rows)}', a tab and a class name, "
+                f"not {line!r}"
+            )
+        rows.append((number, name.strip(), color.strip()))
+    return rows
+
+
+def lines(path):
+    """Return the lines of a text file; InputError if it cannot be read as UTF-8."""
     try:
         return Path(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -64,15 +129,22 @@ def key(name):
 
 
 def same(names, others):
-    """Return whether two lists name the same classes: 0 may be called background or none."""
-    return list(names[1:]) == list(others[1:])
+    """Return whether two lists name the same classes: a background may be called none."""
+    return [key(name) for name in names] == [key(name) for name in others]
+
+
+def first_object(names):
+    """Return the lowest class id that is not the background: 1, or 0 where there is none."""
+    return int(is_background(names[0]))
 
 
 def check(names):
-    """Raise InputError unless `names` can be the classes of masks: one background, no repeats."""
-    if not names or not is_background(names[0]):
-        found = repr(names[0]) if names else "nothing"
-        raise InputError(f"class 0 must be called 'background' or 'none', not {found}")
+    """Raise InputError unless `names` can be the classes of masks, by id.
+
+    A background, if there is one, is class 0; no name is empty or occurs twice.
+    """
+    if not names or len(names) == 1 and not is_background(names[0]):
+        raise InputError("class 0 is missing or alone: name the background and a class, or more")
     if len(names) > IGNORED:
         raise InputError(f"{len(names)} class names; a mask holds {IGNORED} at most")
     for index, name in enumerate(names):
@@ -114,21 +186,27 @@ def check_free(path, names):
         )
 
 
-def read_object_info(path):
+def read_object_info(path, num_ids=IGNORED):
     """Read the classes of an `objectInfo150.txt`, or of any table in that form.
 
     The columns are tab-separated; the header names `Idx` and `Name` (a labels.txt has `idx` and
-    `label`), and `Ratio`, if it is known. A class of id 0 stands for what belongs to none.
+    `label`), and `Ratio`, if it is known. Id 0 stands for what belongs to no class, unless the
+    file gives it a name other than background or none.
+
+    Args:
+        path: of the file.
+        num_ids: ids are below it.
 
     Returns:
-        `(names, fractions)`: `{id: name}`, ids 1..254, names without surrounding blanks, and
-        `{id: fraction}` of all pixels, 0..1, empty if the file does not say.
+        `(names, fractions)`: `{id: name}` (0 if it is a class), names without
+        surrounding blanks, and `{id: fraction}` of all pixels, 0..1, empty if the file does not
+        say.
 
     Raises:
         InputError: if the file is missing or malformed, or an id or a name occurs twice.
     """
-    lines = _lines(path)
-    header = [part.strip().lower() for part in lines[0].split("\t")] if lines else []
+    found = lines(path)
+    header = _header(found)
     key = "name" if "name" in header else "label"
     if "idx" not in header or key not in header:
         raise InputError(
@@ -136,13 +214,13 @@ def read_object_info(path):
             "objectInfo150.txt"
         )
     names, fractions = {}, {}
-    for number, line in enumerate(lines[1:], start=2):
+    for number, line in enumerate(found[1:], start=2):
         if not line.strip():
             continue
         row = dict(zip(header, (part.strip() for part in line.split("\t")), strict=False))
         where = f"{path}, line {number}"
-        if not row.get("idx", "").isdecimal() or int(row["idx"]) >= IGNORED or not row.get(key):
-            raise InputError(f"{where}: expected an id below {IGNORED} and a name, not {line!r}")
+        if not row.get("idx", "").isdecimal() or int(row["idx"]) >= num_ids or not row.get(key):
+            raise InputError(f"{where}: expected an id below {num_ids} and a name, not {line!r}")
         index, name = int(row["idx"]), row[key]
         if index in names or name in names.values():
             raise InputError(f"{where}: the class {index} '{name}' is already named above")
@@ -152,7 +230,8 @@ def read_object_info(path):
                 fractions[index] = float(row.get("ratio", ""))
             except ValueError:
                 raise InputError(f"{where}: its ratio is not a number") from None
-    names.pop(0, None)
+    if 0 in names and is_background(names[0]):
+        names.pop(0)
     if not names:
         raise InputError(f"{path}: names no classes")
     return names, fractions

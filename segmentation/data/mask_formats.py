@@ -1,166 +1,322 @@
 """Which of the usual ways a set of masks stores its classes, and the class id of each code.
 
-Three formats are known:
+Four formats are known:
     rgb     part masks of LFW: pure red is hair, pure green face, pure blue background
-    binary  black and white (0 and 255), or 0 and 1
+    binary  black and white (0 and 255), with blended edges or without; 0 and 1; one colour on black
     index   a class id per pixel, in one channel, three equal ones, or as palette index; 255 marks
             pixels of no class, as in PASCAL VOC
+    colors  a colour for each class, as a table names them (`color_tables`)
 """
+
+import functools
+import logging
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from segmentation.data import color_tables, labels, mask_evidence
 from segmentation.data.labels import IGNORED
-from segmentation.data.masks import BLACK, GREY, PART_COLORS, PART_NAMES, WHITE, listed
+from segmentation.data.mask_evidence import describe
+from segmentation.data.masks import (
+    BLACK,
+    BLENDED,
+    GREY,
+    KNOWN,
+    LOSSY,
+    PART_COLORS,
+    PART_NAMES,
+    WHITE,
+    listed,
+)
 from segmentation.errors import InputError
 
-FORMATS = ("rgb", "index", "binary")
+logger = logging.getLogger(__name__)
+
+FORMATS = ("rgb", "index", "binary", "colors")
 BINARY_NAMES = ["background", "object"]
+MIDDLE = 128  # of black and white: from here on a blended pixel is the object
+MANY_COLORS = 32  # more are blends, or photos
+HOW_TO_NAME = (
+    "name the class of each colour in a file, --colors FILE, by lines such as dog:176,112,32 or a "
+    "column color in labels.txt"
+)
 
 
-def note(seen, mask, path):
-    """Add what a `masks.Mask` shows to `seen`: `{legend: {code: first file that shows it}}`."""
-    first = seen.setdefault(mask.legend, {})
-    for code in mask.shown:
-        first.setdefault(code, path)
+@dataclass(frozen=True)
+class Recognized:
+    """How a set of masks stores its classes.
+
+    Attributes:
+        format: one of `FORMATS`.
+        names: class names by id.
+        seen: what the set shows.
+        colors: `color_tables.ColorTable` of colour masks, else None.
+        blended: whether greys between black and white are blends of the two.
+    """
+
+    format: str
+    names: list[str]
+    seen: dict[Any, mask_evidence.Shown]
+    colors: color_tables.ColorTable | None = None
+    blended: bool = False
+
+    @functools.cached_property
+    def _on_black(self):
+        return mask_evidence.one_on_black(self.seen)
+
+    def table(self, legend):
+        """Return the `(256,)` uint8 that turns the codes of a `masks.Legend` into class ids."""
+        ids = np.zeros(256, np.uint8)
+        for code in self.seen[legend]:
+            ids[code] = self._class_id(legend, code)
+        return ids
+
+    def _class_id(self, legend, code):
+        color = legend.color(code)
+        if self.format == "index":
+            return code
+        if self.format == "rgb":
+            return PART_COLORS.index(color)
+        if self.format == "colors":
+            return self.colors.ids[color]
+        if self._on_black:
+            return color != BLACK
+        if mask_evidence.in_black_and_white(legend, self.seen[legend]):
+            return color == WHITE
+        return code >= MIDDLE if self.blended else code != 0
 
 
-def recognize(seen, wanted=None, names=None):
-    """Return the format of a set of masks, and the names of its classes.
+def recognize(seen, wanted=None, names=None, table=None, must=False):
+    """Return how a set of masks stores its classes, as `Recognized`.
 
     Args:
-        seen: all that the set shows, as `note` gathers it.
+        seen: all that the set shows, as `mask_evidence.note` gathers it.
         wanted: one of `FORMATS`, to settle a doubtful case, or None.
-        names: the class names by id, if the user gave them.
-
-    Returns:
-        `(format, names)`; without given names the format's own: background, hair, face;
-        background, object; or background, class_1, class_2 ….
+        names: the class names by id, if the user gave them; else they are the format's own:
+            background, hair, face; background, object; those of the table; or background, class_1,
+            class_2 ….
+        table: `color_tables.ColorTable` that was given, or found beside the masks, or None. It has
+            to explain each colour of masks without numbers.
+        must: whether it was given, and has to explain the colours of palettes and greys, too.
 
     Raises:
         InputError: if no format fits every file, more than one does, or the names do not fit.
     """
+    if wanted == "colors" and not table:
+        raise InputError(f"--mask_format colors: {HOW_TO_NAME}, or say --colors voc")
+    if wanted in (None, "colors"):
+        table = _fitting(seen, names, table, must or wanted == "colors")
+        if table:
+            _refuse_lossy(seen, blended=False)
+            return Recognized("colors", list(table.names), seen, table)
     found = wanted or _recognize(seen, names)
+    blended = found == "binary" and _has_blends(seen)
     for legend, files in seen.items():
-        misfits = _misfits(found, legend, files)
+        misfits = _misfits(found, legend, files, blended or mask_evidence.one_on_black(seen))
         if misfits:
-            raise InputError(f"{_description(legend, misfits)} do not fit --mask_format {found}")
+            raise InputError(f"{describe(legend, misfits)} do not fit --mask_format {found}")
+    if found == "index" and mask_evidence.are_blended(seen, two_classes=len(names or ()) == 2):
+        raise InputError(
+            f"{describe(GREY, mask_evidence.greys(seen))} are blends of black and white, not class "
+            "ids: say --mask_format binary"
+        )
+    if found == "index" and not mask_evidence.palettes_are_ids(seen):
+        logger.warning(
+            "warning: the palettes of the masks differ, or are in an order of image software: "
+            "their indices are class ids because --mask_format index says so"
+        )
+    _refuse_lossy(seen, blended)
+    if blended:
+        _say_blended(seen)
     own = {"rgb": PART_NAMES, "binary": BINARY_NAMES}.get(found)
-    if own and names and len(names) != len(own):
+    _check_names(seen, found, own, names)
+    return Recognized(found, names or own or _numbered(_highest(seen)), seen, blended=blended)
+
+
+def _check_names(seen, found, own, names):
+    if not names:
+        return
+    if own and (len(names) != len(own) or not labels.is_background(names[0])):
         raise InputError(
             f"the masks are {found}, which hold {', '.join(own)}: the labels file must name "
-            f"{len(own)} classes, not {len(names)}"
+            f"{len(own)} classes, not {len(names)}, the background first"
         )
-    if not own and names:
-        for files in seen.values():
-            for code, path in files.items():
-                if len(names) <= code < IGNORED:
-                    raise InputError(
-                        f"{path}: holds class {code}, and the labels file ends at {len(names) - 1}"
-                    )
-    return found, names or own or _numbered_names(seen)
+    for files in [] if own else seen.values():
+        for code, path in files.items():
+            if len(names) <= code < IGNORED:
+                raise InputError(
+                    f"{path}: holds class {code}, and the labels file ends at {len(names) - 1}"
+                )
+
+
+def _fitting(seen, names, table, must):
+    """Return the `ColorTable`, with the ids of `names`, by which masks are read, or None."""
+    if not table and mask_evidence.in_voc_colors(seen):
+        table = color_tables.voc()
+        names = names or _numbered(_highest_of(seen, table))
+        logger.info("the masks are in PASCAL VOC's colours: the place in its palette is the class")
+    if not table:
+        return None
+    unknown = {}
+    for legend, files in seen.items():
+        if must or not legend.indexed:
+            unknown |= {legend.color(c): path for c, path in files.items()}
+    unknown = {color: path for color, path in unknown.items() if color not in table.ids}
+    if unknown:
+        raise InputError(
+            f"{next(iter(unknown.values()))}: the colours {listed(unknown)} are not in "
+            f"{table.source}: complete it (blended masks must be saved anew, unblended, as PNG)"
+        )
+    if not mask_evidence.colors(seen) <= {*table.ids}:
+        return None
+    table = table.renumbered(names) if names else table
+    if _highest_of(seen, table) >= len(table.names):
+        raise InputError(
+            f"the masks show class {_highest_of(seen, table)} of {table.source}, and the labels "
+            f"file ends at {len(names) - 1}"
+        )
+    return table
+
+
+def _highest_of(seen, table):
+    shown = {table.ids[color] for color in mask_evidence.colors(seen)}
+    return max(shown - {IGNORED}, default=0)
 
 
 def _recognize(seen, names):
-    if not any(_misfits("rgb", legend, files) for legend, files in seen.items()):
+    two_classes = len(names or ()) == len(BINARY_NAMES)
+    if all(not _misfits("rgb", legend, files) for legend, files in seen.items()):
         return "rgb"
-    if not any(_misfits("binary", legend, files) for legend, files in seen.items()):
-        one, white = _file_with_1(seen), _file_with_255(seen)
+    palettes_are_ids = mask_evidence.palettes_are_ids(seen)
+    if palettes_are_ids and all(not _misfits("binary", *each) for each in seen.items()):
+        one, white = mask_evidence.file_with_1(seen), mask_evidence.file_with_white(seen)
+        ids = names and not (two_classes and labels.is_background(names[0]))
+        if one and ids:
+            return "index"
         if one and white:
             raise InputError(
                 f"{one} holds 1 and {white} holds 255: --mask_format binary takes both for the "
                 "object, --mask_format index takes 255 for no class"
             )
-        few_of_many = names and len(names) != len(BINARY_NAMES) and not white
-        return "index" if few_of_many else "binary"
-    parts = next((files for legend, files in seen.items() if not legend.indexed), None)
-    if parts:
-        for legend, files in seen.items():
-            misfits = _misfits("rgb", legend, files)
-            if misfits:
-                first = next(iter(parts.values()))
-                raise InputError(
-                    f"{_description(legend, misfits)} do not go with the parts of {first}; "
-                    "prepare sets of different formats one by one"
-                )
-    between = {code: path for code, path in seen.get(GREY, {}).items() if 0 < code < IGNORED}
-    if between and not names and _file_with_255(seen):
-        raise InputError(
-            f"{_description(GREY, between)}, in masks that also hold 255, are class ids (say "
-            "--mask_format index) or blends of black and white (save the masks unblended, as PNG)"
-        )
+        return "index" if ids and not white else "binary"
+    if two_classes or not names:
+        if mask_evidence.are_blended(seen, two_classes):
+            return "binary"
+        if mask_evidence.one_on_black(seen) and (two_classes or not palettes_are_ids):
+            return "binary"
+    if not palettes_are_ids:
+        raise InputError(_nameless(seen))
+    if not names:
+        _refuse_doubtful_numbers(seen)
     return "index"
 
 
-def _misfits(format_name, legend, files):
-    """Return the part of `files`, first file by code, that a format cannot explain."""
+def _refuse_doubtful_numbers(seen):
+    """Raise InputError for numbers that may be no class ids, where nothing names classes."""
+    between = mask_evidence.greys(seen)
+    if between and mask_evidence.file_with_white(seen):
+        shades = mask_evidence.may_be_shades(seen)
+        blends = (
+            f"say --mask_format binary, for which {MIDDLE} and more is the object"
+            if shades
+            else "save the masks unblended, as PNG"
+        )
+        raise InputError(
+            f"{describe(GREY, between)}, in masks that also hold 255, are class ids (say "
+            f"--mask_format index, for which 255 is no class) or blends of black and white "
+            f"({blends})"
+        )
+    codes = {code for files in seen.values() for code in files} - {IGNORED}
+    if not mask_evidence.in_voc_palette(seen) or [*seen] == [GREY]:
+        if max(codes, default=0) > 3 * len(codes) + 5:
+            raise InputError(
+                f"the masks hold the values {listed(codes)}, which as class ids need names up to "
+                f"{max(codes)}: name them with --labels, or have them numbered by --mask_format "
+                f"index; if they are shades, {HOW_TO_NAME}"
+            )
+
+
+def _has_blends(seen):
+    """Return whether black and white masks hold greys as well."""
+    white = mask_evidence.file_with_white(seen) or mask_evidence.are_blended(seen, True)
+    shades = mask_evidence.may_be_shades(seen)
+    return bool(shades and white) and not mask_evidence.one_on_black(seen)
+
+
+def _say_blended(seen):
+    grey = sum(seen[GREY].pixels[code] for code in mask_evidence.greys(seen))
+    total = mask_evidence.num_pixels(seen)
+    logger.warning(
+        "black and white masks with blended edges: %d of %d pixels (%.2f %%) are grey; from %d on "
+        "they are the object, below it the background",
+        *(grey, total, 100 * grey / total, MIDDLE),
+    )
+
+
+def _refuse_lossy(seen, blended):
+    """Raise InputError for masks in files that blend, unless that does no harm."""
+    for legend, files in seen.items():
+        harmless = {legend.color(code) for code in files} <= {BLACK, WHITE, *PART_COLORS}
+        for code, path in files.items():
+            if not (harmless or blended) and str(path).lower().endswith(LOSSY):
+                raise InputError(
+                    f"{path}: the values {listed([code])} fit no mask format that such files can "
+                    f"hold ({BLENDED})"
+                )
+
+
+def _nameless(seen):
+    """Return what to say of colours for which there is no table."""
+    of_parts = mask_evidence.colors({k: v for k, v in seen.items() if not k.indexed}) & {
+        *PART_COLORS
+    }
+    for legend, files in seen.items():
+        misfits = _misfits("rgb", legend, files)
+        if of_parts and misfits and legend == GREY:
+            first = next(path for k, v in seen.items() if not k.indexed for path in v.values())
+            return (
+                f"{describe(legend, misfits)} do not go with the parts of {first}; prepare sets of "
+                "different formats one by one"
+            )
+    colors = mask_evidence.colors(seen)
+    colored = {legend: files for legend, files in seen.items() if legend != GREY}
+    path = next(iter(next(iter(colored.values())).values()))
+    if len(colors) > MANY_COLORS:
+        return f"{path}: the colours {listed(colors)} fit no mask format; {KNOWN} ({BLENDED})"
+    advice = HOW_TO_NAME
+    if colors <= {*color_tables.voc().ids}:
+        advice += ", or say --colors voc if they are PASCAL VOC's"
+    if mask_evidence.palettes_are_consistent(seen):
+        advice += ", or say --mask_format index if the indices of the palettes are class ids"
+    return f"{path}: the colours {listed(colors, MANY_COLORS)} have no names: {advice}"
+
+
+def _misfits(format_name, legend, files, all_greys=False):
+    """Return the part of `files`, first file by code, that a format cannot explain.
+
+    `all_greys`: whether masks are binary with more than two values, or with another colour.
+    """
     if format_name == "rgb":
         good = [code for code in files if legend.color(code) in PART_COLORS]
+    elif mask_evidence.in_black_and_white(legend, files) and format_name == "binary" or all_greys:
+        good = files
     elif not legend.indexed:
         good = []
-    elif format_name == "index" or _black_and_white(legend, files):
-        good = files
     else:
-        good = (0, 1, IGNORED)
+        good = files if format_name == "index" else (0, 1, IGNORED)
     return {code: path for code, path in files.items() if code not in good}
 
 
-def _black_and_white(legend, codes):
-    return all(legend.color(code) in (BLACK, WHITE) for code in codes)
-
-
-def _file_with_1(seen):
-    for legend, files in seen.items():
-        if 1 in files and not _black_and_white(legend, files):
-            return files[1]
-    return None
-
-
-def _file_with_255(seen):
-    """Return the first file with white or 255; a palette may show another index in white."""
-    for legend, files in seen.items():
-        white = _black_and_white(legend, files)
-        for code, path in files.items():
-            if code == IGNORED or (white and legend.color(code) == WHITE):
-                return path
-    return None
-
-
-def _numbered_names(seen):
+def _highest(seen):
     highest = max(code for files in seen.values() for code in {0, *files} - {IGNORED})
     if highest == 0:
         raise InputError(
             "the masks hold no class but 0 (255 means no class): say --mask_format binary if 255 "
             "is the object"
         )
+    return highest
+
+
+def _numbered(highest):
     return ["background", *(f"class_{index}" for index in range(1, highest + 1))]
-
-
-def table(legend, codes, format_name):
-    """Return the `(256,)` uint8 that turns the codes of a legend into class ids.
-
-    Args:
-        legend: `masks.Legend`.
-        codes: those that the set shows.
-        format_name: one of `FORMATS`.
-    """
-    ids = np.zeros(256, np.uint8)
-    black_and_white = _black_and_white(legend, codes)
-    for code in codes:
-        if format_name == "rgb":
-            ids[code] = PART_COLORS.index(legend.color(code))
-        elif format_name == "index":
-            ids[code] = code
-        elif black_and_white:
-            ids[code] = legend.color(code) == WHITE
-        else:
-            ids[code] = code != 0
-    return ids
-
-
-def _description(legend, files):
-    """Describe what the first of some files shows."""
-    path = next(iter(files.values()))
-    codes = [code for code, first in files.items() if first == path]
-    if legend.indexed:
-        return f"{path}: the values {listed(codes)}"
-    return f"{path}: the colours {listed(map(legend.color, codes))}"

@@ -5,6 +5,9 @@ belong to a set of two classes or of twenty, and the red, green and blue of a pa
 for the eye.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +22,8 @@ BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 MAX_COLORS = 256
 KNOWN = "known are red/green/blue parts, 0/255, 0/1 and class ids"
 BLENDED = "JPEG and smooth scaling blend masks: save them as PNG, unscaled"
-COLORED = "where each class has a colour, save its id instead: a grey or palette PNG"
-FEW_COLORS = 32  # more are blended, or a photo
+MID = slice(64, 192)  # greys that are neither nearly black nor nearly white
+FEW_MID = 0.2  # of the pixels of a mask: its edges, if they are blended
 # Blended values may look like class ids. A WebP may be lossless; its name does not say.
 LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".heic", ".heif")
 
@@ -41,29 +44,60 @@ class Legend(NamedTuple):
 
 
 GREY = Legend(True, bytes(value for value in range(256) for _ in range(3)))
-PARTS = Legend(False, bytes(value for color in PART_COLORS for value in color))
 
 
 class Mask(NamedTuple):
     """A mask file that has been read: `(H, W)` uint8 codes, and what the whole file holds.
 
-    `shown` lists the codes of all pixels of the file, sorted, and `size` is the file's own
-    `(height, width)`; `codes` may have been stretched to another.
+    `shown` lists the codes of all pixels of the file, sorted, `pixels` how many each has, and
+    `size` is the file's own `(height, width)`; `codes` may have been stretched to another.
     """
 
     codes: np.ndarray
     legend: Legend
     shown: list[int]
     size: tuple[int, int]
+    pixels: list[int]
 
 
-def read(path, size=None):
-    """Read a mask file.
+@dataclass(frozen=True)
+class Drawing:
+    """A mask that is no image file: outlines in a JSON file, or a file for each class.
+
+    Attributes:
+        path: the file that messages name.
+        draw: function without arguments; returns `(H, W)` uint8 class ids. Raises
+            image_io.UnreadableError for damage, InputError for what cannot be drawn.
+        what: which mask of the file, for messages.
+    """
+
+    path: Path
+    draw: Callable
+    what: str = ""
+
+    def __str__(self):
+        """Return what messages call it."""
+        return f"{self.path}{self.what and f' ({self.what})'}"
+
+    @property
+    def name(self):
+        """The name of the file, as of a path."""
+        return self.path.name
+
+    @property
+    def parent(self):
+        """The folder of the file, as of a path."""
+        return self.path.parent
+
+
+def read(path, size=None, turned=True):
+    """Read a mask file, or draw one.
 
     Args:
-        path: of the file.
+        path: of the file, or a `Drawing`.
         size: `(height, width)` to stretch the codes to, by nearest neighbour; None keeps the
             file's own.
+        turned: whether an EXIF orientation of the file is applied.
 
     Returns:
         `Mask`.
@@ -72,7 +106,10 @@ def read(path, size=None):
         image_io.UnreadableError: if the file is damaged.
         InputError: if its colours cannot be those of a mask, whatever the rest of the set is.
     """
-    image = _plain(image_io.decode(path), path)
+    if isinstance(path, Drawing):
+        image = Image.fromarray(path.draw())
+    else:
+        image = _plain(image_io.decode(path, turned=turned), path)
     counted = image.getcolors(MAX_COLORS)
     if counted is None:
         colors = [color for _, color in image.getcolors(image.width * image.height)]
@@ -80,7 +117,8 @@ def read(path, size=None):
             f"{path}: the colours {listed(colors)} fit no mask format; {KNOWN} ({BLENDED})"
         )
     shown = sorted(value for _, value in counted)
-    if image.mode == "L" and _few_bits(path) and not {*shown} <= {0, 255}:
+    pixels = [count for count, _ in sorted(counted, key=lambda each: each[1])]
+    if image.mode == "L" and not isinstance(path, Drawing) and _few_bits(path, shown):
         raise InputError(
             f"{path}: grey of 2 or 4 bits, which may be class ids or shades; save it with 8 bits"
         )
@@ -94,14 +132,21 @@ def read(path, size=None):
         codes, legend = np.array(stretched.getchannel(0)), GREY
         shown = [red for red, _, _ in shown]
     else:
-        codes, legend, shown = _parts(stretched, shown, path), PARTS, _part_ids(shown, path)
+        codes = _color_codes(stretched, shown)
+        legend = Legend(False, bytes(value for color in shown for value in color))
+        shown = list(range(len(shown)))
     unmistakable = {legend.color(code) for code in shown} <= {BLACK, WHITE, *PART_COLORS}
-    if _is_lossy(path) and not unmistakable:
+    if _is_lossy(path) and not unmistakable and not _nearly_black_and_white(legend, shown, pixels):
+        if not legend.indexed:
+            colors = listed(map(legend.color, shown))
+            raise InputError(
+                f"{path}: the colours {colors} fit no mask format; {KNOWN} ({BLENDED})"
+            )
         raise InputError(
             f"{path}: the values {listed(shown)} fit no mask format that such files can hold "
             f"({BLENDED})"
         )
-    return Mask(codes, legend, shown, (image.height, image.width))
+    return Mask(codes, legend, shown, (image.height, image.width), pixels)
 
 
 def _plain(image, path):
@@ -130,8 +175,10 @@ def _plain(image, path):
         raise image_io.UnreadableError(f"{path}: cannot be read as a mask") from None
 
 
-def _few_bits(path):
+def _few_bits(path, shown):
     """Return whether this is a PNG of grey values that Pillow multiplied to fill 8 bits."""
+    if {*shown} <= {0, 255}:
+        return False
     with open(path, "rb") as file:
         header = file.read(26)  # signature and IHDR; 24 is the bit depth, 25 the colour type
     return header[:4] == b"\x89PNG" and header[24] in (2, 4) and header[25] == 0
@@ -141,25 +188,20 @@ def _is_lossy(path):
     return str(path).lower().endswith(LOSSY)
 
 
-def _part_ids(colors, path):
-    odd = set(colors) - set(PART_COLORS)
-    if odd:
-        blended = len(odd) > FEW_COLORS or _is_lossy(path)
-        advice = BLENDED if blended else COLORED
-        raise InputError(
-            f"{path}: the colours {listed(odd)} fit no mask format; {KNOWN} ({advice})"
-        )
-    return sorted(PART_COLORS.index(color) for color in colors)
+def _nearly_black_and_white(legend, shown, pixels):
+    """Return whether few pixels of a grey mask are far from black and from white."""
+    middle = sum(
+        count for code, count in zip(shown, pixels, strict=True) if MID.start <= code < MID.stop
+    )
+    return legend == GREY and middle <= FEW_MID * sum(pixels)
 
 
-def _parts(image, colors, path):
-    """Return the class ids of a mask in red, green and blue."""
+def _color_codes(image, colors):
+    """Return the place of each pixel's colour among up to 256 sorted ones, `(H, W)` uint8."""
     pixels = np.array(image.convert("RGBA")).view("<u4")[:, :, 0]  # one number to compare
-    ids = np.zeros(pixels.shape, np.uint8)
-    for index in _part_ids(colors, path):
-        red, green, blue = PART_COLORS[index]
-        ids[pixels == (255 << 24 | blue << 16 | green << 8 | red)] = index
-    return ids
+    keys = np.array([255 << 24 | blue << 16 | green << 8 | red for red, green, blue in colors])
+    order = np.argsort(keys)
+    return order.astype(np.uint8)[np.searchsorted(keys[order], pixels)]
 
 
 def listed(values, limit=5):

@@ -1,14 +1,18 @@
 """Images and masks that belong together by file name, and working on them in order."""
 
 import logging
+import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from segmentation.data import image_io
 from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+# Folders that divide a set, which are prepared one by one.
+DIVISIONS = frozenset("train training val valid validation test testing".split())
 IN_FLIGHT = 4  # items waiting per worker: enough to keep all busy, few enough for memory
 
 
@@ -24,7 +28,7 @@ def did_you_mean(folder, fits):
     """Return a hint at the first folder near another for which `fits(folder)` is true, or ""."""
     levels = ("*", "*/*", "*/*/*")
     near = [folder.parent, *(path for level in levels for path in folder.glob(level))]
-    return next((f"; did you mean {path}?" for path in near if fits(path)), "")
+    return next((f"; did you mean {path}?" for path in near if path.is_dir() and fits(path)), "")
 
 
 def by_stem(found):
@@ -44,6 +48,95 @@ def by_stem(found):
             raise InputError(f"{str(path)!r} has a tab or line break in its name: rename it")
         paths[path.stem] = path
     return paths
+
+
+def below(folder):
+    """Return the image files of a folder and of its subfolders, by name.
+
+    Returns:
+        dictionary of paths, sorted, by their path below the folder without suffix: `0001`, or
+        `drive/0001`.
+
+    Raises:
+        InputError: as `image_io.find` and `by_stem`.
+    """
+    folder, found = Path(folder), {}
+    places = [folder]
+    for place, names, _ in os.walk(folder):
+        names[:] = sorted(name for name in names if not name.startswith("."))
+        places += [Path(place) / name for name in names]
+    for place in sorted(places):
+        inside = place.relative_to(folder).as_posix() + "/" if place != folder else ""
+        found |= {inside + stem: path for stem, path in by_stem(image_io.find(place)).items()}
+    return found
+
+
+def name_of(key):
+    """Return the name of a sample, by which files may be called, from a key of `below`."""
+    return key.replace("/", "_")
+
+
+def groups_of(keys):
+    """Return the group of each key of `below`: its first folder, a drive say, if they differ."""
+    folders = {key: key.partition("/")[0] if "/" in key else "" for key in keys}
+    return folders if len({*folders.values()}) > 1 else dict.fromkeys(folders, "")
+
+
+def is_whole(folder):
+    """Return whether a folder is one that holds files, in subfolders or not, undivided."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        return False
+    inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    divided = any(path.is_dir() and path.name.lower() in DIVISIONS for path in inside)
+    return not divided or any(path.is_file() for path in inside)
+
+
+def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.__contains__):
+    """Return the pairs of folders that a folder means.
+
+    Args:
+        root: a folder that holds the folders called `images` and `masks`, whole or divided into
+            training, validation …; or one such division of the images, whose masks are found.
+        images: name of the folder of the images.
+        masks: of that of the masks.
+        holds: function of a folder: whether it holds files of a set, not divisions of it.
+        is_division: function of the name, in lower case, of a subfolder.
+
+    Returns:
+        list of `(folder of images, folder of masks)`; several if the set is divided; empty if there
+        is none.
+    """
+    pair = root / images, root / masks
+    if pair[0].is_dir() and pair[1].is_dir():
+        inside = sorted(path.name for path in pair[0].iterdir() if path.is_dir())
+        names = ["", *(name for name in inside if is_division(name.lower()))]
+        found = [(pair[0] / name, pair[1] / name) for name in names]
+        return [each for each in found if all(map(holds, each))]
+    whole = root.absolute()
+    for parent in whole.parents:
+        if parent.name == images:
+            other = parent.with_name(masks) / whole.relative_to(parent)
+            if holds(root) and holds(other):
+                return [(root, other)]
+    return []
+
+
+def one_pair(root, pairs, description, fits):
+    """Return the only one of the pairs of `pairs_of_folders`; `fits` knows folders with the layout.
+
+    Raises:
+        InputError: if there is none, or the set is divided.
+    """
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give the one that holds {description}")
+    if not pairs:
+        hint = did_you_mean(root, fits)
+        raise InputError(f"{root} does not hold {description} with files of both{hint}")
+    if len(pairs) > 1:
+        names = ", ".join(str(images) for images, _ in pairs)
+        raise InputError(f"{root} holds {len(pairs)} divisions: give one of {names}")
+    return pairs[0]
 
 
 def match(images, masks, image_dir, mask_dir):

@@ -26,9 +26,9 @@ def colors(names):
 
     Background is black, hair red, face green, and ADE20K's classes have the colours of its
     palette. Any other class has PASCAL VOC's colour of its index (`VOClabelcolormap` of its
-    development kit), which never uses the value 255, or another of VOC's where a class of a
-    palette has nearly the same. ADE20K has one colour twice, for road and skyscraper: where both
-    are named, the second is coloured like any other class.
+    development kit), which never uses the value 255, or another of VOC's where that is black, or
+    a class of a palette has nearly the same. ADE20K has one colour twice, for road and skyscraper:
+    where both are named, the second is coloured like any other class.
     """
     found = {}
     for index, name in enumerate(names):
@@ -37,11 +37,11 @@ def colors(names):
             found[index] = color
     elsewhere = [index for index in range(len(names)) if index not in found]
     for index in list(elsewhere):
-        if _is_apart(_voc_color(index), found.values()):
-            found[index] = _voc_color(index)
+        if index and _is_apart(voc_color(index), found.values()):  # 0 is black, as background is
+            found[index] = voc_color(index)
             elsewhere.remove(index)
     for index in elsewhere:
-        candidates = map(_voc_color, range(1, VOC_COLORS))
+        candidates = map(voc_color, range(1, VOC_COLORS))
         found[index] = next(color for color in candidates if _is_apart(color, found.values()))
     return [list(found[index]) for index in range(len(names))]
 
@@ -54,7 +54,8 @@ def _palette_color(name):
     return ade20k().get(name.strip())
 
 
-def _voc_color(index):
+def voc_color(index):
+    """Return `(r, g, b)` of an index in the palette of PASCAL VOC."""
     # VOC spreads the bits of the index over the three channels, the lowest bits brightest.
     return tuple(
         sum(((index >> (3 * bit + channel)) & 1) << (7 - bit) for bit in range(3))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from segmentation import files
-from segmentation.data import image_io, labels, mask_formats, masks, pairing
+from segmentation.data import image_io, labels, mask_evidence, masks, pairing
 from segmentation.data.samples import check_sizes, read_label_map
 from segmentation.errors import InputError
 from segmentation.progress import track
@@ -36,7 +36,7 @@ class _Progress:
     persons: set[str] = field(default_factory=set)
     skipped: list[str] = field(default_factory=list)
     by_classes_shown: Counter = field(default_factory=Counter)  # samples, kept or not
-    seen: dict = field(default_factory=dict)  # what the masks show, as `mask_formats.note` says
+    seen: dict = field(default_factory=dict)  # what the masks show, as `mask_evidence.note` says
 
 
 def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
@@ -68,13 +68,14 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
     if label_map:
         labels.check_free(writer.label_path, label_map.labels)
         _warn_of_many(label_map.labels)
-    needed = None if threshold is None else required(threshold, len(label_map.labels) - 1)
+    needed = None if threshold is None else required(threshold, _objects(label_map.labels))
     with files.workspace_beside(writer.target) as workspace:
         with writer.open(workspace):
             progress = _write(reader.samples, writer, label_map, needed or 0, workers, max_bad)
             if not progress.kept:
                 raise InputError(_nothing_kept(progress, label_map, threshold))
             label_map = label_map or reader.resolve(progress.seen)
+            _say_without_background(label_map.labels)
             writer.finish(label_map)
         if reader.label_map:
             _require_a_class(reader.samples, writer.tally, label_map.labels, needed)
@@ -82,11 +83,14 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
         written = writer.publish()
     seconds = time.perf_counter() - start
     result = {**written, "pictures": progress.kept, "classes": label_map.labels}
+    persons = len(progress.persons - {""})
+    if persons or label_map.mask_format:
+        result |= {"persons": persons}
     if label_map.mask_format:
-        persons = len(progress.persons - {""})
-        result |= {"persons": persons, "mask_format": label_map.mask_format}
+        result |= {"mask_format": label_map.mask_format}
     if reader.label_map:
-        shown = [progress.by_classes_shown[count] for count in range(len(label_map.labels))]
+        counts = range(_objects(label_map.labels) + 1)
+        shown = [progress.by_classes_shown[count] for count in counts]
         result |= {"pictures_of": len(reader.samples), "classes_needed": needed}
         result |= {"pictures_by_classes_shown": shown}
     return {
@@ -106,7 +110,7 @@ def _write(samples, writer, label_map, needed, workers, max_bad):
         try:
             # What may be skipped comes first, then what the mask holds, which may not.
             image = writer.open_image(sample)
-            mask = masks.read(sample.mask, writer.mask_size)
+            mask = sample.read_mask(writer.mask_size)
             check_sizes(sample, image.size, mask.size)
             classes_shown = 0
             if label_map:
@@ -127,7 +131,7 @@ def _write(samples, writer, label_map, needed, workers, max_bad):
             continue
         progress.by_classes_shown[result.classes_shown] += 1
         if result.loaded is not None:
-            mask_formats.note(progress.seen, result.mask, sample.mask)
+            mask_evidence.note(progress.seen, result.mask, sample.mask)
             writer.add(sample, result.loaded)
             progress.kept += 1
             progress.persons.add(sample.group)
@@ -145,16 +149,30 @@ def threshold_of(count, num_classes):
 
 
 def _classes_shown(mask, label_map):
-    ids = label_map.table(mask.legend)[mask.shown]
-    return len({*ids.tolist()} - {0, labels.IGNORED})
+    ids = label_map.table(mask.legend)[mask.shown].tolist()
+    return sum(labels.first_object(label_map.labels) <= index < labels.IGNORED for index in {*ids})
+
+
+def _objects(names):
+    """Return how many of some classes are no background."""
+    return len(names) - labels.first_object(names)
+
+
+def _say_without_background(names):
+    if not labels.first_object(names):
+        logger.info(
+            "class 0, '%s', is a class like the others; call it background if it is what belongs "
+            "to none of them",
+            names[0],
+        )
 
 
 def _warn_of_many(names):
-    if len(names) - 1 > MANY_CLASSES:
+    if _objects(names) > MANY_CLASSES:
         logger.warning(
             "warning: %d classes; accuracy suffers beyond %d: choose with --whitelist, or with "
             "--classes in training",
-            len(names) - 1,
+            _objects(names),
             MANY_CLASSES,
         )
 
@@ -175,7 +193,7 @@ def _nothing_kept(progress, label_map, threshold):
     shown, skipped = progress.by_classes_shown, progress.skipped
     if not shown:
         return f"none of the {len(skipped)} pairs can be read; the first: {skipped[0]}"
-    classes = len(label_map.labels) - 1
+    classes = _objects(label_map.labels)
     needed = required(threshold, classes)
     would = [
         f"{threshold_of(count, classes):g} would keep "
@@ -190,7 +208,7 @@ def _nothing_kept(progress, label_map, threshold):
 
 
 def _require_a_class(samples, tally, names, needed):
-    if tally.pixels[1 : len(names)].any():
+    if tally.pixels[labels.first_object(names) : len(names)].any():
         return
     more = "" if needed is None else " of --whitelist"
     if tally.pixels[labels.IGNORED] and needed is None:

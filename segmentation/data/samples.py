@@ -1,14 +1,27 @@
 """What a reader finds in a source layout: samples as files, and what their masks mean."""
 
-from collections.abc import Callable
+import dataclasses
+import functools
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from segmentation.data import image_io, mask_formats, masks, pairing
+from segmentation.data import (
+    color_tables,
+    image_io,
+    labels,
+    mask_evidence,
+    mask_formats,
+    masks,
+    pairing,
+)
 from segmentation.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -16,13 +29,28 @@ class Sample:
     """The files of an image and of its mask.
 
     `stem` is their common name; `group` is what a split keeps together, a person say (empty:
-    unknown).
+    unknown). `mask` is a file, or draws what other files describe. `reading` says how the files of
+    the set are read.
     """
 
     stem: str
     group: str
     image: Path
-    mask: Path
+    mask: Path | masks.Drawing
+    reading: image_io.Reading = image_io.Reading()
+
+    def __post_init__(self):
+        """Refuse names that would break the lines and columns of names-128.txt."""
+        if any(sign in text for sign in "\t\n\r" for text in (self.stem, self.group)):
+            raise InputError(f"{str(self.image)!r} has a tab or line break in its name: rename it")
+
+    def read_image(self):
+        """Return the image, `(H, W, 3)` uint8 RGB. Raises as `image_io.read`."""
+        return image_io.read(self.image, turned=self.reading.turned, white=self.reading.white)
+
+    def read_mask(self, size=None):
+        """Return the `masks.Mask`, stretched to `size` if there is one. Raises as `masks.read`."""
+        return masks.read(self.mask, size, self.reading.turned)
 
 
 class OpenedImage(NamedTuple):
@@ -66,22 +94,106 @@ class Reader:
         samples: list of `Sample`.
         unpaired: how many "pictures" and "masks" have no partner.
         label_map: `LabelMap`, or None if it shows only in all masks together.
-        resolve: function of all that the masks show (`mask_formats.note`); returns the `LabelMap`
+        resolve: function of all that the masks show (`mask_evidence.note`); returns the `LabelMap`
             of a reader that has none.
+        unmasked: paths of the images that have no partner.
     """
 
     samples: list[Sample]
     unpaired: dict[str, int]
     label_map: LabelMap | None = None
     resolve: Callable | None = None
+    unmasked: Sequence[Path] = ()
+
+
+def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=None):
+    """Return `Reader.resolve` for image files as masks, whose format shows in all of them.
+
+    Args:
+        data_dirs: folders, in which a table of colours may lie.
+        label_file: a labels.txt that names the classes by id, or None.
+        mask_format: one of `mask_formats.FORMATS`; None recognises it.
+        colors: a table of colours, as `color_tables.open_table` takes it, which has to explain each
+            colour; None: the one that lies in the folders, if it explains them.
+        known: the `color_tables.ColorTable` of the layout, where there is no other, or None.
+
+    Raises:
+        InputError: for a label file or a table that is malformed, or tables that differ.
+    """
+    if colors and mask_format not in (None, "colors"):
+        raise InputError(f"--colors does not go with --mask_format {mask_format}")
+    if not colors and label_file and labels.has_colors(label_file):
+        table = color_tables.open_table(label_file)
+    elif colors:
+        table = color_tables.open_table(colors)
+    else:
+        table = _table_beside(data_dirs)
+    names = labels.read(label_file) if label_file else None
+    if known and not table:
+        table = known
+
+    def resolve(seen):
+        found = mask_formats.recognize(seen, mask_format, names, table, bool(colors))
+        return LabelMap(found.names, functools.cache(found.table), mask_format=found.format)
+
+    return resolve
+
+
+def _table_beside(data_dirs):
+    paths = [path for path in map(color_tables.find, data_dirs) if path]
+    tables = [color_tables.open_table(path) for path in paths]
+    for path, table in zip(paths, tables, strict=True):
+        if (table.names, table.ids) != (tables[0].names, tables[0].ids):
+            raise InputError(
+                f"{paths[0]} and {path} give other colours: say which holds with --colors"
+            )
+    return tables[0] if tables else None
+
+
+def survey(reader, exif="apply", workers=4):
+    """Look at all images of a reader; return it with what is known of them in its samples.
+
+    Says how many images have an EXIF orientation, for masks may have been drawn on either side of
+    it, and in which range the values of 16-bit images are.
+
+    Args:
+        reader: `Reader`.
+        exif: "apply" turns images (and masks, if they have an orientation of their own) upright;
+            "ignore" takes the pixels of both as they lie in the files.
+        workers: threads.
+    """
+    turned = exif == "apply"
+    paths = [sample.image for sample in reader.samples]
+    reading, orientations = image_io.survey(paths, turned, workers)
+    if orientations:
+        count, kinds = orientations.total(), ", ".join(map(str, sorted(orientations)))
+        of = f"{count} of {len(paths)} images have an EXIF orientation ({kinds})"
+        if turned:
+            logger.warning(
+                "%s and are turned upright: masks must lie as the upright image does; if they were "
+                "drawn on the pixels as stored, say --exif ignore",
+                of,
+            )
+        else:
+            logger.warning("%s, which is ignored: images and masks are taken as stored", of)
+    samples = [dataclasses.replace(sample, reading=reading) for sample in reader.samples]
+    return dataclasses.replace(reader, samples=samples)
 
 
 def check_sizes(sample, image_size, mask_size):
     """Raise UnreadableError unless the image and the mask, `(height, width)`, are of one size."""
     if image_size != mask_size:
-        raise image_io.UnreadableError(
-            pairing.different_sizes(sample.mask, mask_size, sample.image, image_size)
-        )
+        message = pairing.different_sizes(sample.mask, mask_size, sample.image, image_size)
+        if (
+            image_size == mask_size[::-1]
+            and image_io.orientation(sample.image) in image_io.SIDEWAYS
+        ):
+            message = f"{sample.mask} lies across {sample.image}, whose EXIF orientation " + (
+                "turns it: if masks were drawn on the pixels as stored, say --exif ignore"
+                if sample.reading.turned
+                else "is ignored: leave out --exif ignore"
+            )
+        raise image_io.UnreadableError(message)
 
 
 def read_label_map(reader, workers=1):
@@ -99,7 +211,7 @@ def read_label_map(reader, workers=1):
         if isinstance(mask, image_io.UnreadableError):  # comes again when the sample is read
             damage = mask
         else:
-            mask_formats.note(seen, mask, sample.mask)
+            mask_evidence.note(seen, mask, sample.mask)
     if not seen:
         raise InputError(f"none of the {len(reader.samples)} masks can be read; the last: {damage}")
     return reader.resolve(seen)
@@ -107,7 +219,7 @@ def read_label_map(reader, workers=1):
 
 def _glance(sample):
     try:
-        return masks.read(sample.mask, (1, 1))
+        return sample.read_mask((1, 1))
     except image_io.UnreadableError as error:
         return error
 
@@ -139,14 +251,14 @@ class SourceFiles:
             InputError: if the mask holds what the labels do not explain.
         """
         sample = self._samples[index]
-        image, mask = image_io.read(sample.image), masks.read(sample.mask)
+        image, mask = sample.read_image(), sample.read_mask()
         check_sizes(sample, image.shape[:2], mask.size)
         return image, self._ids(sample.mask, mask)
 
     def read_mask(self, index):
         """Return `(H, W)` uint8 class ids (255: no class) of a sample."""
-        path = self._samples[index].mask
-        return self._ids(path, masks.read(path))
+        sample = self._samples[index]
+        return self._ids(sample.mask, sample.read_mask())
 
     def _ids(self, path, mask):
         self._label_map.check(path, mask)

@@ -109,10 +109,11 @@ def read(paths, img_size, per_batch):
 
     def stretched(path):
         try:
-            return image_io.resize(image_io.read(path), img_size)
+            return image_io.resize(image_io.read(path, white=white), img_size)
         except image_io.UnreadableError as error:
             return error
 
+    white = image_io.survey(paths, workers=WORKERS)[0].white
     digest, count = hashlib.sha256(), 0
     with ThreadPoolExecutor(WORKERS) as pool, tempfile.TemporaryFile() as file:
         for result in track(pool.map(stretched, paths), len(paths), "unlabelled images"):

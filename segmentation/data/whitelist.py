@@ -8,18 +8,19 @@ from segmentation.data import labels
 from segmentation.errors import InputError
 
 
-def apply_whitelist(names, text=None):
+def apply_whitelist(names, text=None, num_ids=256):
     """Return the classes of prepared masks, and how the ids of annotations map to them.
 
     Args:
-        names: `{id: name}`, as of `labels.read_object_info`.
+        names: `{id: name}`, as of `labels.read_object_info`; 0 among them is a class like others.
         text: `chair|wall|car:truck:van`: names separated by `|`, those that become one class by
             `:`; None keeps each class.
+        num_ids: ids below it may be in the annotations.
 
     Returns:
         `(class_names, table)`: `none` and the classes in the order given, a merged one called by
-        its first member; `(256,)` uint8 for `table[mask]`, in which what is not named maps to 0
-        and 255 to 255.
+        its first member; `(num_ids,)` uint8 for `table[mask]`, in which what is not named maps to 0
+        and 255 to 255. Without `none` if every class is kept and 0 is one.
 
     Raises:
         InputError: for unknown names (all of them, with the nearest ones), an empty one, or one
@@ -38,15 +39,16 @@ def apply_whitelist(names, text=None):
     unknown = [name for name in dict.fromkeys(given) if name not in ids]
     if unknown:
         hints = ", ".join(f"'{name}'{_nearest(name, ids)}" for name in unknown)
-        raise InputError(f"no class is called {hints}; data.py ade20k --list_labels shows them all")
+        raise InputError(f"no class is called {hints}; there are {labels.listed([*ids])}")
     for name in given:
         if given.count(name) > 1:
             raise InputError(f"the whitelist names '{name}' twice")
-    table = np.zeros(256, np.uint8)
+    table = np.zeros(num_ids, np.uint8)
     table[labels.IGNORED] = labels.IGNORED
-    for index, group in enumerate(groups, start=1):
+    first = int(text is not None or 0 not in names)
+    for index, group in enumerate(groups, start=first):
         table[[ids[name] for name in group]] = index
-    class_names = ["none", *(group[0] for group in groups)]
+    class_names = ["none"] * first + [group[0] for group in groups]
     labels.check(class_names)
     return class_names, table
 

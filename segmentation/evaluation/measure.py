@@ -62,14 +62,16 @@ def match_classes(predict, data):
     names, ignored = predict.classes.names, predict.classes.ignored
     has_background = labels.is_background(names[0])
     no_channel = len(names) > 1 and not has_background
-    if no_channel or (ignored is not None and labels.is_background(ignored)):
+    if (no_channel or (ignored is not None and labels.is_background(ignored))) and (
+        labels.is_background(data.labels[0])
+    ):
         ignore_class = 0
     else:
         # By name: other data may give it another id.
         ignore_class = data.labels.index(ignored) if ignored in data.labels else None
     chosen = names[1:] if has_background else names
     try:
-        return Classes.of_data(data.labels, chosen, ignore_class)
+        return Classes.of_data(data.labels, chosen, ignore_class, no_channel)
     except InputError as error:
         raise InputError(
             f"{predict.path} does not fit this data: {error}; --labels names the classes of masks"

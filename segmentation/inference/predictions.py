@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from segmentation import files
-from segmentation.data import image_io
+from segmentation.data import image_io, readers
 from segmentation.errors import InputError
 from segmentation.inference import visualization
 from segmentation.probabilities import to_mask_at
@@ -18,7 +18,8 @@ def find_images(inputs):
     """Return the image files that `inputs` name.
 
     Args:
-        inputs: paths of files and folders.
+        inputs: paths of files and folders. Of a folder in a layout of `data.readers` its images are
+            meant, and not its masks; of any other the images directly in it.
 
     Returns:
         list of paths in the order of `inputs`, each once.
@@ -29,12 +30,20 @@ def find_images(inputs):
     paths = []
     for path in inputs:
         if path.is_dir():
-            paths += image_io.find_some(path)
+            paths += _of_folder(path)
         elif path.is_file():
             paths.append(path)
         else:
             raise InputError(f"{path}: no such file or folder")
     return list(dict.fromkeys(paths))
+
+
+def _of_folder(folder):
+    of_layout = readers.images_of(folder)
+    holds_them = any(path.parent == folder for path in of_layout)
+    if of_layout and (holds_them or not image_io.holds_images(folder)):
+        return of_layout
+    return image_io.find_some(folder)
 
 
 def stems(paths, folder, with_heat_maps):
@@ -76,7 +85,7 @@ def unique_names(paths):
     return names
 
 
-def write(predict, path, stem, with_heat_maps):
+def write(predict, path, stem, with_heat_maps, white):
     """Segment an image and write its mask, its overlay and, if wanted, its heat maps.
 
     Args:
@@ -84,12 +93,13 @@ def write(predict, path, stem, with_heat_maps):
         path: of the image.
         stem: path of the results without their endings.
         with_heat_maps: whether to write heat maps.
+        white: of images of 16 bits, as `image_io.survey` finds it.
 
     Raises:
         image_io.UnreadableError: if the image is damaged.
         InputError: if a file cannot be written.
     """
-    image = image_io.read(path)
+    image = image_io.read(path, white=white)
     probabilities = predict(image_io.resize(image, predict.img_size)[None])[0]
     mask = to_mask_at(probabilities, image.shape[:2])
     _save(f"{stem}{MASK_ENDING}", mask)

@@ -110,3 +110,19 @@ def test_all_classes_are_chosen_but_the_background_and_the_ignored_one():
     assert choose(["background", "hair", "face"]) == ["hair"]
     assert choose(["background", "hair", "face"], ignore_class=2) == ["hair"]
     assert choose(["background", "hair", "face"], ignore_class=1) == ["face"]
+
+
+def test_data_without_a_background_have_a_channel_for_each_class():
+    names = ["road", "sidewalk", "building"]
+    assert choose(names) == names
+    found = Classes.of_data(names, names)
+    assert found.names == tuple(names) and found.table[[0, 1, 2, 255]].tolist() == [0, 1, 2, 255]
+    part = Classes.of_data(names, ["building", "sidewalk"])
+    assert part.names == ("none", "building", "sidewalk")
+    assert part.table[[0, 1, 2, 255]].tolist() == [0, 2, 1, 255]
+    one = Classes.of_data(names, ["road"])
+    assert one.id_names == ("none", "road") and one.table[[0, 1, 2, 255]].tolist() == [1, 0, 0, 255]
+    ignored = Classes.of_data(names, ["sidewalk", "building"], ignore_class=0)
+    assert ignored.names == ("sidewalk", "building") and ignored.table[0] == 255
+    others = Classes.of_data(names, ["building", "road"], others_ignored=True)
+    assert others.names == ("building", "road") and others.table[[0, 1, 2]].tolist() == [1, 255, 0]

@@ -17,6 +17,12 @@ def test_the_person_in_a_flat_folder_comes_from_an_lfw_name(tmp_path):
     }
 
 
+def test_the_drive_comes_from_the_name_of_a_frame_of_camvid(tmp_path):
+    folder_set(tmp_path, ["0001TP_006690", "Seq05VD_f00930", "0001TP"])
+    groups = [sample.group for sample in folders.find_samples(tmp_path)[0]]
+    assert groups == ["", "0001TP", "Seq05VD"]
+
+
 @pytest.mark.parametrize("place", [".", "..", "../.."])
 def test_mapping_is_looked_for_up_to_two_folders_above(tmp_path, place):
     raw = folder_set(tmp_path / "a/data/raw", ["0001", "0002"])

@@ -24,6 +24,25 @@ def test_background_and_none_are_the_same_class_0(tmp_path):
         labels.write(path, ["none", "road"])
 
 
+def test_class_0_may_be_a_class_like_others(tmp_path):
+    path = tmp_path / "labels.txt"
+    labels.write(path, ["road", "sidewalk"])
+    assert labels.read(path) == ["road", "sidewalk"]
+    assert labels.read_object_info(path)[0] == {0: "road", 1: "sidewalk"}
+    with pytest.raises(InputError, match="already names other classes"):
+        labels.write(path, ["none", "sidewalk"])
+
+
+def test_a_column_of_colors_is_no_part_of_the_names(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_text("idx\tlabel\tcolor\n0\tnone\t0,0,0\n1\tsky\t#0080ff\n")
+    assert labels.read(path) == ["none", "sky"] and labels.has_colors(path)
+    assert labels.read_colors(path) == [(0, 0, 0), (0, 128, 255)]
+    path.write_text("idx\tlabel\tcolour\n0\tnone\t0,0\n1\tsky\t256,0,0\n")
+    with pytest.raises(InputError, match="line 2: 'none' needs a colour"):
+        labels.read_colors(path)
+
+
 def test_the_file_is_tab_separated_with_a_header(tmp_path):
     labels.write(tmp_path / "labels.txt", ["background", "hair"])
     assert (tmp_path / "labels.txt").read_bytes() == b"idx\tlabel\n0\tbackground\n1\thair\n"
@@ -43,7 +62,9 @@ def test_blanks_line_ends_and_byte_order_marks_do_not_matter(tmp_path):
         ("idx\tlabel\n0\tbackground\n2\thair\n", "line 3: expected '1'"),
         ("idx\tlabel\n0 background\n", "line 2"),
         ("idx\tlabel\n0\tbackground\n1\t\n", "line 3"),
-        ("idx\tlabel\n0\thair\n1\tface\n", "class 0"),
+        ("idx\tlabel\n0\thair\n", "class 0 is missing or alone"),
+        ("idx\tlabel\tcolor\n0\tnone\t0,0,0\n1\n", "line 3: expected '1'"),
+        ("idx\tlabel\tsize\n0\tnone\t7\n", "first line"),
         ("idx\tlabel\n", "class 0"),
         ("idx\tlabel\n0\tnone\n1\thair\n2\thair\n", "'hair' is given twice"),
         ("idx\tlabel\n0\tnone\n1\tBackground\n", "class 1 cannot be called 'Background'"),

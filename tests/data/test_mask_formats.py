@@ -5,25 +5,20 @@ import pytest
 from PIL import Image
 
 from mask_files import BLUE, GREEN, RED, SIZE, VOC, quarters, save, save_palette
-from segmentation.data import image_io, mask_formats, masks
+from segmentation.data import color_tables, image_io, mask_evidence, mask_formats, masks
 from segmentation.errors import InputError
 
 
-def ids(folder, wanted=None, names=None):
+def ids(folder, wanted=None, names=None, table=None, must=False):
     """Read every mask of a folder as the whole set asks for: format, names, corners of each."""
     seen, read = {}, []
     for path in image_io.find(folder):
         mask = masks.read(path, SIZE)
-        mask_formats.note(seen, mask, path)
+        mask_evidence.note(seen, mask, path)
         read.append(mask)
-    found, names = mask_formats.recognize(seen, wanted, names)
-    corners = [
-        mask_formats.table(mask.legend, seen[mask.legend], found)[mask.codes][::2, ::2]
-        .reshape(-1)
-        .tolist()
-        for mask in read
-    ]
-    return found, names, corners
+    found = mask_formats.recognize(seen, wanted, names, table, must)
+    corners = [found.table(mask.legend)[mask.codes][::2, ::2].reshape(-1).tolist() for mask in read]
+    return found.format, found.names, corners
 
 
 def test_red_green_blue_parts(tmp_path):
@@ -85,14 +80,66 @@ def test_255_in_class_ids_marks_no_class(tmp_path):
     assert ids(tmp_path) == ("index", ["background", "class_1", "class_2"], [[0, 1, 2, 255]])
 
 
-def test_blended_masks_are_doubtful(tmp_path):
+def test_a_few_greys_between_black_and_white_are_doubtful(tmp_path):
     save(tmp_path / "a.png", 0, 255, 255, 0)
     save(tmp_path / "b.png", 0, 127, 255, 0)
     with pytest.raises(InputError, match=r"b.png: the values 127, in masks that also hold 255"):
         ids(tmp_path)
     assert ids(tmp_path, wanted="index")[2][1] == [0, 127, 255, 0]
-    with pytest.raises(InputError, match="b.png: the values 127 do not fit --mask_format binary"):
+    assert ids(tmp_path, wanted="binary")[2] == [[0, 1, 1, 0], [0, 0, 1, 0]]
+    assert ids(tmp_path, names=["none", "dog"])[:2] == ("binary", ["none", "dog"])
+
+
+def test_low_ids_without_a_name_are_no_blends(tmp_path):
+    save(tmp_path / "a.png", 0, 1, 2, 255)
+    with pytest.raises(InputError, match="holds class 2, and the labels file ends at 1"):
+        ids(tmp_path, names=["none", "dog"])
+    with pytest.raises(InputError, match="values 2 do not fit --mask_format binary"):
         ids(tmp_path, wanted="binary")
+
+
+def blended(size=64, radius=20):
+    """Return a white disc on black with edges of many greys, as drawing programs make them."""
+    y, x = np.mgrid[:size, :size] - size / 2 + 0.3
+    return np.clip(128 + 60 * (radius - np.hypot(y, x)), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg"])
+def test_blended_masks_are_divided_in_the_middle_and_the_greys_counted(tmp_path, capsys, suffix):
+    disc = blended()
+    for name in ("a", "b"):
+        Image.fromarray(disc).save(tmp_path / f"{name}{suffix}")
+    stored = np.asarray(Image.open(tmp_path / f"a{suffix}"))
+    seen = {}
+    for path in image_io.find(tmp_path):
+        mask_evidence.note(seen, mask := masks.read(path), path)
+    found = mask_formats.recognize(seen)
+    assert (found.format, found.names) == ("binary", ["background", "object"])
+    np.testing.assert_array_equal(found.table(mask.legend)[mask.codes], stored >= 128)
+    grey = 2 * ((stored > 0) & (stored < 255)).sum()
+    assert f"{grey} of 8192 pixels" in capsys.readouterr().err
+    with pytest.raises(InputError, match="are blends of black and white, not class ids: say"):
+        mask_formats.recognize(seen, "index")
+
+
+def test_class_ids_in_jpegs_are_refused_though_they_are_nearly_black(tmp_path):
+    Image.fromarray(quarters(0, 1, 2, 2).repeat(9, 0).repeat(9, 1)).save(tmp_path / "a.jpg")
+    with pytest.raises(InputError, match="a.jpg: the values .* fit no mask format.*JPEG"):
+        ids(tmp_path)
+
+
+def test_many_ids_beside_255_are_no_blends(tmp_path):
+    values = np.arange(256, dtype=np.uint8).repeat(16).reshape(64, 64)
+    Image.fromarray(values).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="are class ids"):
+        ids(tmp_path)
+    assert ids(tmp_path, wanted="index")[0] == "index"
+
+
+def test_1_and_255_are_ids_where_names_say_so(tmp_path):
+    save(tmp_path / "a.png", 0, 1, 255, 0)
+    for names in (["road", "sidewalk"], ["none", "dog", "cat"]):
+        assert ids(tmp_path, names=names) == ("index", names, [[0, 1, 255, 0]])
 
 
 def test_1_and_255_in_one_set_are_doubtful(tmp_path):
@@ -103,12 +150,104 @@ def test_1_and_255_in_one_set_are_doubtful(tmp_path):
     assert ids(tmp_path, wanted="binary")[2] == [[0, 1, 1, 0]] * 2
 
 
-def test_colors_that_fit_nothing_are_named(tmp_path):
+GREENISH, BROWN = (48, 112, 32), (176, 112, 32)
+TABLE = color_tables.ColorTable(
+    "labelmap.txt", ("background", "cat", "dog"), {(0, 0, 0): 0, GREENISH: 1, BROWN: 2}
+)
+
+
+def test_colors_without_names_are_named(tmp_path):
     save(tmp_path / "a.png", BLUE, RED, GREEN, (255, 255, 0))
-    with pytest.raises(InputError, match=r"a.png: the colours \(255, 255, 0\) fit no mask format"):
+    with pytest.raises(InputError, match=r"a.png: the colours .*\(255, 255, 0\) have no names"):
         ids(tmp_path)
-    with pytest.raises(InputError, match="where each class has a colour, save its id"):
+    with pytest.raises(InputError, match="name the class of each colour in a file, --colors FILE"):
         ids(tmp_path)
+
+
+def test_colors_become_the_classes_of_their_table(tmp_path):
+    save(tmp_path / "a.png", (0, 0, 0), GREENISH, BROWN, BROWN)
+    save(tmp_path / "b.png", BROWN, BROWN, BROWN, BROWN)
+    save(tmp_path / "c.png", 0, 0, 0, 0)
+    save_palette(tmp_path / "d.png", [*BROWN, *GREENISH, 0, 0, 0], 2, 1, 0, 0)  # as quantised
+    corners = [[0, 1, 2, 2], [2, 2, 2, 2], [0, 0, 0, 0], [0, 1, 2, 2]]
+    assert ids(tmp_path, table=TABLE) == ("colors", ["background", "cat", "dog"], corners)
+    renamed = ids(tmp_path, names=["none", "dog", "cat"], table=TABLE)
+    assert renamed[1:] == (["none", "dog", "cat"], [[0, 2, 1, 1], [1] * 4, [0] * 4, [0, 2, 1, 1]])
+    with pytest.raises(InputError, match="gives colours to cat, which the labels file does not"):
+        ids(tmp_path, names=["none", "dog", "cow"], table=TABLE)
+
+
+def test_a_table_that_was_given_must_explain_each_color_and_one_that_was_found_may_not(tmp_path):
+    save(tmp_path / "a.png", 0, 1, 2, 2)
+    assert ids(tmp_path, table=TABLE)[0] == "index"
+    save(tmp_path / "b.png", BROWN, GREENISH, (1, 2, 3), BROWN)
+    with pytest.raises(InputError, match=r"b.png: the colours \(1, 2, 3\) are not in labelmap.txt"):
+        ids(tmp_path, table=TABLE)
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(InputError, match=r"\(1, 1, 1\), \(2, 2, 2\) are not in labelmap.txt"):
+        ids(tmp_path, table=TABLE, must=True)
+
+
+def test_palettes_in_the_order_of_image_software_are_no_ids(tmp_path, capsys):
+    names = ["none", "apple", "pea"]
+    for method in (Image.Quantize.MEDIANCUT, Image.Quantize.FASTOCTREE):
+        for stem, corners in (("a", [(0, 0, 0), GREENISH, BROWN]), ("b", [GREENISH, BROWN])):
+            colors = quarters((0, 0, 0), (0, 0, 0), *([corners[-2], corners[-1]]))
+            colors = colors.repeat(8, 0).repeat(8, 1)
+            colors[-4:] = 0  # frequency, too, is in some order
+            Image.fromarray(colors).quantize(256, method).save(tmp_path / f"{stem}.png")
+        with pytest.raises(InputError, match=r"colours \(0, 0, 0\), \(48, .* have no names") as e:
+            ids(tmp_path, names=names)
+        assert ("--mask_format index" in str(e.value)) == (method == Image.Quantize.FASTOCTREE)
+        assert ids(tmp_path, table=TABLE)[0] == "colors"
+        assert ids(tmp_path, wanted="index")[0] == "index"
+        assert "their indices are class ids because --mask_format" in capsys.readouterr().err
+
+
+def test_a_palette_that_differs_between_files_holds_no_ids(tmp_path):
+    save_palette(tmp_path / "a.png", [0, 0, 0, *GREENISH, *BROWN], 0, 1, 2, 2)
+    assert ids(tmp_path)[0] == "index"
+    save_palette(tmp_path / "b.png", [0, 0, 0, *BROWN, *GREENISH], 0, 1, 2, 2)
+    with pytest.raises(InputError, match="have no names"):
+        ids(tmp_path)
+    assert ids(tmp_path, table=TABLE)[2] == [[0, 1, 2, 2], [0, 2, 1, 1]]
+
+
+def test_one_color_on_black_needs_no_table(tmp_path):
+    save(tmp_path / "a.png", (0, 0, 0), (0, 0, 0), BROWN, BROWN)
+    save_palette(tmp_path / "b.png", [*BROWN, 0, 0, 0], 1, 0, 1, 1)
+    assert ids(tmp_path) == ("binary", ["background", "object"], [[0, 0, 1, 1], [0, 1, 0, 0]])
+    assert ids(tmp_path, names=["none", "dog"])[1] == ["none", "dog"]
+    with pytest.raises(InputError, match="have no names"):
+        ids(tmp_path, names=["none", "dog", "cat"])
+
+
+def test_one_grey_on_black_is_an_object_where_two_classes_are_named(tmp_path):
+    save(tmp_path / "a.png", 0, 90, 90, 0)
+    assert ids(tmp_path, names=["none", "dog"])[2] == [[0, 1, 1, 0]]
+    with pytest.raises(InputError, match="values 0, 90, which as class ids need names up to 90"):
+        ids(tmp_path)
+
+
+def test_pascal_vocs_colors_are_known_by_their_border(tmp_path):
+    save(tmp_path / "a.png", (0, 0, 0), (0, 128, 0), (128, 0, 0), (128, 0, 0))
+    with pytest.raises(InputError, match="or say --colors voc if they are PASCAL VOC's"):
+        ids(tmp_path)
+    save(tmp_path / "b.png", (0, 0, 0), (224, 224, 192), (128, 0, 0), (128, 0, 0))
+    found = ids(tmp_path)
+    assert found == ("colors", ["background", "class_1", "class_2"], [[0, 2, 1, 1], [0, 255, 1, 1]])
+    assert ids(tmp_path, names=["none", "dog", "cat", "cow"])[1] == ["none", "dog", "cat", "cow"]
+    voc = {"table": color_tables.voc(), "must": True}
+    assert ids(tmp_path, **voc)[1][15] == "person"
+    assert ids(tmp_path, names=["none", "dog", "cat"], **voc)[1] == ["none", "dog", "cat"]
+    with pytest.raises(InputError, match="show class 2 of PASCAL VOC's palette, and the labels"):
+        ids(tmp_path, names=["none", "dog"], **voc)
+
+
+def test_black_and_white_masks_need_a_background_among_their_names(tmp_path):
+    save(tmp_path / "a.png", 0, 255, 0, 0)
+    with pytest.raises(InputError, match="must name 2 classes, not 2, the background first"):
+        ids(tmp_path, names=["dog", "cat"])
 
 
 def test_formats_do_not_mix(tmp_path):

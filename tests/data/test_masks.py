@@ -17,8 +17,10 @@ def test_one_odd_pixel_is_seen_though_it_falls_between_the_samples(tmp_path):
     array = np.full((64, 64, 3), BLUE, np.uint8)
     array[0, 0] = (1, 2, 3)
     Image.fromarray(array).save(tmp_path / "a.png")
-    with pytest.raises(InputError, match=r"\(1, 2, 3\)"):
-        masks.read(tmp_path / "a.png", (2, 2))
+    mask = masks.read(tmp_path / "a.png", (2, 2))
+    assert mask.shown == [0, 1] and mask.pixels == [4095, 1]
+    assert [mask.legend.color(code) for code in (0, 1)] == [BLUE, (1, 2, 3)]
+    assert mask.codes.tolist() == [[0, 0], [0, 0]]
 
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])

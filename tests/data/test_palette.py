@@ -11,6 +11,10 @@ def test_colors_of_the_known_classes():
     assert palette.colors(["none", *"abcdefghijklmnopqrst"])[20] == [0, 64, 128]
 
 
+def test_black_is_for_the_background_alone():
+    assert palette.colors(["road", "sidewalk"]) == [[0, 128, 0], [128, 0, 0]]
+
+
 def test_all_colors_differ():
     names = ["background", "hair", "face", *(f"class_{index}" for index in range(3, 255))]
     assert len({tuple(color) for color in palette.colors(names)}) == 255

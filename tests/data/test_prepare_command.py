@@ -142,7 +142,7 @@ def test_damaged_files_are_left_out_up_to_max_bad(tmp_path, capsys, output):
         (["-d", "own", "--layout", "ade20k"], "own does not hold images/ and annotations/"),
         (
             ["-d", "own", "--layout", "folders", "-i", "x"],
-            "--image_dir does not go with the layout",
+            "--image_dir and --annotation_dir go together, without --data_dir",
         ),
         (["-d", "scenes", "--mask_format", "rgb"], "--mask_format does not go with the layout ade"),
         (["-d", "scenes", "-i", "scenes/images"], "go together, without --data_dir"),
@@ -166,7 +166,7 @@ def test_options_that_do_not_go_together_are_refused_in_one_line(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--layout", "coco"], "invalid choice: 'coco'"),
+        (["--layout", "yolo"], "invalid choice: 'yolo'"),
         (["--format", "npy"], "invalid choice: 'npy'"),
         (["--max_bad", "2"], "expected a fraction from 0 to 1"),
         (["--skip_bad"], "unrecognized arguments"),

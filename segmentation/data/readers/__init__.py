@@ -2,16 +2,40 @@
 
 A module has a `DESCRIPTION` for messages, `fits(folder)`, which says whether a folder has the
 layout, and `open_reader(data_dirs, label_file=None, …)`, which returns a `samples.Reader`. Its
-further arguments are the options of `data.py prepare` that the layout takes.
+further arguments are the options of `data.py prepare` that the layout takes. A module whose folders
+are also those of a more general layout names that as `NARROWER_THAN`.
 """
 
 from pathlib import Path
 
 from segmentation.data import pairing
-from segmentation.data.readers import ade20k, folders
+from segmentation.data.readers import (
+    ade20k,
+    ade20k_full,
+    cityscapes,
+    coco,
+    folders,
+    labelme,
+    mask_per_class,
+    roboflow,
+    voc,
+)
 from segmentation.errors import InputError
 
-LAYOUTS = {"folders": folders, "ade20k": ade20k}
+OTHER_FOLDERS = (
+    "; of images and masks in other folders, say --layout folders --image_dir … --annotation_dir …"
+)
+LAYOUTS = {
+    "folders": folders,
+    "ade20k": ade20k,
+    "ade20k_full": ade20k_full,
+    "cityscapes": cityscapes,
+    "coco": coco,
+    "labelme": labelme,
+    "mask_per_class": mask_per_class,
+    "roboflow": roboflow,
+    "voc": voc,
+}
 
 
 def detect(data_dirs):
@@ -27,10 +51,31 @@ def detect(data_dirs):
     return next(iter(found.values()))
 
 
-def _detect(folder):
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give one that holds {_described(LAYOUTS)}")
+def images_of(folder):
+    """Return the images of a folder in one of the layouts, with masks or without, as paths.
+
+    Empty if the folder has no layout that is known, or its files do not fit it.
+    """
+    fitting = _fitting(folder)
+    if len(fitting) != 1:
+        return []
+    try:
+        reader = LAYOUTS[fitting[0]].open_reader([folder])
+    except InputError:
+        return []
+    return sorted([*(sample.image for sample in reader.samples), *reader.unmasked])
+
+
+def _fitting(folder):
     fitting = [name for name, module in LAYOUTS.items() if module.fits(folder)]
+    general = {name for each in fitting for name in getattr(LAYOUTS[each], "NARROWER_THAN", ())}
+    return [name for name in fitting if name not in general]
+
+
+def _detect(folder):
+    if not folder.exists():
+        raise InputError(f"{folder}: no such folder; give one that holds {_described(LAYOUTS)}")
+    fitting = _fitting(folder)
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -39,7 +84,9 @@ def _detect(folder):
         folder, lambda near: any(module.fits(near) for module in LAYOUTS.values())
     )
     half = " (images/ is there, its masks are not)" if (folder / "images").is_dir() else ""
-    raise InputError(f"{folder} has no layout that is known: {_described(LAYOUTS)}{half}{hint}")
+    raise InputError(
+        f"{folder} has no layout that is known: {_described(LAYOUTS)}{half}{hint or OTHER_FOLDERS}"
+    )
 
 
 def _described(names):

@@ -8,7 +8,7 @@ Both folders may be divided, as here into training and validation, or hold their
 
 from pathlib import Path
 
-from segmentation.data import image_io, labels, masks, pairing
+from segmentation.data import image_io, labels, pairing
 from segmentation.data.samples import LabelMap, Reader, Sample
 from segmentation.data.whitelist import apply_whitelist
 from segmentation.errors import InputError
@@ -19,7 +19,7 @@ LABEL_FILES = ("objectInfo*.txt", "labels.txt")  # the first pattern that any fi
 
 def fits(folder):
     """Return whether a folder has this layout, or is a part of it such as images/validation."""
-    return bool(_divisions(Path(folder)) or _as_division(Path(folder)))
+    return bool(_pairs(Path(folder)))
 
 
 def open_reader(
@@ -48,11 +48,16 @@ def open_reader(
         if data_dirs or not (image_dir and annotation_dir):
             raise InputError("--image_dir and --annotation_dir go together, without --data_dir")
         if not label_file:
-            raise InputError("--image_dir needs --labels: objectInfo150.txt, or alike")
+            raise InputError(
+                "--image_dir needs --labels: objectInfo150.txt, or alike (or say --layout folders)"
+            )
         found = [(Path(image_dir), Path(annotation_dir))]
     else:
         pairing.refuse_repeats(data_dirs)
-        found = [_folders(Path(data_dir)) for data_dir in data_dirs]
+        found = [
+            pairing.one_pair(data_dir, _pairs(data_dir), DESCRIPTION, fits)
+            for data_dir in map(Path, data_dirs)
+        ]
     known = _known_classes(found, label_file)
     names, table = apply_whitelist(known, whitelist)
     samples, lone_images, lone_masks = [], [], []
@@ -65,13 +70,17 @@ def open_reader(
         lone_masks += lone[1]
     unpaired = pairing.report_lone(lone_images, lone_masks)
     check = _checker({0, labels.IGNORED, *known})
-    return Reader(samples, unpaired, LabelMap(names, lambda legend: table, check))
+    return Reader(
+        samples, unpaired, LabelMap(names, lambda legend: table, check), unmasked=lone_images
+    )
 
 
 def _checker(known_ids):
     def check(path, mask):
         if not mask.legend.indexed:
-            raise InputError(f"{path}: holds colours, not class ids; {masks.BLENDED}")
+            raise InputError(
+                f"{path}: holds colours, not class ids: say --layout folders, which reads colours"
+            )
         unknown = [str(code) for code in mask.shown if code not in known_ids]
         if unknown:
             raise InputError(
@@ -81,45 +90,11 @@ def _checker(known_ids):
     return check
 
 
-def _divisions(root):
-    """Return the pairs of folders below `root`: images/ and annotations/, or divisions of them."""
-    images, annotations = root / "images", root / "annotations"
-    if not images.is_dir() or not annotations.is_dir():
-        return []
-    divisions = [Path(), *sorted(path.relative_to(images) for path in images.iterdir())]
-    pairs = [(images / division, annotations / division) for division in divisions]
-    return [pair for pair in pairs if all(map(_holds_images, pair))]
-
-
-def _as_division(folder):
-    """Return `(folder, its annotations)` for ade20k/images/validation, else None."""
-    whole = folder.absolute()
-    for parent in whole.parents:
-        if parent.name == "images":
-            annotations = parent.with_name("annotations") / whole.relative_to(parent)
-            if _holds_images(folder) and _holds_images(annotations):
-                return folder, annotations
-    return None
-
-
-def _holds_images(folder):
-    return folder.is_dir() and any(
-        path.suffix.lower() in image_io.SUFFIXES for path in folder.iterdir()
+def _pairs(root):
+    """Return the pairs of folders, of images and of masks, that a folder means."""
+    return pairing.pairs_of_folders(
+        root, "images", "annotations", image_io.holds_images, lambda name: True
     )
-
-
-def _folders(data_dir):
-    """Return the folders of images and of masks that a --data_dir means."""
-    if not data_dir.is_dir():
-        raise InputError(f"{data_dir}: no such folder; give the one that holds {DESCRIPTION}")
-    found = _divisions(data_dir) or [pair for pair in [_as_division(data_dir)] if pair]
-    if not found:
-        hint = pairing.did_you_mean(data_dir, fits)
-        raise InputError(f"{data_dir} does not hold {DESCRIPTION} with files of both{hint}")
-    if len(found) > 1:
-        names = ", ".join(str(images) for images, _ in found)
-        raise InputError(f"{data_dir} holds {len(found)} divisions: give one of {names}")
-    return found[0]
 
 
 def _known_classes(found, label_file):

@@ -1,29 +1,35 @@
-"""Folders of images and masks of the same stems, LFW's among them.
+"""Folders of images and masks of the same names, LFW's among them.
 
 images/0001.jpg                            masks/0001.ppm
+images/0001.jpg                            masks/0001_mask.gif (Carvana; any one suffix)
+images/drive/0001.jpg                      masks/drive/0001.png
 lfw_funneled/NAME/NAME_0001.jpg            parts_lfw_funneled_gt_images/NAME_0001.ppm
 """
 
 import csv
-import functools
+import logging
 import os
 import re
 from pathlib import Path
 
-from segmentation.data import image_io, labels, mask_formats, pairing
-from segmentation.data.samples import LabelMap, Reader, Sample
+from segmentation.data import image_io, pairing
+from segmentation.data.samples import Reader, Sample, resolver
 from segmentation.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 DESCRIPTION = "images/ and masks/, or lfw_funneled/ and parts_lfw_funneled_gt_images/"
 PERSON_COLUMNS = ("person_group", "person")
 MAPPING_LEVELS = 3  # data_dir itself and two folders above: data/raw/ in a project's folder
 # Two names and a number: Abdullah_al-Attiyah_0002, and not a camera's IMG_0002.
 LFW_NAME = re.compile(r"([A-Z][^_]*(?:_[A-Za-z][^_]*)+)_\d{4}")
+CAMVID_NAME = re.compile(r"(0001TP|0006R0|0016E5|Seq05VD)_f?\d+")  # the drive, and the frame
+SUFFIX = re.compile(r"[_.-].*")  # of masks: what a mask's name has more than its image's
 
 
 def fits(folder):
     """Return whether a folder has this layout."""
-    return _has(folder, "images", "masks") or _is_lfw(folder)
+    return bool(_pairs(Path(folder))) or _is_lfw(folder)
 
 
 def _is_lfw(folder):
@@ -34,7 +40,19 @@ def _has(folder, *names):
     return all((Path(folder) / name).is_dir() for name in names)
 
 
-def open_reader(data_dirs, label_file=None, mask_format=None):
+def _pairs(data_dir):
+    return pairing.pairs_of_folders(data_dir, "images", "masks")
+
+
+def open_reader(
+    data_dirs=None,
+    label_file=None,
+    mask_format=None,
+    colors=None,
+    mask_suffix=None,
+    image_dir=None,
+    annotation_dir=None,
+):
     """Find the samples of folders; say what has no partner.
 
     Args:
@@ -42,73 +60,128 @@ def open_reader(data_dirs, label_file=None, mask_format=None):
             of them is the same person.
         label_file: a labels.txt that names the classes by id; None: the usual names of the format.
         mask_format: one of `mask_formats.FORMATS`; None recognises it when all masks are read.
+        colors: table of the colours of masks, as `samples.resolver` takes it.
+        mask_suffix: what the name of a mask has more than that of its image; None: nothing, or the
+            suffix that all masks have.
+        image_dir: folder of images, in place of `data_dirs`.
+        annotation_dir: folder of their masks.
 
     Returns:
-        `Reader`, its samples in the order of the folders and of the stems in them.
+        `Reader`, its samples in the order of the folders and of the names in them.
 
     Raises:
-        InputError: if a folder has neither layout or is given twice, a stem occurs twice in it,
+        InputError: if a folder has neither layout or is given twice, a name occurs twice in it,
             or nothing pairs.
     """
-    pairing.refuse_repeats(data_dirs)
-    names = labels.read(label_file) if label_file else None
-    samples, lone_images, lone_masks = [], [], []
-    for data_dir in data_dirs:
-        for everything, new in zip(
-            (samples, lone_images, lone_masks), find_samples(data_dir), strict=True
-        ):
-            everything.extend(new)
-
-    def resolve(seen):
-        found, class_names = mask_formats.recognize(seen, mask_format, names)
-
-        @functools.cache
-        def table(legend):
-            return mask_formats.table(legend, seen[legend], found)
-
-        return LabelMap(class_names, table, mask_format=found)
-
-    return Reader(samples, pairing.report_lone(lone_images, lone_masks), resolve=resolve)
+    if image_dir or annotation_dir:
+        if data_dirs or not (image_dir and annotation_dir):
+            raise InputError("--image_dir and --annotation_dir go together, without --data_dir")
+        found = [_pair_by_name(Path(image_dir), Path(annotation_dir), mask_suffix)]
+        places = [Path(annotation_dir), *Path(annotation_dir).absolute().parents[:1]]
+    elif data_dirs:
+        pairing.refuse_repeats(data_dirs)
+        found = [find_samples(data_dir, mask_suffix) for data_dir in data_dirs]
+        places = data_dirs
+    else:
+        raise InputError("--data_dir is missing")
+    samples, lone_images, lone_masks = (sum(parts, []) for parts in zip(*found, strict=True))
+    resolve = resolver(places, label_file, mask_format, colors)
+    unpaired = pairing.report_lone(lone_images, lone_masks)
+    return Reader(samples, unpaired, resolve=resolve, unmasked=lone_images)
 
 
-def find_samples(data_dir):
-    """Pair the images and masks of one folder by stem.
+def find_samples(data_dir, mask_suffix=None):
+    """Pair the images and masks of one folder by name.
 
     Args:
         data_dir: the folder.
+        mask_suffix: as for `open_reader`.
 
     Returns:
-        `(samples, lone_images, lone_masks)`: a list of `Sample` sorted by stem, and the paths
+        `(samples, lone_images, lone_masks)`: a list of `Sample` sorted by name, and the paths
         that have no partner.
 
     Raises:
-        InputError: if the folder has neither layout, a stem occurs twice, or nothing pairs.
+        InputError: if the folder has neither layout, a name occurs twice, or nothing pairs.
     """
     data_dir = Path(data_dir)
-    if _has(data_dir, "images", "masks"):
-        image_dir, mask_dir = data_dir / "images", data_dir / "masks"
-        by_stem = pairing.by_stem(image_io.find(image_dir))
-        group_of = _mapped_groups(data_dir)
-        if group_of and not group_of.keys() & by_stem.keys():
-            raise InputError(
-                f"the mapping.csv of {data_dir} knows none of the images in {image_dir}: its id "
-                f"must be the file name without suffix, as {min(by_stem, default='0001')}"
-            )
-    elif _is_lfw(data_dir):
-        image_dir = data_dir / "lfw_funneled"
-        mask_dir = data_dir / "parts_lfw_funneled_gt_images"
-        folders = sorted(path for path in image_dir.iterdir() if path.is_dir())
-        by_stem = pairing.by_stem([path for each in folders for path in image_io.find(each)])
-        group_of = {stem: path.parent.name for stem, path in by_stem.items()}
-    else:
+    pairs = _pairs(data_dir)
+    if pairs:
+        return _pair_by_name(
+            *pairing.one_pair(data_dir, pairs, DESCRIPTION, fits), mask_suffix, data_dir
+        )
+    if not _is_lfw(data_dir):
         raise InputError(_no_layout(data_dir))
+    image_dir = data_dir / "lfw_funneled"
+    mask_dir = data_dir / "parts_lfw_funneled_gt_images"
+    folders = sorted(path for path in image_dir.iterdir() if path.is_dir())
+    by_stem = pairing.by_stem([path for each in folders for path in image_io.find(each)])
     mask_by_stem = pairing.by_stem(image_io.find(mask_dir))
-    stems, lone_images, lone_masks = pairing.match(by_stem, mask_by_stem, image_dir, mask_dir)
+    stems, *lone = pairing.match(by_stem, mask_by_stem, image_dir, mask_dir)
     samples = [
-        Sample(stem, group_of.get(stem) or _lfw_person(stem), by_stem[stem], mask_by_stem[stem])
-        for stem in stems
+        Sample(stem, by_stem[stem].parent.name, by_stem[stem], mask_by_stem[stem]) for stem in stems
     ]
-    return samples, lone_images, lone_masks
+    return samples, *lone
+
+
+def _pair_by_name(image_dir, mask_dir, mask_suffix=None, data_dir=None):
+    images, mask_files = pairing.below(image_dir), pairing.below(mask_dir)
+    group_of = _mapped_groups(data_dir) if data_dir else {}
+    stems = {Path(key).name for key in images}
+    if group_of and not group_of.keys() & stems:
+        raise InputError(
+            f"the mapping.csv of {data_dir} knows none of the images in {image_dir}: its id "
+            f"must be the file name without suffix, as {min(stems, default='0001')}"
+        )
+    if mask_suffix is None and not images.keys() & mask_files.keys():
+        mask_suffix = _common_suffix(images, mask_files, mask_dir)
+    others = []
+    if mask_suffix:
+        others = [path for key, path in mask_files.items() if not key.endswith(mask_suffix)]
+        mask_files = {
+            key.removesuffix(mask_suffix): path
+            for key, path in mask_files.items()
+            if key.endswith(mask_suffix)
+        }
+    keys, lone_images, lone_masks = pairing.match(images, mask_files, image_dir, mask_dir)
+    folder_of, name_of = pairing.groups_of(keys), {key: Path(key).name for key in keys}
+    samples = [
+        Sample(
+            pairing.name_of(key),
+            group_of.get(name_of[key]) or folder_of[key] or _group_in(name_of[key]),
+            images[key],
+            mask_files[key],
+        )
+        for key in keys
+    ]
+    return samples, lone_images, lone_masks + others
+
+
+def _common_suffix(images, mask_files, mask_dir):
+    """Return what the names of all masks have more than those of their images; "" for nothing."""
+    suffixes = {suffix_of(key, images) for key in mask_files} - {None}
+    if len(suffixes) > 1:
+        names = ", ".join(sorted(suffixes)[:5])
+        raise InputError(
+            f"{mask_dir}: the names of masks are those of images with {names}: say which are the "
+            "masks with --mask_suffix, or --layout mask_per_class if each shows one class"
+        )
+    for suffix in suffixes:
+        logger.info("%s: masks are called as their images, with %s", mask_dir, suffix)
+    return "".join(suffixes)
+
+
+def suffix_of(key, images):
+    """Return what the name of a mask has more than that of its image, `_mask` say, or None.
+
+    Args:
+        key: of the mask, as of `pairing.below`.
+        images: keys of the images. Of several that fit, the mask belongs to the longest.
+    """
+    for end in range(len(key) - 1, 0, -1):
+        if key[:end] in images and SUFFIX.fullmatch(key[end:]):
+            return key[end:]
+    return None
 
 
 def _no_layout(data_dir):
@@ -121,8 +194,9 @@ def _no_layout(data_dir):
     )
 
 
-def _lfw_person(stem):
-    match = LFW_NAME.fullmatch(stem)
+def _group_in(stem):
+    """Return the person of a name as in LFW, or the drive of one as in CamVid; else ""."""
+    match = LFW_NAME.fullmatch(stem) or CAMVID_NAME.fullmatch(stem)
     return match[1] if match else ""
 
 

@@ -42,7 +42,7 @@ class ArraysWriter:
 
     def open_image(self, sample):
         """Return the image of a sample, with its `size`. May run in any thread."""
-        pixels = image_io.read(sample.image)
+        pixels = sample.read_image()
         return OpenedImage(pixels.shape[:2], pixels)
 
     def load(self, sample, image, mask, label_map):

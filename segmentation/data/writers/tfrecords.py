@@ -16,7 +16,6 @@ from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-TURNED = range(2, 9)  # EXIF orientations that are not upright
 END_OF_JPEG = b"\xff\xd9"
 PNG_LEVEL = 1  # twice as fast as the default of PNG compression, and as small
 
@@ -65,12 +64,12 @@ class RecordsWriter:
         size = _size_of_plain_jpeg(sample.image)
         if size:
             return OpenedImage(size)
-        pixels = image_io.read(sample.image)
+        pixels = sample.read_image()
         return OpenedImage(pixels.shape[:2], pixels)
 
     def load(self, sample, image, mask, label_map):
         """Return what `add` takes of a sample. May run in any thread."""
-        encoded, image_format = _encoded(sample.image, image.pixels)
+        encoded, image_format = _encoded(sample, image.pixels)
         table = label_map.table(mask.legend)
         pixels = np.zeros(256, int)
         np.add.at(pixels, table, np.array(Image.fromarray(mask.codes).histogram()))
@@ -112,18 +111,18 @@ class RecordsWriter:
         return {"tfrecords": paths, "labels": str(self.label_path), "copied": self._copied}
 
 
-def _encoded(path, pixels):
+def _encoded(sample, pixels):
     """Return the bytes of an image that any decoder makes upright RGB of, and their format.
 
     Args:
-        path: of the file.
+        sample: `Sample`.
         pixels: of the image, or None if the file is a JPEG that can be copied.
     """
     if pixels is None:
-        data = path.read_bytes()
+        data = sample.image.read_bytes()
         if data.rstrip(b"\0").endswith(END_OF_JPEG):  # or it was cut short
             return data, "jpeg"
-        pixels = image_io.read(path)
+        pixels = sample.read_image()
     return _png(pixels[..., ::-1]), "png"
 
 
@@ -134,7 +133,7 @@ def _size_of_plain_jpeg(path):
             if (
                 image.format == "JPEG"
                 and image.mode in ("RGB", "L")
-                and image.getexif().get(ExifTags.Base.Orientation) not in TURNED
+                and image.getexif().get(ExifTags.Base.Orientation) not in image_io.TURNED
             ):
                 return image.height, image.width
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
@@ -142,8 +141,10 @@ def _size_of_plain_jpeg(path):
     return None
 
 
-def _is_grey_png(path):
-    with Image.open(path) as image:
+def _is_grey_png(mask):
+    if not isinstance(mask, Path):  # drawn
+        return False
+    with Image.open(mask) as image:
         # Not all readers turn a mask as its EXIF orientation says.
         return image.format == "PNG" and image.mode == "L" and "exif" not in image.info
 

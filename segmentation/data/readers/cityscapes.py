@@ -1,0 +1,133 @@
+"""Cityscapes' layout: a folder for each city, and suffixes.
+
+leftImg8bit/train/aachen/aachen_000000_000019_leftImg8bit.png
+gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png        or …_labelTrainIds.png
+
+images/ and masks/ are other names of the two folders; gtCoarse/ is read where gtFine/ is missing.
+"""
+
+import logging
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from segmentation.data import labels, pairing
+from segmentation.data.labels import IGNORED
+from segmentation.data.samples import LabelMap, Reader, Sample
+from segmentation.data.whitelist import apply_whitelist
+from segmentation.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+DESCRIPTION = "leftImg8bit/ and gtFine/"
+NARROWER_THAN = ("folders",)
+FOLDERS = (("leftImg8bit", "gtFine"), ("leftImg8bit", "gtCoarse"), ("images", "masks"))
+IMAGE = re.compile(r"(([^_]+)_\d+)_\d+_leftImg8bit")  # city and sequence, and the frame
+MASK = re.compile(r"(.+)_gt(?:Fine|Coarse)_(labelTrainIds|labelIds)")
+OTHER_MASK = re.compile(r".+_gt(?:Fine|Coarse)_(color|instanceIds|instanceTrainIds)")
+MANY_CITIES = 5  # so many that a fifth of the images can be held out by city
+# The 19 classes that are measured, in the order of their trainIds, with their ids: labels.py of
+# https://github.com/mcordts/cityscapesScripts
+CLASSES = {
+    **{7: "road", 8: "sidewalk", 11: "building", 12: "wall", 13: "fence", 17: "pole"},
+    **{19: "traffic light", 20: "traffic sign", 21: "vegetation", 22: "terrain", 23: "sky"},
+    **{24: "person", 25: "rider", 26: "car", 27: "truck", 28: "bus", 31: "train"},
+    **{32: "motorcycle", 33: "bicycle"},
+}
+LAST_ID = 33
+
+
+def fits(folder):
+    """Return whether a folder has this layout, or is a part of it such as leftImg8bit/val."""
+    return bool(_pairs(Path(folder)))
+
+
+def _pairs(data_dir):
+    for images, masks in FOLDERS:
+        found = pairing.pairs_of_folders(data_dir, images, masks)
+        found = [pair for pair in found if _has(pair[0], IMAGE) and _has(pair[1], MASK)]
+        if found:
+            return found
+    return []
+
+
+def _has(folder, name):
+    """Return whether any file below a folder has such a name, before its suffix."""
+    return any(name.fullmatch(Path(file).stem) for _, _, files in os.walk(folder) for file in files)
+
+
+def open_reader(data_dirs, label_file=None, whitelist=None):
+    """Find the samples; say what has no partner.
+
+    Args:
+        data_dirs: folders.
+        label_file: a labels.txt that names the ids of the masks as they lie; None: the 19 classes
+            of the benchmark, and whatever belongs to none of them counts for nothing.
+        whitelist: as `apply_whitelist` reads it; None keeps every class.
+
+    Returns:
+        `Reader`. Groups are the cities, or the sequences where there are few cities.
+
+    Raises:
+        InputError: for a folder of another layout, of several divisions, or given twice; if nothing
+            pairs.
+    """
+    pairing.refuse_repeats(data_dirs)
+    images, masks = {}, {"labelTrainIds": {}, "labelIds": {}}
+    others = 0
+    for data_dir in map(Path, data_dirs):
+        pair = pairing.one_pair(data_dir, _pairs(data_dir), DESCRIPTION, fits)
+        for key, path in pairing.below(pair[0]).items():
+            match = IMAGE.fullmatch(Path(key).name)
+            images[path.stem.removesuffix("_leftImg8bit") if match else key] = path
+        for path in pairing.below(pair[1]).values():
+            match = MASK.fullmatch(path.stem)
+            if match:
+                masks[match[2]][match[1]] = path
+            else:
+                others += 1
+                if not OTHER_MASK.fullmatch(path.stem):
+                    logger.warning("left out %s: no mask of ids by its name", path)
+    kind = max(masks, key=lambda kind: len(masks[kind].keys() & images.keys()))  # trainIds if equal
+    logger.info(
+        "the masks are the %d %s; left out %d files of colours, instances or other ids",
+        *(len(masks[kind]), kind, others + sum(len(masks[each]) for each in masks if each != kind)),
+    )
+    stems, *lone = pairing.match(images, masks[kind], *pair)
+    sequence_of = {stem: (IMAGE.fullmatch(images[stem].stem) or ["", ""])[1] for stem in stems}
+    cities = {sequence.partition("_")[0] for sequence in sequence_of.values()}
+    samples = []
+    for stem in stems:
+        group = sequence_of[stem]
+        if len(cities) >= MANY_CITIES:
+            group = group.partition("_")[0]
+        samples.append(Sample(stem, group, images[stem], masks[kind][stem]))
+    label_map = _label_map(kind, label_file, whitelist)
+    return Reader(samples, pairing.report_lone(*lone), label_map, unmasked=lone[0])
+
+
+def _label_map(kind, label_file, whitelist):
+    to_id = np.full(256, IGNORED, np.uint8)
+    if label_file:
+        names = labels.read(label_file)
+        to_id[: len(names)] = np.arange(len(names))
+        known = {*range(len(names)), IGNORED}
+    else:
+        names = list(CLASSES.values())
+        ids = range(len(CLASSES)) if kind == "labelTrainIds" else [*CLASSES]
+        to_id[ids] = np.arange(len(names))
+        known = {*ids, IGNORED} if kind == "labelTrainIds" else {*range(LAST_ID + 1), IGNORED}
+    first = labels.first_object(names)
+    named = dict(enumerate(names[first:], start=first))
+    chosen, table = apply_whitelist(named, whitelist)
+    table = table[to_id]
+
+    def check(path, mask):
+        unknown = [str(code) for code in mask.shown if code not in known]
+        if unknown or not mask.legend.indexed:
+            held = f"the ids {', '.join(unknown)}" if mask.legend.indexed else "colours"
+            raise InputError(f"{path}: holds {held}, which are no {kind}")
+
+    return LabelMap(chosen, lambda legend: table, check)
