@@ -45,6 +45,17 @@ def test_dice_of_several_classes_is_their_mean_or_weighted_mean_by_hand():
     assert weighted == pytest.approx((1 / 2 + 3 * 2 / 3) / 4)
 
 
+def test_dice_of_several_classes_leaves_out_those_that_the_mask_does_not_show():
+    true = np.array([[[0, 1], [255, 1]]], np.uint8)
+    pred = np.zeros((1, 2, 2, 3), np.float32)
+    pred[..., 0], pred[..., 2] = 0.75, 0.25
+    # background: 1 − (2 · 0.75 + 1) / (1 + 3 · 0.75 + 1); class 1: 1 − 1 / (2 + 1)
+    parts = np.array([1 - 2.5 / 4.25, 2 / 3])
+    assert value(losses.build("dice"), true, pred) == pytest.approx(parts.mean())
+    weighted = value(losses.build("dice", class_weights=[1, 3, 100]), true, pred)
+    assert weighted == pytest.approx((parts[0] + 3 * parts[1]) / 4)
+
+
 def test_binary_crossentropy_agrees_with_keras():
     pred = np.array([0.9, 0.2, 0.4, 0.1], np.float32).reshape(1, 2, 2, 1)
     expected = keras.losses.BinaryCrossentropy()(TRUE[..., None].astype("float32"), pred)
