@@ -6,6 +6,7 @@ from pathlib import Path
 from segmentation.errors import InputError
 
 DEFAULT_FOLDER = "data"
+RECORDS = "TFRecords: a file, a shard (for all of its set), their folder, or a pattern"
 OPTIONS = {"label_file": "labels", "data_dirs": "data_dir"}  # of arguments with another name
 
 
@@ -13,7 +14,7 @@ def add(parser):
     """Add the options that name prepared data to measure on; `open_data` reads them."""
     parser.add_argument("--img_file", type=Path, help="images-….npy that data.py wrote")
     parser.add_argument("--mask_file", type=Path, help="default: masks-….npy beside --img_file")
-    parser.add_argument("-d", "--tfrecord_data", type=Path, help="TFRecords that data.py wrote")
+    parser.add_argument("-d", "--tfrecord_data", type=Path, help=RECORDS)
     parser.add_argument("-l", "--labels", type=Path, help="default: labels.txt beside the data")
     parser.add_argument("--split", choices=("all", "validation"), default="all")
 

@@ -1,10 +1,16 @@
 """The parser of every command, and the types of its options."""
 
 import argparse
+import glob
 import math
+import os
 import re
 import sys
 
+from segmentation.errors import InputError
+
+RECORDS = ".tfrecord"
+RECORD_OPTIONS = ("-d", "--tfrecord_data", "--val_tfrecord_data")
 STRIDE = 32  # of the networks' deepest features
 
 
@@ -25,7 +31,8 @@ class Parser(argparse.ArgumentParser):
     def parse_known_args(self, args=None, namespace=None):
         """Parse `args` (default: the command line) after spelling each option with underscores."""
         args = sys.argv[1:] if args is None else args
-        return super().parse_known_args([_underscored(arg) for arg in args], namespace)
+        args = [_underscored(arg) for arg in args]
+        return super().parse_known_args(_without_expansions(args), namespace)
 
     def error(self, message):
         """Say what is wrong in one line, as for every other mistake, and exit with status 2."""
@@ -37,6 +44,33 @@ def _underscored(arg):
         return arg
     name, equals, value = arg.partition("=")
     return "--" + name[2:].replace("-", "_") + equals + value
+
+
+def _without_expansions(args):
+    """Put a pattern in the place of the TFRecords that a shell made of one, since options take one.
+
+    `-d a-0.tfrecord a-1.tfrecord` becomes `-d a-*.tfrecord`, if that fits these files alone.
+    """
+    kept = []
+    for arg in args:
+        is_records = arg.endswith(RECORDS)
+        if is_records and len(kept) > 1 and kept[-2] in RECORD_OPTIONS:
+            kept[-1] = [*kept[-1], arg] if isinstance(kept[-1], list) else [kept[-1], arg]
+        else:
+            kept.append(arg)
+    return [_pattern(arg) if isinstance(arg, list) else arg for arg in kept]
+
+
+def _pattern(names):
+    start = os.path.commonprefix(names)
+    end = os.path.commonprefix([name[len(start) :][::-1] for name in names])[::-1]
+    pattern = f"{glob.escape(start)}*{glob.escape(end)}"
+    if sorted(glob.glob(pattern)) != sorted(names):
+        raise InputError(
+            f"{names[0]} and {len(names) - 1} more files: name one set of TFRecords by a pattern "
+            "in quotes, or by its folder"
+        )
+    return pattern
 
 
 def img_size(text):

@@ -3,7 +3,7 @@
 import dataclasses
 
 import nets
-from segmentation.cli import options
+from segmentation.cli import data_options, options
 from segmentation.training.config import (
     LOSSES,
     OPTIMIZERS,
@@ -38,7 +38,7 @@ def add(parser, default_model):
 def _add_data(data):
     data.add_argument("--img_file", help="default: data/images-128.npy")
     data.add_argument("--mask_file", help="default: masks-….npy beside the images")
-    data.add_argument("-d", "--tfrecord_data", help="TFRecords instead of arrays")
+    data.add_argument("-d", "--tfrecord_data", help=f"{data_options.RECORDS}; instead of arrays")
     data.add_argument(
         "-l", "--label_filename", metavar="FILE", help="default: labels.txt beside the data"
     )

@@ -9,6 +9,7 @@ import functools
 import glob
 import hashlib
 import io
+import logging
 import re
 import struct
 from pathlib import Path, PurePath
@@ -19,6 +20,8 @@ import numpy as np
 from segmentation.data import arrays, example, image_io, labels, pairing
 from segmentation.data.arrays import PREPARE_AGAIN
 from segmentation.errors import InputError
+
+logger = logging.getLogger(__name__)
 
 SUFFIX = ".tfrecord"
 IMAGE = "image/encoded"  # a JPEG, or a PNG
@@ -66,7 +69,8 @@ def paths(path):
 
     Args:
         path: a file; `room.tfrecord` where its shards `room-00000-of-0000N.tfrecord` stand in its
-            place; or a pattern, `shards/room-*.tfrecord`.
+            place; one of these shards, which means all of them; the folder of a single such set; or
+            a pattern, `shards/room-*.tfrecord`, which means the files that fit and no others.
 
     Returns:
         sorted list of paths, at least one.
@@ -74,21 +78,24 @@ def paths(path):
     Raises:
         InputError: if there is none, the set of shards is incomplete, or there are two.
     """
-    if any(sign in str(path) for sign in "*?[") and not Path(path).exists():
-        found = sorted(Path(name) for name in glob.glob(str(path)))
-        if not found:
-            raise InputError(f"{path}: no file fits this pattern")
+    path = Path(path)
+    if path.is_dir():
+        return paths(_only_set(path))
+    if any(sign in str(path) for sign in "*?[") and not path.exists():
+        return _of_pattern(path)
+    if path.is_file() and _set_of(path) != path:
+        found = paths(_set_of(path))
+        if len(found) > 1:
+            logger.info(f"{path} is one of {len(found)} shards: all are read")
         return found
-    if Path(path).is_dir():
-        raise InputError(f"{path}: is a folder; name the {SUFFIX} in it")
     found = existing(path)
-    if found == [Path(path)]:
+    if found == [path]:
         return found
-    if Path(path) in found:
+    if path in found:
         raise InputError(f"{path}: exists along with shards, {found[1].name} first: remove one set")
     if not found:
         raise InputError(f"{path}: no such file, nor shards of it; data.py writes them")
-    totals = {int(SHARD.search(shard.stem)[2]) for shard in found}
+    totals = {_total(shard) for shard in found}
     if len(totals) > 1:
         raise InputError(
             f"{path}: shards of {len(totals)} sets, {found[0].name} and {found[-1].name}: "
@@ -96,7 +103,45 @@ def paths(path):
         )
     missing = [shard for shard in shard_paths(path, totals.pop()) if shard not in found]
     if missing:
-        raise InputError(f"{missing[0]}: this shard of {path} is missing; {PREPARE_AGAIN}")
+        raise InputError(
+            f"{missing[0]}: this shard of {path} is missing; {PREPARE_AGAIN}, or name those that "
+            "are to be read by a pattern in quotes"
+        )
+    return found
+
+
+def _set_of(path):
+    """Return the path that a shard and its set share, `room.tfrecord`; else `path`."""
+    shard = SHARD.search(path.stem)
+    if not shard or shard.end() != len(path.stem) or path.suffix != SUFFIX:
+        return path
+    return path.with_name(path.stem[: shard.start()] + SUFFIX)
+
+
+def _total(shard):
+    return int(SHARD.search(shard.stem)[2])
+
+
+def _only_set(folder):
+    sets = sorted({_set_of(path) for path in folder.glob(f"*{SUFFIX}")})
+    if not sets:
+        raise InputError(f"{folder}: holds no {SUFFIX}; data.py writes them")
+    if len(sets) > 1:
+        names = labels.listed([each.name for each in sets])
+        raise InputError(f"{folder}: holds {len(sets)} sets, {names}: name one")
+    return sets[0]
+
+
+def _of_pattern(path):
+    found = sorted(Path(name) for name in glob.glob(str(path)))
+    if not found:
+        raise InputError(f"{path}: no file fits this pattern")
+    for name in sorted({_set_of(each) for each in found} - {*found}):
+        shards = [each for each in found if _set_of(each) == name]
+        if len(shards) < max(map(_total, shards)):
+            logger.warning(
+                f"warning: {path}: reads {len(shards)} of the {_total(shards[0])} shards of {name}"
+            )
     return found
 
 

@@ -149,7 +149,9 @@ def _open(files):
     )
     # --label_filename renames the classes of both sets where their own labels are equal. Otherwise
     # the validation data keep their own, which show whether the two sets fit together.
-    label_files = [Path(data).parent / "labels.txt" for data in (path, other) if data]
+    given = [Path(data) for data in (path, other) if data]
+    folders = [data if data.is_dir() else data.parent for data in given]
+    label_files = [folder / "labels.txt" for folder in folders]
     exist = [file.exists() for file in label_files]
     equal = all(exist) and len({file.read_bytes() for file in label_files}) == 1
     other_labels = files.label_filename if equal or not exist[-1] else None

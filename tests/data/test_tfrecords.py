@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+import evaluate
 from segmentation.data import image_io, labels, tfrecords
 from segmentation.errors import InputError
 
@@ -88,8 +89,39 @@ def test_a_file_its_shards_and_a_pattern(tmp_path):
     assert tfrecords.paths(tmp_path / "room.tfrecord") == shards
     assert tfrecords.paths(str(tmp_path / "room.tfrecord")) == shards
     assert tfrecords.paths(tmp_path / "bedroom.tfrecord") == [tmp_path / "bedroom.tfrecord"]
-    assert tfrecords.paths(shards[1]) == [shards[1]]
+    assert tfrecords.paths(shards[1]) == shards
     assert tfrecords.paths(tmp_path / "room-0*") == shards
+    with pytest.raises(InputError, match="holds 3 sets, bedroom.tfrecord, room-b.tfrecord, room."):
+        tfrecords.paths(tmp_path)
+    for other in ("room-b", "bedroom"):
+        (tmp_path / f"{other}.tfrecord").unlink()
+    assert tfrecords.paths(tmp_path) == shards
+
+
+def test_a_part_of_a_set_is_read_only_where_a_pattern_names_it_and_that_is_said(tmp_path, caplog):
+    shards = tfrecords.shard_paths(tmp_path / "room.tfrecord", 2)
+    for path in shards:
+        path.touch()
+    assert tfrecords.paths(tmp_path / "room-00000-*") == [shards[0]]
+    assert "reads 1 of the 2 shards of" in caplog.text
+    caplog.clear()
+    assert tfrecords.paths(tmp_path / "room-*") == shards and not caplog.text
+    shards[1].unlink()
+    with pytest.raises(InputError, match="room-00001-of-00002.tfrecord: this shard of .* missing"):
+        tfrecords.paths(shards[0])
+
+
+def test_files_that_the_shell_made_of_a_pattern_are_that_pattern_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shards = tfrecords.shard_paths("room.tfrecord", 3)
+    for path in shards:
+        path.touch()
+    expanded = ["room.keras", "-d", *map(str, shards), "--split", "validation"]
+    args = evaluate.parse_args(expanded)
+    assert tfrecords.paths(args.tfrecord_data) == shards and args.split == "validation"
+    assert str(evaluate.parse_args(["-d", "one.tfrecord", "a.keras"]).model) == "a.keras"
+    with pytest.raises(InputError, match="room-00000.* and 1 more files: name one set"):
+        evaluate.parse_args(["room.keras", "-d", *map(str, shards[:2])])
 
 
 @pytest.mark.parametrize(
@@ -110,8 +142,8 @@ def test_a_set_that_is_not_whole_is_explained(tmp_path, names, asked, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_folder_in_place_of_records_is_named(tmp_path):
-    with pytest.raises(InputError, match=f"{tmp_path}: is a folder; name the .tfrecord in it"):
+def test_a_folder_without_records_is_named(tmp_path):
+    with pytest.raises(InputError, match=f"{tmp_path}: holds no .tfrecord"):
         tfrecords.paths(tmp_path)
 
 
