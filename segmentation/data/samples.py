@@ -111,7 +111,8 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=No
 
     Args:
         data_dirs: folders, in which a table of colours may lie.
-        label_file: a labels.txt that names the classes by id, or None.
+        label_file: a labels.txt that names the classes by id; None: the one that lies in the
+            folders, if there is one.
         mask_format: one of `mask_formats.FORMATS`; None recognises it.
         colors: a table of colours, as `color_tables.open_table` takes it, which has to explain each
             colour; None: the one that lies in the folders, if it explains them.
@@ -122,6 +123,7 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=No
     """
     if colors and mask_format not in (None, "colors"):
         raise InputError(f"--colors does not go with --mask_format {mask_format}")
+    label_file = label_file or _labels_beside(data_dirs)
     if not colors and label_file and labels.has_colors(label_file):
         table = color_tables.open_table(label_file)
     elif colors:
@@ -137,6 +139,18 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=No
         return LabelMap(found.names, functools.cache(found.table), mask_format=found.format)
 
     return resolve
+
+
+def _labels_beside(data_dirs):
+    found = [path for folder in data_dirs if (path := Path(folder) / labels.FILE_NAME).is_file()]
+    if not found:
+        return None
+    if any(labels.read(path) != labels.read(found[0]) for path in found):
+        raise InputError(
+            f"{found[0]} and {found[-1]} name different classes: say which holds with --labels"
+        )
+    logger.info(f"the classes are named by {found[0]}")
+    return found[0]
 
 
 def _table_beside(data_dirs):

@@ -3,7 +3,9 @@
 import pytest
 
 from folder_sets import folder_set
+from segmentation.data import labels
 from segmentation.data.readers import folders
+from segmentation.data.samples import SourceFiles
 from segmentation.errors import InputError
 
 
@@ -50,3 +52,15 @@ def test_a_tab_in_a_name_is_refused(tmp_path):
     folder_set(tmp_path, ["a\tb"])
     with pytest.raises(InputError, match=r"a\\tb.png' has a tab"):
         folders.find_samples(tmp_path)
+
+
+def test_labels_in_the_folders_name_the_classes_unless_others_are_given(tmp_path):
+    sets = [folder_set(tmp_path / name, ["0001", "0002"]) for name in "ab"]
+    ours, others = ["background", "fur", "snout"], ["background", "wig", "mask"]
+    labels.write(sets[1] / "labels.txt", ours)
+    assert SourceFiles(folders.open_reader(sets)).labels == ours
+    labels.write(tmp_path / "others.txt", others)
+    assert SourceFiles(folders.open_reader(sets, tmp_path / "others.txt")).labels == others
+    labels.write(sets[0] / "labels.txt", others)
+    with pytest.raises(InputError, match="name different classes: say which holds with --labels"):
+        folders.open_reader(sets)
