@@ -4,6 +4,7 @@ import contextlib
 import errno
 import glob
 import json
+import math
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ from segmentation.errors import InputError
 
 UNFINISHED = ".unfinished"  # suffix of a workspace
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+# Of a container, in either version of Linux' control groups.
+CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
 @contextlib.contextmanager
@@ -77,6 +80,37 @@ def written_whole(path):
         if path.is_dir():  # os.replace refuses a folder that is not empty
             os.replace(path, workspace / "replaced")
         os.replace(temporary, path)
+
+
+def require_disk(path, num_bytes):
+    """Raise InputError if a file of so many bytes cannot have room where `path` would be."""
+    folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if num_bytes > free:
+        raise InputError(
+            f"{path}: would take {num_bytes / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free; "
+            "make room there, choose another folder, or a smaller --img_size"
+        )
+
+
+def require_memory(num_bytes, what):
+    """Raise InputError if `what` takes more bytes than the machine, or the container, has."""
+    there = _memory()
+    if num_bytes > there:
+        raise InputError(
+            f"{what} takes {num_bytes / 1e9:,.1f} GB of memory, and this machine has "
+            f"{there / 1e9:,.1f} GB"
+        )
+
+
+def _memory():
+    found = [math.inf]
+    if hasattr(os, "sysconf"):  # not on Windows
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for limit in CGROUP_LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # "max" is no limit
+            found.append(int(Path(limit).read_text()))
+    return min(found)
 
 
 def size(path):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.data import labels
-from segmentation.errors import InputError
+from segmentation.errors import InputError, reason
 
 CHUNK = 64  # rows looked at together, so that memory does not grow with the file
 FINGERPRINT_ROWS = 64
@@ -154,9 +154,10 @@ def _open(path):
         raise InputError(f"{path}: no such file; data.py writes it") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be opened ({error.strerror})") from None
-    except (ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{path} is not a whole .npy array ({reason}): {PREPARE_AGAIN}") from None
+    except Exception as error:  # NumPy parses the header as Python, with whatever that raises
+        raise InputError(
+            f"{path} is not a whole .npy array ({reason(error)}): {PREPARE_AGAIN}"
+        ) from None
     if array.dtype != np.uint8:
         raise InputError(
             f"{path} holds {array.dtype}, not uint8 0..255: {PREPARE_AGAIN} "

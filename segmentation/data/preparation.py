@@ -64,6 +64,8 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
             kept.
     """
     start = time.perf_counter()
+    if threshold is None:  # else few samples may be kept
+        writer.require_room(reader.samples, workers)
     label_map = read_label_map(reader, workers) if writer.needs_label_map else reader.label_map
     if label_map:
         labels.check_free(writer.label_path, label_map.labels)

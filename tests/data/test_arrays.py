@@ -123,6 +123,13 @@ def test_a_file_that_is_no_array_is_named(tmp_path, content):
     assert str(image_path) in str(error.value)
 
 
+def test_a_header_that_is_no_python_is_named(tmp_path):
+    image_path, *_ = prepared(tmp_path)
+    image_path.write_bytes(image_path.read_bytes().replace(b"}", b" ", 1))  # a TokenError of Python
+    with pytest.raises(InputError, match="images-32x64.npy is not a whole .npy array"):
+        arrays.open_arrays(image_path)
+
+
 def test_a_shortened_array_is_named(tmp_path):
     image_path, *_ = prepared(tmp_path)
     image_path.write_bytes(image_path.read_bytes()[:-1])

@@ -1,13 +1,17 @@
 """Write samples as images-X.npy, masks-X.npy and names-X.txt, for training with any backend."""
 
 import contextlib
+import math
 import os
 
 import numpy as np
 
+from segmentation import files
 from segmentation.data import arrays, image_io
 from segmentation.data.samples import OpenedImage
 from segmentation.data.writers.tally import Tally
+
+PIXEL, CODE = 4, 1  # bytes of a pixel: of image and mask, and of the code of the mask until the end
 
 
 class ArraysWriter:
@@ -29,6 +33,14 @@ class ArraysWriter:
         self.tally = Tally()
         self._samples, self._legends = [], []
         self._one_of_each = {}  # equal legends share memory
+
+    def require_room(self, samples, workers):
+        """Raise InputError if the rows of all samples cannot fit on the disk, or one in memory."""
+        pixels = math.prod(self.mask_size)
+        size = "{}x{}".format(*self.mask_size)
+        # An image and a mask as they are read, at most as large, and the two that are written.
+        files.require_memory(workers * 2 * PIXEL * pixels, f"reading images at {size} px")
+        files.require_disk(self.target, len(samples) * (PIXEL + CODE) * pixels)
 
     @contextlib.contextmanager
     def open(self, workspace):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import ExifTags, Image
 
+from segmentation import files
 from segmentation.data import image_io, tfrecords
 from segmentation.data.samples import OpenedImage
 from segmentation.data.writers.tally import Tally
@@ -52,6 +53,12 @@ class RecordsWriter:
         self.tally = Tally()
         self._num_shards = num_shards
         self._kept = self._copied = self._grouped = 0
+
+    def require_room(self, samples, workers):
+        """Raise InputError if the disk has no room for the JPEG files, which are copied."""
+        paths = [sample.image for sample in samples]
+        copied = [path for path in paths if path.suffix.lower() in (".jpg", ".jpeg")]
+        files.require_disk(self.target, sum(map(files.size, copied)))
 
     @contextlib.contextmanager
     def open(self, workspace):
