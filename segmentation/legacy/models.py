@@ -1,13 +1,15 @@
 """Loading Keras models, those of other projects as networks that keep our contract.
 
-Other projects wrote them with Keras 2, as a whole model or as weights only, and normalised images
-outside the network. Here the normalisation goes into the graph, whose input is raw RGB 0..255.
+Other projects wrote them with Keras 2, as a whole model or as weights only, or with Keras 3, and
+normalised images outside the network. Here the normalisation goes into the graph, whose input is
+raw RGB 0..255.
 """
 
 import keras
 import numpy as np
 
 import nets
+from segmentation import model_card
 from segmentation.errors import InputError
 from segmentation.legacy import hdf5, keras2, weights
 from segmentation.legacy.spec import LEGACY_NETWORKS, UNSPECIFIED, UndescribedError
@@ -23,9 +25,10 @@ def load(path, spec=UNSPECIFIED):
         spec: `LegacySpec`.
 
     Returns:
-        `keras.Model`. A model of this project is returned as it was saved. One of another project
-        maps `image`, `(batch, height, width, 3)` RGB 0..255, to `mask`, probabilities: its first
-        output, since the others served training.
+        `keras.Model`. A model of this project is returned as it was saved, and so is one without a
+        card that Keras 3 wrote and that normalises inside. One of another project maps `image`,
+        `(batch, height, width, 3)` RGB 0..255, to `mask`, probabilities: its first output, since
+        the others served training.
 
     Raises:
         InputError: if `spec` lacks something or does not fit the file: the message says what.
@@ -37,6 +40,10 @@ def load(path, spec=UNSPECIFIED):
     if saved is None:
         model = nets.load(str(path))
         if spec.normalization is None:
+            if not model_card.path_beside(path).exists():
+                _require_rgb(path, model)
+                _require_one_normalization(path, model, spec)
+                require_probabilities(path, model)
             return model
     elif saved.config:
         model = keras2.from_config(saved.config, saved.version)
@@ -48,6 +55,7 @@ def load(path, spec=UNSPECIFIED):
             f"{path}: holds only weights; say of which network, for example --model "
             f"{next(iter(LEGACY_NETWORKS))} --img_size 224 --alpha 1 --alpha_up 0.25"
         )
+    _require_rgb(path, model)
     _require_one_normalization(path, model, spec)
     model = _with_contract(model, spec.normalization)
     require_probabilities(path, model)
@@ -66,6 +74,23 @@ def _read_keras2(path):
     return saved if saved.version.startswith("2.") else None
 
 
+def _require_rgb(path, model):
+    """Raise InputError unless the model takes RGB images of one size, channels last."""
+    shape = model.input_shape
+    if isinstance(shape, (list, dict)) or len(shape) != 4:
+        raise InputError(f"{path}: takes {shape}, not one batch of images")
+    if shape[3] != 3 and shape[1] == 3:
+        raise InputError(
+            f"{path}: takes {shape}, channels first; phones want them last: build the model anew so"
+        )
+    if shape[3] != 3:
+        raise InputError(f"{path}: takes images of {shape[3]} channels; only RGB can be used")
+    if None in shape[1:3]:
+        raise InputError(
+            f"{path}: takes images of any size; build it with one, as phones need it, and save it"
+        )
+
+
 def _require_one_normalization(path, model, spec):
     """Raise InputError if images would be normalised twice, or not at all."""
     if spec.normalization:
@@ -73,8 +98,8 @@ def _require_one_normalization(path, model, spec):
             raise InputError(f"{path}: normalises inside; omit --from and --input_mean")
     elif not _begins_with((*NORMALIZING, keras.layers.BatchNormalization), model):
         raise UndescribedError(
-            f"{path}: a Keras 2 model without normalisation inside; say how its images were "
-            "normalised: --from hair2017, --from icnet2018, or --input_mean and --input_std"
+            f"{path}: a model without a card and without normalisation inside; say how its images "
+            "were normalised: --from hair2017, --from icnet2018, or --input_mean and --input_std"
         )
 
 
@@ -99,7 +124,9 @@ def _with_contract(model, normalization):
 def require_probabilities(path, model):
     """Raise InputError if the output of the model for an image of noise is not probabilities."""
     noise = np.random.default_rng(0).integers(0, 256, (1, *model.input_shape[1:]))
-    scores = keras.ops.convert_to_numpy(model(noise.astype("float32"), training=False))
+    first = keras.Model(model.inputs, model.outputs[0])
+    found = first([noise.astype("float32")], training=False)
+    scores = keras.ops.convert_to_numpy(found)
     sums = scores.sum(-1) if scores.shape[-1] > 1 else np.ones(1)
     if not (scores.min() >= 0 and scores.max() <= 1 and np.allclose(sums, 1, atol=1e-3)):
         raise InputError(
