@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from segmentation.cli import data_options, options
@@ -61,7 +62,10 @@ def run(args):
             datasets = {"training": _whole(datasets, args.data)} | {
                 "validation": _whole(validation, args.validation)
             }
-            more += theirs
+            more += [
+                replace(one, samples=tuple(("validation", number) for _, number in one.samples))
+                for one in theirs
+            ]
     names = next(iter(datasets.values())).labels
     labels.check(names)
     data = [args.data, *([args.validation] if args.validation else [])]
