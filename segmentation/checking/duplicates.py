@@ -1,6 +1,10 @@
 """Images that are equal or nearly equal, by perceptual hash."""
 
+import logging
+
 import numpy as np
+
+logger = logging.getLogger(__name__)
 
 BLOCK = 512  # rows compared at once: 512 x 20,000 distances are 10 MB
 NEAREST = 4  # of 64 bits: hashes that differ in no more are of nearly equal images
@@ -32,4 +36,5 @@ def near_pairs(hashes):
                 yield int(start + row), int(start + column), int(distances[row, column])
                 count += 1
                 if count >= MOST:
+                    logger.warning("more than %d pairs of equal images: the rest is left out", MOST)
                     return
