@@ -6,6 +6,7 @@ r"""Prepare images and masks for training, make synthetic ones, or download LFW 
     python data.py ade20k -i images/training -a annotations/training -l objectInfo150.txt \
         -w "wall|floor, flooring|bed|chair:armchair|lamp" -t 0.6 -o data/room/room.tfrecord
     python data.py ade20k -l objectInfo150.txt --list_labels
+    python data.py check -d own -o own-check             # what is wrong with it, before training
     python data.py sample --out_dir data/sample --count 200 --seed 1
     python data.py sample --kind scenes --out_dir data/rooms
     python data.py download lfw --out_dir data/raw
@@ -34,6 +35,9 @@ and writes two formats:
   arrays    images-128.npy, masks-128.npy and names-128.txt, stretched to one size
   tfrecord  TFRecords of images and masks of their own sizes; JPEGs are copied byte for byte
 
+check reads any of these layouts, images-….npy and TFRecords, and writes report.html and
+report.json. It exits with 0 if it finds nothing, with 3 if it does.
+
 lfw, the default command, prepares folders as arrays; ade20k prepares its layout as
 TFRecords. Both keep the options that they have always had.
 
@@ -43,7 +47,7 @@ The options of each command: python data.py prepare --help
 import os
 import sys
 
-from segmentation.cli import data_options, data_report, options, terminal
+from segmentation.cli import check_options, data_options, data_report, options, terminal
 from segmentation.data import download, preparation, readers, writers
 from segmentation.errors import InputError
 
@@ -60,6 +64,8 @@ def parse_args(argv=None):
     _add_prepare(commands)
     _add_lfw(commands)
     _add_ade20k(commands)
+
+    check_options.add(_add(commands, "check", check_options.run, "find what is wrong with data"))
 
     sample = _add(commands, "sample", run_sample, "make synthetic images and their masks")
     sample.add_argument(
@@ -330,9 +336,11 @@ def run_download(args):
 
 
 def main(argv=None):
-    """Run the command."""
+    """Run the command; return its exit status."""
     args = parse_args(argv)
-    terminal.print_result(args.run(args))
+    result = args.run(args)
+    terminal.print_result(result)
+    return check_options.FOUND if args.run is check_options.run and result["findings"] else 0
 
 
 if __name__ == "__main__":

@@ -45,6 +45,10 @@ class UnreadableError(InputError):
     """A damaged file or pair of files. Whoever reads a whole set may name it and leave it out."""
 
 
+class SizesDifferError(UnreadableError):
+    """An image and a mask that are of different sizes."""
+
+
 def find(folder, read_too=()):
     """Return the image files of a folder (not of its subfolders), sorted by name, as paths.
 

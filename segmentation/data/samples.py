@@ -195,7 +195,7 @@ def survey(reader, exif="apply", workers=4):
 
 
 def check_sizes(sample, image_size, mask_size):
-    """Raise UnreadableError unless the image and the mask, `(height, width)`, are of one size."""
+    """Raise SizesDifferError unless the image and the mask, `(height, width)`, are of one size."""
     if image_size != mask_size:
         message = pairing.different_sizes(sample.mask, mask_size, sample.image, image_size)
         if (
@@ -207,7 +207,7 @@ def check_sizes(sample, image_size, mask_size):
                 if sample.reading.turned
                 else "is ignored: leave out --exif ignore"
             )
-        raise image_io.UnreadableError(message)
+        raise image_io.SizesDifferError(message)
 
 
 def read_label_map(reader, workers=1):

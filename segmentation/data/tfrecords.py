@@ -258,7 +258,7 @@ class Records:
         # Not turned: TensorFlow's decoders, and builders of records that rely on them, ignore EXIF.
         image, ids = image_io.read(io.BytesIO(encoded), name, turned=False), self._ids(mask, name)
         if ids.shape != image.shape[:2]:
-            raise image_io.UnreadableError(
+            raise image_io.SizesDifferError(
                 pairing.different_sizes(f"mask of {name}", ids.shape, name, image.shape[:2])
             )
         return image, ids

@@ -1,0 +1,148 @@
+"""The options of `data.py check`, and what it runs."""
+
+import contextlib
+import logging
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from segmentation.cli import data_options, options
+from segmentation.data import readers
+from segmentation.errors import InputError
+
+FOUND = 3  # exit status: there are findings
+DIVISIONS = {"train": "training", "training": "training"} | dict.fromkeys(
+    ("val", "valid", "validation"), "validation"
+)
+
+
+def add(parser):
+    """Add the options of `data.py check`."""
+    data = "a folder in a layout of prepare, images-….npy, or TFRecords"
+    parser.add_argument("-d", "--data", required=True, type=Path, metavar="PATH", help=data)
+    parser.add_argument(
+        "--validation",
+        type=Path,
+        metavar="PATH",
+        help="other data, which must not show the same images "
+        "(default: what the folder calls validation)",
+    )
+    parser.add_argument("-l", "--labels", metavar="FILE", help="default: labels.txt beside")
+    parser.add_argument("--layout", choices=("auto", *readers.LAYOUTS), default="auto")
+    data_options.add_source(parser)
+    parser.add_argument("-m", "--model", metavar="MODEL", help="rank the masks that it disputes")
+    parser.add_argument(
+        "--fewest",
+        type=options.count,
+        default=10,
+        metavar="N",
+        help="a class that fewer images show is a finding (default %(default)s)",
+    )
+    parser.add_argument(
+        "-o", "--out_dir", default="check", metavar="DIR", help="(default %(default)s)"
+    )
+    parser.add_argument(
+        "--workers", type=options.count, default=os.cpu_count() or 1, metavar="N", help="threads"
+    )
+
+
+def run(args):
+    """Check data; return what is printed."""
+    from segmentation.checking import check
+    from segmentation.data import labels
+
+    predict = _load(args.model) if args.model else None
+    out_dir = Path(args.out_dir)
+    if out_dir.exists() and not out_dir.is_dir():
+        raise InputError(f"{out_dir}: --out_dir names a folder, and this is a file")
+    with _warnings() as notes:
+        datasets, more = _open(args.data, args)
+        if args.validation:
+            validation, theirs = _open(args.validation, args)
+            datasets = {"training": _whole(datasets, args.data)} | {
+                "validation": _whole(validation, args.validation)
+            }
+            more += [
+                replace(one, samples=tuple(("validation", number) for _, number in one.samples))
+                for one in theirs
+            ]
+    names = next(iter(datasets.values())).labels
+    labels.check(names)
+    data = [args.data, *([args.validation] if args.validation else [])]
+    return check.check(
+        datasets, out_dir, data, args.fewest, args.workers, more, notes, predict=predict
+    )
+
+
+def _load(path):
+    from segmentation.inference import predictor
+    from segmentation.quiet import start_keras
+
+    start_keras()
+    predict = predictor.load(path)
+    if not predict.named:
+        raise InputError(f"{path}: no model card beside it names its classes: copy it there")
+    return predict
+
+
+def _whole(datasets, path):
+    if len(datasets) > 1:
+        raise InputError(f"{path}: has training and validation already; leave out --validation")
+    return next(iter(datasets.values()))
+
+
+def _open(path, args):
+    """Return a `Dataset` by part, and the findings that show before any sample is read."""
+    from segmentation.data import arrays, tfrecords
+
+    if not path.is_dir() and (path.suffix == ".npy" or path.suffix == tfrecords.SUFFIX):
+        if args.layout != "auto" or data_options.names_source(args):
+            raise InputError(f"{path}: options of source layouts do not go with prepared data")
+        if path.suffix == tfrecords.SUFFIX:
+            return {"training": tfrecords.open_records(path, args.labels)}, []
+        return {"training": arrays.open_arrays(path, label_file=args.labels)}, []
+    return _open_folder(path, args)
+
+
+def _open_folder(path, args):
+    from segmentation.checking.findings import Finding
+    from segmentation.data import image_io
+    from segmentation.data.dataset import Subset
+    from segmentation.data.samples import SourceFiles
+
+    reader = data_options.open_reader(
+        args.layout, [path], args.exif, label_file=args.labels, **data_options.of_source(args)
+    )
+    data = SourceFiles(reader)
+    more = [
+        Finding("unpaired", kind, f"{count} {kind} have no partner")
+        for kind, count in reader.unpaired.items()
+        if count
+    ]
+    rows = {}
+    for number, sample in enumerate(reader.samples):
+        inside = sample.image.parts[len(path.parts) :]
+        part = next((DIVISIONS[one.lower()] for one in inside if one.lower() in DIVISIONS), "")
+        rows.setdefault(part or "training", []).append(number)
+    for part, numbers in rows.items():
+        for place, number in enumerate(numbers):
+            orientation = image_io.orientation(reader.samples[number].image)
+            if orientation > 1:
+                detail = f"orientation {orientation}"
+                name = reader.samples[number].stem
+                more.append(Finding("exif", name, detail, ((part, place),)))
+    return {part: Subset(data, numbers) for part, numbers in rows.items()}, more
+
+
+@contextlib.contextmanager
+def _warnings():
+    """Yield a list that fills with the lines that reading the data logs."""
+    notes = []
+    handler = logging.Handler(logging.INFO)
+    handler.emit = lambda record: notes.append(record.getMessage())
+    logger = logging.getLogger("segmentation")
+    logger.addHandler(handler)
+    try:
+        yield notes
+    finally:
+        logger.removeHandler(handler)

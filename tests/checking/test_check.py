@@ -1,0 +1,99 @@
+"""The checks before training, on sets with faults that are planted here."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import data
+from segmentation.checking import duplicates
+
+SIDE = 96
+COUNT = 24
+
+
+def draw(folder, count=COUNT, seed=0):
+    """Write images of an ellipse each on smooth noise, and black and white masks of them."""
+    random = np.random.default_rng(seed)
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(count):
+        coarse = random.integers(0, 140, (6, 6, 3), np.uint8)
+        image = Image.fromarray(coarse).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
+        mask = Image.new("L", (SIDE, SIDE))
+        left, top = random.integers(8, 36, 2).tolist()
+        box = (left, top, left + int(random.integers(20, 45)), top + int(random.integers(20, 45)))
+        ImageDraw.Draw(image).ellipse(box, fill=(250, 240, 200))
+        ImageDraw.Draw(mask).ellipse(box, fill=255)
+        image.save(folder / "images" / f"{number:02}.png")
+        mask.save(folder / "masks" / f"{number:02}.png")
+    return folder
+
+
+def check(folder, out_dir, *more):
+    """Return the exit status, and what was found by kind."""
+    status = data.main(["check", "-d", str(folder), "-o", str(out_dir), *more])
+    report = json.loads((out_dir / "report.json").read_text())
+    found = {}
+    for one in report["found"]:
+        found.setdefault(one["kind"], []).append(one["name"])
+    return status, found
+
+
+def test_a_set_without_faults_is_clean_and_its_page_needs_no_network(tmp_path, capsys):
+    status, found = check(draw(tmp_path / "own"), tmp_path / "check")
+    assert (status, found) == (0, {})
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["pictures"] == COUNT
+    page = (tmp_path / "check" / "report.html").read_text()
+    assert "http" not in page and page.count("<img alt=") == COUNT
+
+
+def test_planted_faults_are_found_and_named(tmp_path):
+    own = draw(tmp_path / "own")
+    masks, images = own / "masks", own / "images"
+    shifted = np.roll(np.array(Image.open(masks / "02.png")), (10, 12), (0, 1))
+    Image.fromarray(shifted).save(masks / "02.png")
+    mirrored = np.array(Image.open(masks / "03.png"))[:, ::-1]
+    Image.fromarray(mirrored).save(masks / "03.png")
+    shutil.copy(images / "04.png", images / "05.png")
+    Image.new("L", (SIDE, SIDE)).save(masks / "06.png")
+    Image.new("L", (SIDE, SIDE + 8)).save(masks / "07.png")
+    (images / "08.png").write_bytes((images / "08.png").read_bytes()[:300])
+    (masks / "09.png").unlink()
+    status, found = check(own, tmp_path / "check")
+    assert status == 3
+    assert "02" in found["shifted"] + found.get("flipped", [])
+    assert "03" in found.get("shifted", []) + found.get("flipped", [])
+    assert found["equal"] == ["04 and 05"]
+    assert found["no_class"] == ["06"]
+    assert found["sizes_differ"] == ["07"]
+    assert found["unreadable"] == ["08"]
+    assert found["unpaired"] == ["pictures"]
+
+
+def test_images_of_validation_that_training_shows_are_found(tmp_path):
+    training = draw(tmp_path / "training", 4)
+    validation = draw(tmp_path / "validation", 3, seed=1)
+    for name in ("images", "masks"):
+        shutil.copy(training / name / "01.png", validation / name / "copied.png")
+    status, found = check(
+        training, tmp_path / "check", "--validation", str(validation), "--fewest", "1"
+    )
+    assert (status, found) == (3, {"between_parts": ["01 and copied"]})
+
+
+def test_near_pairs_are_those_of_all_comparisons_across_blocks(monkeypatch):
+    monkeypatch.setattr(duplicates, "BLOCK", 3)
+    hashes = np.random.default_rng(0).integers(0, 2**64, 10, np.uint64)
+    hashes[7] = hashes[1] ^ np.uint64(0b1011)
+    hashes[8] = hashes[2] ^ np.uint64(0b11111)
+    assert list(duplicates.near_pairs(hashes)) == [(1, 7, 3)]
+
+
+@pytest.mark.parametrize("name", ["images-8.npy", "none.tfrecord", "no_folder"])
+def test_what_is_missing_is_one_line(name, tmp_path):
+    with pytest.raises(data.InputError):
+        data.main(["check", "-d", str(tmp_path / name), "-o", str(tmp_path / "check")])
+    assert not (tmp_path / "check").exists()
