@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 import data
+import tiny_network
 from segmentation.checking import duplicates
 
 SIDE = 96
@@ -82,6 +83,18 @@ def test_images_of_validation_that_training_shows_are_found(tmp_path):
         training, tmp_path / "check", "--validation", str(validation), "--fewest", "1"
     )
     assert (status, found) == (3, {"between_parts": ["01 and copied"]})
+
+
+@pytest.mark.slow
+def test_the_masks_that_a_model_disputes_most_come_first(tmp_path):
+    own = draw(tmp_path / "own", 4)
+    shares = {path.stem: (np.array(Image.open(path)) > 0).mean() for path in own.glob("masks/*")}
+    model = tiny_network.save_constant(tmp_path / "never.keras", [0.1], ["object"])
+    check(own, tmp_path / "check", "--fewest", "1", "--model", str(model))
+    disputed = json.loads((tmp_path / "check" / "report.json").read_text())["disputed"]
+    worst_first = sorted(shares, key=lambda name: -shares[name])
+    assert [one["name"] for one in disputed] == worst_first
+    assert disputed[0]["detail"] == f"{shares[worst_first[0]]:.1%} of the pixels"
 
 
 def test_near_pairs_are_those_of_all_comparisons_across_blocks(monkeypatch):
