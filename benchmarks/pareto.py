@@ -149,7 +149,7 @@ def _draw_panel(axis, rows):
     for megabytes in LEGEND:
         label = f"{megabytes:g} MB"
         axis.scatter([], [], s=AREA * megabytes, color="tab:gray", alpha=0.6, label=label)
-    axis.legend(loc="lower right", labelspacing=1.2, borderpad=1, fontsize=FONT)
+    axis.legend(loc="best", labelspacing=1.2, borderpad=1, fontsize=FONT)
 
 
 def _points(rows):
