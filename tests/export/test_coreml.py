@@ -135,7 +135,9 @@ def test_an_op_that_cannot_be_run_cannot_be_checked_and_leaves_no_file(tmp_path)
 
 def test_a_layer_that_does_not_convert_ends_the_command_in_one_line(tmp_path, capsys):
     image = keras.Input((32, 32, 3))
-    x = keras.layers.UpSampling2D(2, interpolation="bicubic")(image)
+    x = keras.layers.UpSampling2D(2, interpolation="bicubic")(
+        keras.layers.Rescaling(1 / 255)(image)
+    )
     keras.Model(image, keras.layers.Conv2D(1, 1, activation="sigmoid")(x)).save(tmp_path / "a.h5")
     assert coreml_converter.main([str(tmp_path / "a.h5")]) == 1
     lines, noise = outcome(capsys)
