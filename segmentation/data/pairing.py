@@ -122,6 +122,22 @@ def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.
     return []
 
 
+def given_pair(data_dirs, image_dir, annotation_dir):
+    """Return the two paths that were given in place of folders, or None if folders were.
+
+    Raises:
+        InputError: if both were given, half of a pair, nothing, or a folder twice.
+    """
+    if image_dir or annotation_dir:
+        if data_dirs or not (image_dir and annotation_dir):
+            raise InputError("--image_dir and --annotation_dir go together, without --data_dir")
+        return Path(image_dir), Path(annotation_dir)
+    if not data_dirs:
+        raise InputError("--data_dir is missing")
+    refuse_repeats(data_dirs)
+    return None
+
+
 def one_pair(root, pairs, description, fits):
     """Return the only one of the pairs of `pairs_of_folders`; `fits` knows folders with the layout.
 

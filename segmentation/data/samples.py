@@ -67,6 +67,26 @@ def _anything(path, mask):
     """Accept any mask."""
 
 
+def ids_among(known, why, why_not_colors=None, noun="ids"):
+    """Return `LabelMap.check` of masks that hold numbers and no colours.
+
+    Args:
+        known: the numbers that they may hold.
+        why: what messages say of others, such as "which the label file does not name".
+        why_not_colors: of colours; None: the same.
+        noun: what messages call the numbers.
+    """
+
+    def check(path, mask):
+        if not mask.legend.indexed:
+            raise InputError(f"{path}: holds colours, {why_not_colors or why}")
+        unknown = [str(code) for code in mask.shown if code not in known]
+        if unknown:
+            raise InputError(f"{path}: holds the {noun} {', '.join(unknown)}, {why}")
+
+    return check
+
+
 @dataclass(frozen=True)
 class LabelMap:
     """The classes of a set of masks, and how the codes of mask files become class ids.
@@ -84,6 +104,12 @@ class LabelMap:
     table: Callable
     check: Callable = _anything
     mask_format: str | None = None
+
+    @classmethod
+    def of_ids(cls, names):
+        """Return that of masks whose codes are the class ids already, as those that are drawn."""
+        table = np.arange(256, dtype=np.uint8)
+        return cls(names, lambda legend: table)
 
 
 @dataclass(frozen=True)

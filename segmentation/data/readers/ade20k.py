@@ -9,7 +9,7 @@ Both folders may be divided, as here into training and validation, or hold their
 from pathlib import Path
 
 from segmentation.data import image_io, labels, pairing
-from segmentation.data.samples import LabelMap, Reader, Sample
+from segmentation.data.samples import LabelMap, Reader, Sample, ids_among
 from segmentation.data.whitelist import apply_whitelist
 from segmentation.errors import InputError
 
@@ -44,20 +44,12 @@ def open_reader(
             pairs; for a label file that is missing, malformed or one of several; for a wrong
             whitelist.
     """
-    if image_dir or annotation_dir:
-        if data_dirs or not (image_dir and annotation_dir):
-            raise InputError("--image_dir and --annotation_dir go together, without --data_dir")
-        if not label_file:
-            raise InputError(
-                "--image_dir needs --labels: objectInfo150.txt, or alike (or say --layout folders)"
-            )
-        found = [(Path(image_dir), Path(annotation_dir))]
-    else:
-        pairing.refuse_repeats(data_dirs)
-        found = [
-            pairing.one_pair(data_dir, _pairs(data_dir), DESCRIPTION, fits)
-            for data_dir in map(Path, data_dirs)
-        ]
+    pair = pairing.given_pair(data_dirs, image_dir, annotation_dir)
+    if pair and not label_file:
+        raise InputError(
+            "--image_dir needs --labels: objectInfo150.txt, or alike (or say --layout folders)"
+        )
+    found = [pair] if pair else [_pair_in(Path(data_dir)) for data_dir in data_dirs]
     known = _known_classes(found, label_file)
     names, table = apply_whitelist(known, whitelist)
     samples, lone_images, lone_masks = [], [], []
@@ -69,25 +61,18 @@ def open_reader(
         lone_images += lone[0]
         lone_masks += lone[1]
     unpaired = pairing.report_lone(lone_images, lone_masks)
-    check = _checker({0, labels.IGNORED, *known})
+    check = ids_among(
+        {0, labels.IGNORED, *known},
+        "which the label file does not name",
+        "not class ids: say --layout folders, which reads colours",
+    )
     return Reader(
         samples, unpaired, LabelMap(names, lambda legend: table, check), unmasked=lone_images
     )
 
 
-def _checker(known_ids):
-    def check(path, mask):
-        if not mask.legend.indexed:
-            raise InputError(
-                f"{path}: holds colours, not class ids: say --layout folders, which reads colours"
-            )
-        unknown = [str(code) for code in mask.shown if code not in known_ids]
-        if unknown:
-            raise InputError(
-                f"{path}: holds the ids {', '.join(unknown)}, which the label file does not name"
-            )
-
-    return check
+def _pair_in(data_dir):
+    return pairing.one_pair(data_dir, _pairs(data_dir), DESCRIPTION, fits)
 
 
 def _pairs(root):

@@ -75,11 +75,8 @@ def open_reader(data_dirs, label_file=None, whitelist=None):
         Sample(stem, "", image, Drawing(path, functools.partial(_draw, path, table, names)))
         for stem, image, path in samples
     ]
-    as_drawn = np.arange(256, dtype=np.uint8)
     unpaired = pairing.report_lone(lone_images, lone_masks)
-    return Reader(
-        found, unpaired, LabelMap(class_names, lambda legend: as_drawn), unmasked=lone_images
-    )
+    return Reader(found, unpaired, LabelMap.of_ids(class_names), unmasked=lone_images)
 
 
 def _add_names(names, path):

@@ -15,9 +15,8 @@ import numpy as np
 
 from segmentation.data import labels, pairing
 from segmentation.data.labels import IGNORED
-from segmentation.data.samples import LabelMap, Reader, Sample
+from segmentation.data.samples import LabelMap, Reader, Sample, ids_among
 from segmentation.data.whitelist import apply_whitelist
-from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
@@ -123,11 +122,5 @@ def _label_map(kind, label_file, whitelist):
     named = dict(enumerate(names[first:], start=first))
     chosen, table = apply_whitelist(named, whitelist)
     table = table[to_id]
-
-    def check(path, mask):
-        unknown = [str(code) for code in mask.shown if code not in known]
-        if unknown or not mask.legend.indexed:
-            held = f"the ids {', '.join(unknown)}" if mask.legend.indexed else "colours"
-            raise InputError(f"{path}: holds {held}, which are no {kind}")
-
+    check = ids_among(known, f"which are no {kind}")
     return LabelMap(chosen, lambda legend: table, check)

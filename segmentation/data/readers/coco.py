@@ -63,15 +63,8 @@ def open_reader(data_dirs=None, image_dir=None, annotation_dir=None, whitelist=N
         InputError: for a folder of another layout, with several files, or given twice; for a
             damaged or contradictory file; if none of its images is there.
     """
-    if image_dir or annotation_dir:
-        if data_dirs or not (image_dir and annotation_dir):
-            raise InputError("--image_dir and --annotation_dir go together, without --data_dir")
-        found = [(Path(annotation_dir), Path(image_dir))]
-    elif data_dirs:
-        pairing.refuse_repeats(data_dirs)
-        found = [(_one_file(Path(place)), None) for place in data_dirs]
-    else:
-        raise InputError("--data_dir is missing")
+    pair = pairing.given_pair(data_dirs, image_dir, annotation_dir)
+    found = [pair[::-1]] if pair else [(_one_file(Path(place)), None) for place in data_dirs]
     sets = [_Annotations(path) for path, _ in found]
     if any(each.names != sets[0].names for each in sets):
         raise InputError(f"{found[0][0]} and {found[-1][0]} name different categories")

@@ -73,17 +73,13 @@ def open_reader(
         InputError: if a folder has neither layout or is given twice, a name occurs twice in it,
             or nothing pairs.
     """
-    if image_dir or annotation_dir:
-        if data_dirs or not (image_dir and annotation_dir):
-            raise InputError("--image_dir and --annotation_dir go together, without --data_dir")
-        found = [_pair_by_name(Path(image_dir), Path(annotation_dir), mask_suffix)]
-        places = [Path(annotation_dir), *Path(annotation_dir).absolute().parents[:1]]
-    elif data_dirs:
-        pairing.refuse_repeats(data_dirs)
+    pair = pairing.given_pair(data_dirs, image_dir, annotation_dir)
+    if pair:
+        found = [_pair_by_name(*pair, mask_suffix)]
+        places = [pair[1], pair[1].absolute().parent]
+    else:
         found = [find_samples(data_dir, mask_suffix) for data_dir in data_dirs]
         places = data_dirs
-    else:
-        raise InputError("--data_dir is missing")
     samples, lone_images, lone_masks = (sum(parts, []) for parts in zip(*found, strict=True))
     resolve = resolver(places, label_file, mask_format, colors)
     unpaired = pairing.report_lone(lone_images, lone_masks)

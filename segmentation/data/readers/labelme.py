@@ -79,8 +79,7 @@ def open_reader(data_dirs, label_file=None):
         draw = functools.partial(_draw, path, image, shapes, drawn_on, ids)
         samples.append(Sample(image.stem, "", image, Drawing(path, draw)))
     unpaired = pairing.report_lone(lone_images, lone_masks)
-    table = np.arange(256, dtype=np.uint8)
-    return Reader(samples, unpaired, LabelMap(names, lambda legend: table), unmasked=lone_images)
+    return Reader(samples, unpaired, LabelMap.of_ids(names), unmasked=lone_images)
 
 
 def _paired(image_dir, json_dir):

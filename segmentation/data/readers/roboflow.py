@@ -12,7 +12,7 @@ import numpy as np
 
 from segmentation.data import color_tables, image_io, labels, pairing
 from segmentation.data.labels import IGNORED
-from segmentation.data.samples import LabelMap, Reader, Sample
+from segmentation.data.samples import LabelMap, Reader, Sample, ids_among
 from segmentation.errors import InputError
 
 DESCRIPTION = "X.jpg, X_mask.png and _classes.csv"
@@ -88,13 +88,7 @@ def _label_map(name_of):
     names = [name_of[value] for value in values]
     table = np.full(256, IGNORED, np.uint8)
     table[values] = np.arange(len(values))
-
-    def check(path, mask):
-        unknown = [str(code) for code in mask.shown if code not in name_of and code != IGNORED]
-        if unknown or not mask.legend.indexed:
-            held = f"the values {', '.join(unknown)}" if mask.legend.indexed else "colours"
-            raise InputError(f"{path}: holds {held}, which {CLASSES} does not name")
-
+    check = ids_among({IGNORED, *name_of}, f"which {CLASSES} does not name", noun="values")
     return LabelMap(names, lambda legend: table, check)
 
 
