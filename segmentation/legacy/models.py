@@ -39,11 +39,7 @@ def load(path, spec=UNSPECIFIED):
         raise InputError(f"{path}: holds more than weights; omit --model and its options")
     if saved is None:
         model = nets.load(str(path))
-        if spec.normalization is None:
-            if not model_card.path_beside(path).exists():
-                _require_rgb(path, model)
-                _require_one_normalization(path, model, spec)
-                require_probabilities(path, model)
+        if spec.normalization is None and model_card.path_beside(path).exists():
             return model
     elif saved.config:
         model = keras2.from_config(saved.config, saved.version)
@@ -57,7 +53,8 @@ def load(path, spec=UNSPECIFIED):
         )
     _require_rgb(path, model)
     _require_one_normalization(path, model, spec)
-    model = _with_contract(model, spec.normalization)
+    if saved or spec.normalization:
+        model = _with_contract(model, spec.normalization)
     require_probabilities(path, model)
     return model
 
