@@ -150,15 +150,12 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=No
     if colors and mask_format not in (None, "colors"):
         raise InputError(f"--colors does not go with --mask_format {mask_format}")
     label_file = label_file or _labels_beside(data_dirs)
-    if not colors and label_file and labels.has_colors(label_file):
-        table = color_tables.open_table(label_file)
-    elif colors:
-        table = color_tables.open_table(colors)
-    else:
-        table = _table_beside(data_dirs)
     names = labels.read(label_file) if label_file else None
-    if known and not table:
-        table = known
+    if not colors and label_file and labels.has_colors(label_file):
+        table_file = label_file
+    else:
+        table_file = colors or _table_beside(data_dirs)
+    table = color_tables.open_table(table_file) if table_file else known
 
     def resolve(seen):
         found = mask_formats.recognize(seen, mask_format, names, table, bool(colors))
@@ -168,26 +165,28 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=No
 
 
 def _labels_beside(data_dirs):
-    found = [path for folder in data_dirs if (path := Path(folder) / labels.FILE_NAME).is_file()]
-    if not found:
-        return None
-    if any(labels.read(path) != labels.read(found[0]) for path in found):
-        raise InputError(
-            f"{found[0]} and {found[-1]} name different classes: say which holds with --labels"
-        )
-    logger.info(f"the classes are named by {found[0]}")
-    return found[0]
+    paths = [path for folder in data_dirs if (path := Path(folder) / labels.FILE_NAME).is_file()]
+    found = _first_of_equals(paths, labels.read, "name different classes", "--labels")
+    if found:
+        logger.info(f"the classes are named by {found}")
+    return found
 
 
 def _table_beside(data_dirs):
+    def content(path):
+        table = color_tables.open_table(path)
+        return table.names, table.ids
+
     paths = [path for path in map(color_tables.find, data_dirs) if path]
-    tables = [color_tables.open_table(path) for path in paths]
-    for path, table in zip(paths, tables, strict=True):
-        if (table.names, table.ids) != (tables[0].names, tables[0].ids):
-            raise InputError(
-                f"{paths[0]} and {path} give other colours: say which holds with --colors"
-            )
-    return tables[0] if tables else None
+    return _first_of_equals(paths, content, "give other colours", "--colors")
+
+
+def _first_of_equals(paths, read, clash, option):
+    """Return the first of some files, None without any; InputError if they do not say the same."""
+    for path in paths[1:]:
+        if read(path) != read(paths[0]):
+            raise InputError(f"{paths[0]} and {path} {clash}: say which holds with {option}")
+    return paths[0] if paths else None
 
 
 def survey(reader, exif="apply", workers=4):
