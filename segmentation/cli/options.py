@@ -9,7 +9,7 @@ import sys
 
 from segmentation.errors import InputError
 
-RECORDS = ".tfrecord"
+RECORD_SUFFIX = ".tfrecord"
 RECORD_OPTIONS = ("-d", "--tfrecord_data", "--val_tfrecord_data")
 STRIDE = 32  # of the networks' deepest features
 
@@ -53,7 +53,7 @@ def _without_expansions(args):
     """
     kept = []
     for arg in args:
-        is_records = arg.endswith(RECORDS)
+        is_records = arg.endswith(RECORD_SUFFIX)
         if is_records and len(kept) > 1 and kept[-2] in RECORD_OPTIONS:
             kept[-1] = [*kept[-1], arg] if isinstance(kept[-1], list) else [kept[-1], arg]
         else:

@@ -12,6 +12,7 @@ import io
 import logging
 import re
 import struct
+from collections import Counter
 from pathlib import Path, PurePath
 
 import google_crc32c
@@ -32,7 +33,7 @@ WIDTH = "image/width"
 CHANNELS = "image/channels"
 MASK = "image/segmentation/class/encoded"  # a PNG of one channel, class ids
 MASK_FORMAT = "image/segmentation/class/format"
-SHARD = re.compile(r"-(\d{5})-of-(\d{5})")
+SHARD = re.compile(r"-\d{5}-of-(\d{5})\Z")  # ends the stem; the number of shards
 # A record is a length of 8 bytes, its checksum of 4, the data, and their checksum of 4.
 HEAD, TAIL = 12, 4
 
@@ -83,8 +84,9 @@ def paths(path):
         return paths(_only_set(path))
     if any(sign in str(path) for sign in "*?[") and not path.exists():
         return _of_pattern(path)
-    if path.is_file() and _set_of(path) != path:
-        found = paths(_set_of(path))
+    whole = _set_of(path)
+    if path.is_file() and whole != path:
+        found = paths(whole)
         if len(found) > 1:
             logger.info(f"{path} is one of {len(found)} shards: all are read")
         return found
@@ -113,13 +115,13 @@ def paths(path):
 def _set_of(path):
     """Return the path that a shard and its set share, `room.tfrecord`; else `path`."""
     shard = SHARD.search(path.stem)
-    if not shard or shard.end() != len(path.stem) or path.suffix != SUFFIX:
+    if not shard or path.suffix != SUFFIX:
         return path
     return path.with_name(path.stem[: shard.start()] + SUFFIX)
 
 
 def _total(shard):
-    return int(SHARD.search(shard.stem)[2])
+    return int(SHARD.search(shard.stem)[1])
 
 
 def _only_set(folder):
@@ -136,12 +138,10 @@ def _of_pattern(path):
     found = sorted(Path(name) for name in glob.glob(str(path)))
     if not found:
         raise InputError(f"{path}: no file fits this pattern")
-    for name in sorted({_set_of(each) for each in found} - {*found}):
-        shards = [each for each in found if _set_of(each) == name]
-        if len(shards) < max(map(_total, shards)):
-            logger.warning(
-                f"warning: {path}: reads {len(shards)} of the {_total(shards[0])} shards of {name}"
-            )
+    totals = Counter((_set_of(each), _total(each)) for each in found if _set_of(each) != each)
+    for (name, total), count in totals.items():
+        if count < total:
+            logger.warning(f"warning: {path}: reads {count} of the {total} shards of {name}")
     return found
 
 
