@@ -44,7 +44,6 @@ TFRecords. Both keep the options that they have always had.
 The options of each command: python data.py prepare --help
 """
 
-import os
 import sys
 
 from segmentation.cli import check_options, data_options, data_report, options, terminal
@@ -122,7 +121,7 @@ def _add_prepare(commands):
     _add_img_size(prepare, None)
     _add_num_shards(prepare, None)
     _add_max_bad(prepare)
-    _add_workers(prepare)
+    data_options.add_workers(prepare)
 
 
 def _add_lfw(commands):
@@ -139,7 +138,7 @@ def _add_lfw(commands):
     )
     data_options.add_source(lfw)
     _add_max_bad(lfw)
-    _add_workers(lfw)
+    data_options.add_workers(lfw)
 
 
 def _add_ade20k(commands):
@@ -154,7 +153,7 @@ def _add_ade20k(commands):
         "--list_labels", action="store_true", help="print the classes of the label file, and stop"
     )
     _add_num_shards(ade20k, 1)
-    _add_workers(ade20k)
+    data_options.add_workers(ade20k)
     ade20k.add_argument(
         "--skip_bad",
         action="store_true",
@@ -231,16 +230,6 @@ def _add_max_bad(parser):
         default=0.01,
         metavar="FRACTION",
         help="damaged files are left out up to this fraction of all (default %(default)s)",
-    )
-
-
-def _add_workers(parser):
-    parser.add_argument(
-        "--workers",
-        type=options.count,
-        default=os.cpu_count() or 1,
-        metavar="N",
-        help="threads (default %(default)s); the files are the same for any number",
     )
 
 

@@ -32,7 +32,7 @@ def check(datasets, out_dir, data, fewest=10, workers=1, more=(), notes=(), pred
         if not labels.same(dataset.labels, names):
             raise InputError(f"{part} has other classes: {labels.listed(dataset.labels)}")
     facts = [
-        one for part, data_ in datasets.items() for one in examine.examine(data_, part, workers)
+        one for part, dataset in datasets.items() for one in examine.examine(dataset, part, workers)
     ]
     good = [one for one in facts if not one.problem]
     if not good:

@@ -57,7 +57,7 @@ def of(facts, names, fewest):
     """Yield a `Finding` for all that is wrong, kind by kind.
 
     Args:
-        facts: `examine.Facts` of all samples of all parts.
+        facts: `examine.Facts` of all samples of all parts, one of which could be read.
         names: of the classes by id.
         fewest: images that must show a class.
     """
@@ -137,8 +137,6 @@ def _classes(facts, names, fewest):
 
 
 def _specks(facts):
-    if not facts:
-        return
     counts = np.array([one.specks for one in facts])
     low, high = np.quantile(counts, (0.25, 0.75))
     limit = max(MANY_SPECKS, high + 3 * (high - low))  # Tukey's outer fence
@@ -148,8 +146,7 @@ def _specks(facts):
 
 
 def _sizes(facts):
-    sizes = Counter(one.size for one in facts)
-    usual, number = sizes.most_common(1)[0] if sizes else ((0, 0), 0)
+    usual, number = Counter(one.size for one in facts).most_common(1)[0]
     for one in facts:
         height, width = one.size
         if min(one.size) < TINY or (one.size != usual and number >= USUAL * len(facts)):

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,9 +40,7 @@ def add(parser):
     parser.add_argument(
         "-o", "--out_dir", default="check", metavar="DIR", help="(default %(default)s)"
     )
-    parser.add_argument(
-        "--workers", type=options.count, default=os.cpu_count() or 1, metavar="N", help="threads"
-    )
+    data_options.add_workers(parser)
 
 
 def run(args):
@@ -106,7 +103,6 @@ def _open(path, args):
 
 def _open_folder(path, args):
     from segmentation.checking.findings import Finding
-    from segmentation.data import image_io
     from segmentation.data.dataset import Subset
     from segmentation.data.samples import SourceFiles
 
@@ -126,11 +122,10 @@ def _open_folder(path, args):
         rows.setdefault(part or "training", []).append(number)
     for part, numbers in rows.items():
         for place, number in enumerate(numbers):
-            orientation = image_io.orientation(reader.samples[number].image)
-            if orientation > 1:
-                detail = f"orientation {orientation}"
-                name = reader.samples[number].stem
-                more.append(Finding("exif", name, detail, ((part, place),)))
+            sample = reader.samples[number]
+            if sample.orientation > 1:
+                detail = f"orientation {sample.orientation}"
+                more.append(Finding("exif", sample.stem, detail, ((part, place),)))
     return {part: Subset(data, numbers) for part, numbers in rows.items()}, more
 
 

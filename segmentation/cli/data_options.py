@@ -1,8 +1,10 @@
 """Options that name data: prepared ones to measure on, source layouts, and what they become."""
 
 import inspect
+import os
 from pathlib import Path
 
+from segmentation.cli import options
 from segmentation.errors import InputError
 
 DEFAULT_FOLDER = "data"
@@ -77,6 +79,17 @@ def add_source(parser):
         choices=("apply", "ignore"),
         default="apply",
         help="ignore: images and masks lie as stored, not upright (default: apply)",
+    )
+
+
+def add_workers(parser):
+    """Add the number of threads."""
+    parser.add_argument(
+        "--workers",
+        type=options.count,
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="threads (default %(default)s); the files are the same for any number",
     )
 
 

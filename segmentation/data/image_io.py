@@ -190,8 +190,8 @@ def survey(paths, turned=True, workers=4):
         workers: threads.
 
     Returns:
-        `(Reading, orientations)`: how to read them, and a `Counter` of the EXIF orientations that
-        are not upright.
+        `(Reading, orientations)`: how to read them, and the EXIF orientation of each, 1 if it is
+        upright.
     """
 
     def look(path):
@@ -216,7 +216,7 @@ def survey(paths, turned=True, workers=4):
             "less, scale them to 8 bits",
             *(deep, highest, white),
         )
-    return Reading(turned, white), Counter(found for found, _ in looks if found in TURNED)
+    return Reading(turned, white), [found for found, _ in looks]
 
 
 def _orientation(image):

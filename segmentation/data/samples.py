@@ -30,7 +30,7 @@ class Sample:
 
     `stem` is their common name; `group` is what a split keeps together, a person say (empty:
     unknown). `mask` is a file, or draws what other files describe. `reading` says how the files of
-    the set are read.
+    the set are read, and `orientation` is the EXIF orientation of the image: `survey` finds both.
     """
 
     stem: str
@@ -38,6 +38,7 @@ class Sample:
     image: Path
     mask: Path | masks.Drawing
     reading: image_io.Reading = image_io.Reading()
+    orientation: int = 1
 
     def __post_init__(self):
         """Refuse names that would break the lines and columns of names-128.txt."""
@@ -204,9 +205,10 @@ def survey(reader, exif="apply", workers=4):
     turned = exif == "apply"
     paths = [sample.image for sample in reader.samples]
     reading, orientations = image_io.survey(paths, turned, workers)
-    if orientations:
-        count, kinds = orientations.total(), ", ".join(map(str, sorted(orientations)))
-        of = f"{count} of {len(paths)} images have an EXIF orientation ({kinds})"
+    found = [each for each in orientations if each in image_io.TURNED]
+    if found:
+        kinds = ", ".join(map(str, sorted({*found})))
+        of = f"{len(found)} of {len(paths)} images have an EXIF orientation ({kinds})"
         if turned:
             logger.warning(
                 "%s and are turned upright: masks must lie as the upright image does; if they were "
@@ -215,7 +217,10 @@ def survey(reader, exif="apply", workers=4):
             )
         else:
             logger.warning("%s, which is ignored: images and masks are taken as stored", of)
-    samples = [dataclasses.replace(sample, reading=reading) for sample in reader.samples]
+    samples = [
+        dataclasses.replace(sample, reading=reading, orientation=orientation)
+        for sample, orientation in zip(reader.samples, orientations, strict=True)
+    ]
     return dataclasses.replace(reader, samples=samples)
 
 
