@@ -10,6 +10,7 @@ import signal
 import sys
 from pathlib import Path
 
+SMALL = ["--model", "tiny", "--batch_size", "4", "--seed", "3"]
 ENCODER_END = "conv_relu"
 GRID_SIZES = (64, 32)
 
@@ -63,6 +64,13 @@ def write_arrays(folder, count=20, size=32, shown=1):
     )
     labels.write(label_file, ["background", "hair", "face"])
     return str(img_file)
+
+
+def train_tiny(*options):
+    """Train the network on the arrays in `data`, those of 32 px, by the command."""
+    import train_full
+
+    train_full.main(["--img_file", "data/images-32.npy", *SMALL, *options])
 
 
 def save_constant(path, probabilities, names, size=32):

@@ -18,7 +18,7 @@ def save(path, model, progress, masks):
 
     Args:
         path: `.npz` file.
-        model: compiled `keras.Model`.
+        model: compiled `keras.Model` with a built optimizer.
         progress: dictionary of JSON values.
         masks: uint8 arrays by epoch (`SamplePredictions.masks`).
     """
@@ -75,6 +75,4 @@ def _opened(path):
 
 
 def _variables(model):
-    if not model.optimizer.built:  # building a LossScaleOptimizer again resets its scale
-        model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]

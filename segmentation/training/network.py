@@ -198,4 +198,6 @@ def compile_model(model, optimizer, config, classes, class_weights=None, teacher
         loss_weights=loss_weights,
         metrics=[watched] + [[]] * (len(of_outputs) - 1),
     )
+    # Where tracing the first step creates variables, TensorFlow traces it a second time.
+    model.optimizer.build(model.trainable_variables)
     return model
