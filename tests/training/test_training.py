@@ -56,7 +56,8 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(begun):
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others do not trace")
-def test_the_first_step_is_traced_once(monkeypatch):
+@pytest.mark.parametrize("several", [False, True])
+def test_the_first_step_is_traced_once(monkeypatch, several):
     tiny_network.register(monkeypatch.setitem)
     step, traced = keras.Model.train_step, []
     monkeypatch.setattr(
@@ -64,8 +65,12 @@ def test_the_first_step_is_traced_once(monkeypatch):
     )
     config = FullConfig(files=DataFiles(), model="tiny", lr=0.1)
     optimizer = optimizers.build("adamw", 0.1, ema=True)
-    model = network.compile_model(Tiny((32, 32)), optimizer, config, Classes.of_names(["hair"]))
-    model.fit(np.zeros((4, 32, 32, 3), "u1"), np.zeros((4, 32, 32), "u1"), 2, verbose=0)
+    model, masks = Tiny((32, 32)), np.zeros((4, 32, 32), "u1")
+    if several:
+        aux = keras.layers.Identity(name=nets.AUX)(model.output)
+        model, masks = keras.Model(model.input, [model.output, aux]), (masks, masks)
+    model = network.compile_model(model, optimizer, config, Classes.of_names(["hair"]))
+    model.fit(np.zeros((4, 32, 32, 3), "u1"), masks, 2, verbose=0)
     assert len(traced) == 1
 
 
