@@ -27,7 +27,9 @@ def parse_args(argv=None):
         "--fine_tune_checkpoint", metavar="MODEL", help="begin with the weights of this model"
     )
     training.add_argument(
-        "--epochs", type=options.count, default=FullConfig.epochs, help="(default: %(default)s)"
+        "--epochs",
+        type=options.count,
+        help=f"passes over the images ({FullConfig.usual_epochs['epochs']}; more for few)",
     )
     training.add_argument(
         "-n", "--num_steps", type=options.count, help="optimizer steps; overrides --epochs"
@@ -41,10 +43,11 @@ def main(argv=None):
     """Train, and print the model card."""
     config = parse_args(argv)
     start_keras()
-    from segmentation.training import cards, class_weights, loop, network, run_files, sources
+    from segmentation.training import cards, class_weights, loop, network, plan, run_files, sources
     from segmentation.training.teacher import open_teacher
 
     samples = sources.open_samples(config)
+    config, planned = plan.complete(config, samples)
     run = run_files.RunFiles(config, samples.classes)
     teacher = open_teacher(config, samples.classes)
     model = network.build(config, samples, run.earlier_card)
@@ -53,7 +56,7 @@ def main(argv=None):
     network.start_at_priors(model, fresh, data.statistics)
     weights = class_weights.of_option(config.class_weights, data)
     compile_stage = network.stage_compiler(config, data, weights, teacher)
-    card = cards.new_card(model, run, data, weights, teacher)
+    card = cards.new_card(model, run, data, planned, weights, teacher)
     terminal.print_result(loop.fit(model, data, card, compile_stage, run, terminal.EpochBar()))
 
 

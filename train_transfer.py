@@ -56,13 +56,13 @@ def parse_args(argv=None):
         "--transfer_epochs",
         type=options.count,
         metavar="N",
-        help=f"epochs with the encoder frozen ({TransferConfig.transfer_epochs})",
+        help=f"epochs with the encoder frozen ({TransferConfig.usual_epochs['transfer_epochs']})",
     )
     training.add_argument(
         "--fine_tune_epochs",
         type=options.count,
         metavar="N",
-        help=f"epochs of fine-tuning ({TransferConfig.fine_tune_epochs})",
+        help=f"of fine-tuning ({TransferConfig.usual_epochs['fine_tune_epochs']}; more for few)",
     )
     training.add_argument(
         "--fine_tune_lr",
@@ -75,8 +75,6 @@ def parse_args(argv=None):
         if getattr(args, name) is not None:
             parser.error(f"--{name} has no meaning with --stage {args.stage}")
     training_options.complete(parser, args, _default_model(args.weights))
-    args.transfer_epochs = args.transfer_epochs or TransferConfig.transfer_epochs
-    args.fine_tune_epochs = args.fine_tune_epochs or TransferConfig.fine_tune_epochs
     factor = IMAGENET_FINE_TUNE_FACTOR if args.weights == IMAGENET else FINE_TUNE_FACTOR
     args.fine_tune_lr = args.fine_tune_lr or factor * args.lr
     return training_options.to_config(args, TransferConfig)
@@ -94,10 +92,11 @@ def main(argv=None):
     """Train, and print the model card."""
     config = parse_args(argv)
     start_keras()
-    from segmentation.training import cards, class_weights, loop, network, run_files, sources
+    from segmentation.training import cards, class_weights, loop, network, plan, run_files, sources
     from segmentation.training.teacher import open_teacher
 
     samples = sources.open_samples(config)
+    config, planned = plan.complete(config, samples)
     run = run_files.RunFiles(config, samples.classes)
     teacher = open_teacher(config, samples.classes)
     model = network.build(config, samples, run.earlier_card)
@@ -106,7 +105,7 @@ def main(argv=None):
     network.start_at_priors(model, fresh, data.statistics)
     weights = class_weights.of_option(config.class_weights, data)
     compile_stage = network.stage_compiler(config, data, weights, teacher)
-    card = cards.new_card(model, run, data, weights, teacher)
+    card = cards.new_card(model, run, data, planned, weights, teacher)
     terminal.print_result(loop.fit(model, data, card, compile_stage, run, terminal.EpochBar()))
 
 

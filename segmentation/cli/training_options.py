@@ -16,8 +16,6 @@ from segmentation.training.config import (
     TrainConfig,
 )
 
-RECORD_SIZE = (768, 768)  # that images of TFRecords are stretched to; the older project's
-
 
 def add(parser, default_model):
     """Add the options to an `options.Parser`, and return its groups `(network, training)`.
@@ -48,7 +46,7 @@ def _add_data(data):
         "--image_size",
         type=options.img_size,
         metavar="SIZE",
-        help="128, or 384x480 for height x width (default: that of the arrays; 768 for TFRecords)",
+        help="128, or 384x480 for height x width (that of the arrays; for TFRecords planned)",
     )
     data.add_argument(
         "--classes",
@@ -140,7 +138,10 @@ def _add_training(training):
         "--steps_per_epoch", type=options.count, help="default: one pass over the images"
     )
     training.add_argument(
-        "-b", "--batch_size", type=options.count, help="images per step (16, or all if fewer)"
+        "-b",
+        "--batch_size",
+        type=options.count,
+        help="per step (16; fewer if they are large or few)",
     )
     training.add_argument(
         "--loss",
@@ -235,7 +236,6 @@ def complete(parser, args, default_model=None):
         parser.error("--warm_up goes with --schedule cosine")
     if args.tfrecord_data:
         args.model = args.model or default_model or "icnet"
-        args.img_size = args.img_size or RECORD_SIZE
     else:
         args.model = args.model or default_model or "mobile_unet"
         args.img_file = args.img_file or "data/images-128.npy"

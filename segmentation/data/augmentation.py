@@ -32,6 +32,8 @@ class AffineRanges:
         aspect: relative scale of each axis on top of the zoom, either way.
         shift: fraction of the side, either way.
         flip_up_down: whether half of the images are flipped upside down.
+        mirrored: `(256,)` uint8, the class id that each has in a mirror image (`classes.mirrored`),
+            or None: the same.
     """
 
     rotation: float
@@ -40,6 +42,7 @@ class AffineRanges:
     aspect: float = 0.05
     shift: float = 0.05
     flip_up_down: bool = False
+    mirrored: np.ndarray | None = None
 
 
 PORTRAITS = AffineRanges(rotation=20, shear=0.2, zoom=(0.8, 1.2))
@@ -61,7 +64,8 @@ def augment(image, mask, key, size=None, affine_ranges=PORTRAITS):
 
     Returns:
         `(image, mask)` of that size, with the dtypes of the arguments. The mask holds only ids that
-        it held before: it is sampled to the nearest pixel; borders are reflected in both.
+        it held before, or those of `mirrored`: it is sampled to the nearest pixel; borders are
+        reflected in both.
     """
     rng = np.random.default_rng(key)
     size = mask.shape if size is None else size
@@ -71,6 +75,8 @@ def augment(image, mask, key, size=None, affine_ranges=PORTRAITS):
         image = image_io.resize(image, size)  # linear sampling would leave pixels out
     image = _warp(image, moved, size, sampling)
     mask = _warp(mask, moved, size, cv2.INTER_NEAREST)
+    if affine_ranges.mirrored is not None and np.linalg.det(moved[:, :2]) < 0:
+        mask = affine_ranges.mirrored[mask]
     if rng.random() < BLUR:
         image = cv2.GaussianBlur(image, (0, 0), rng.uniform(*BLUR_SIGMA))
     return _relight(rng, image), mask

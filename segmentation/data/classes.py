@@ -2,6 +2,7 @@
 
 import dataclasses
 import difflib
+import re
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from segmentation.data import labels, palette
 from segmentation.data.labels import IGNORED
 from segmentation.errors import InputError
+
+SIDES = {"left": "right", "l": "r"}  # words of names that a mirror exchanges
 
 
 @dataclass(frozen=True)
@@ -191,3 +194,25 @@ def of_channels(text, num_channels):
             f"channel{'s' if num_channels > 1 else ''}: name the class of each, in their order"
         )
     return names
+
+
+def mirrored(names):
+    """Return the id that each class has in a mirror image, and the pairs of classes that differ.
+
+    A mirrored left eye is a right eye. Sides are words of a name: `left_eye`, `l_eye`, `Eye Left`.
+
+    Args:
+        names: by id.
+
+    Returns:
+        `(table, pairs)`: `(256,)` uint8, and tuples of two names.
+    """
+    ids = {name.lower(): index for index, name in enumerate(names)}
+    table, pairs = np.arange(256, dtype=np.uint8), []
+    for name, index in ids.items():
+        words = re.split(r"([\W_]+)", name)
+        other = ids.get("".join(SIDES.get(word, word) for word in words), index)
+        if other != index:
+            table[[index, other]] = other, index
+            pairs.append((names[index], names[other]))
+    return table, pairs

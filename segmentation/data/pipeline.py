@@ -16,7 +16,7 @@ from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-BATCH_SIZE = 16  # by default, or all training images if there are fewer
+BATCH_SIZE = 16
 QUEUE = 8  # batches prepared ahead; each thread holds one more
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from segmentation import files
-from segmentation.data import image_io, labels, mask_evidence, masks, pairing
+from segmentation.data import data_card, image_io, labels, mask_evidence, masks, pairing
 from segmentation.data.samples import check_sizes, read_label_map
 from segmentation.errors import InputError
 from segmentation.progress import track
@@ -24,6 +24,7 @@ class _Prepared(NamedTuple):
     """What becomes of a sample; `loaded` is None for one that shows too few classes."""
 
     mask: masks.Mask
+    size: tuple[int, int]  # of the image
     classes_shown: int
     loaded: Any = None
 
@@ -33,6 +34,7 @@ class _Progress:
     """What is known of the samples that have been read."""
 
     kept: int = 0
+    sizes: list[tuple[int, int]] = field(default_factory=list)  # of the images that are kept
     persons: set[str] = field(default_factory=set)
     skipped: list[str] = field(default_factory=list)
     by_classes_shown: Counter = field(default_factory=Counter)  # samples, kept or not
@@ -40,7 +42,7 @@ class _Progress:
 
 
 def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
-    """Write the samples of a reader, and labels.txt beside them.
+    """Write the samples of a reader, and labels.txt and their data card beside them.
 
     The files are the same bytes whatever `workers` is, and appear together at the end. Memory does
     not grow with the number of samples, names excepted.
@@ -82,10 +84,15 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
         if reader.label_map:
             _require_a_class(reader.samples, writer.tally, label_map.labels, needed)
         labels.write(writer.label_path, label_map.labels)
+        card = data_card.path_beside(writer.target)
+        card.unlink(missing_ok=True)  # it is of the data that are replaced
         written = writer.publish()
     seconds = time.perf_counter() - start
     result = {**written, "pictures": progress.kept, "classes": label_map.labels}
     persons = len(progress.persons - {""})
+    shares = writer.tally.report(len(label_map.labels))
+    facts = {"pictures": progress.kept, "groups": persons, "classes": label_map.labels, **shares}
+    data_card.write(card, writer.fingerprint(), progress.sizes, facts)
     if persons or label_map.mask_format:
         result |= {"persons": persons}
     if label_map.mask_format:
@@ -97,7 +104,7 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
         result |= {"pictures_by_classes_shown": shown}
     return {
         **result,
-        **writer.tally.report(len(label_map.labels)),
+        **shares,
         "skipped": progress.skipped,
         "unpaired": reader.unpaired,
         "seconds": round(seconds, 2),
@@ -119,8 +126,9 @@ def _write(samples, writer, label_map, needed, workers, max_bad):
                 label_map.check(sample.mask, mask)
                 classes_shown = _classes_shown(mask, label_map)
             if classes_shown < needed:
-                return _Prepared(mask, classes_shown)
-            return _Prepared(mask, classes_shown, writer.load(sample, image, mask, label_map))
+                return _Prepared(mask, image.size, classes_shown)
+            loaded = writer.load(sample, image, mask, label_map)
+            return _Prepared(mask, image.size, classes_shown, loaded)
         except image_io.UnreadableError as error:
             return error
 
@@ -136,6 +144,7 @@ def _write(samples, writer, label_map, needed, workers, max_bad):
             mask_evidence.note(progress.seen, result.mask, sample.mask)
             writer.add(sample, result.loaded)
             progress.kept += 1
+            progress.sizes.append(result.size)
             progress.persons.add(sample.group)
     return progress
 

@@ -112,6 +112,11 @@ def paths(path):
     return found
 
 
+def set_path(path):
+    """Return `room.tfrecord` for what `paths` takes: the path that the shards of a set share."""
+    return _set_of(paths(path)[0])
+
+
 def _set_of(path):
     """Return the path that a shard and its set share, `room.tfrecord`; else `path`."""
     shard = SHARD.search(path.stem)

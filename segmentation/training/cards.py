@@ -9,13 +9,14 @@ import nets
 from segmentation.training import network
 
 
-def new_card(model, run, data, class_weights, teacher=None):
+def new_card(model, run, data, plan, class_weights, teacher=None):
     """Return what is known of a model before it is trained.
 
     Args:
         model: built network.
         run: `run_files.RunFiles`.
         data: `pipeline.TrainingData`.
+        plan: of `plan.complete`.
         class_weights: floats in the order of `data.classes.id_names`, or None.
         teacher: `teacher.Teacher`, or None.
     """
@@ -29,6 +30,7 @@ def new_card(model, run, data, class_weights, teacher=None):
         "parameters": phone.count_params(),
         "macs": nets.macs(phone),
         "settings": settings(config, data, class_weights, teacher),
+        "plan": plan,
         **data.card,
         **({"teacher": teacher.to_card(data.card)} if teacher else {}),
         "versions": {
@@ -52,7 +54,6 @@ def settings(config, data, class_weights, teacher=None):
     by_name = class_weights and dict(zip(data.classes.id_names, class_weights, strict=True))
     found = config.settings() | {
         "img_size": list(data.img_size),
-        "batch_size": data.train.batch_size,
         "class_weights": by_name,
         "data": data.card["data"]["training_fingerprint"],
         "validation_data": data.card["data"]["fingerprint"],

@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import nets
 from segmentation import model_card
@@ -75,8 +76,9 @@ class DataFiles:
 class TrainConfig:
     """What both training commands are asked for; a field is the option of its name.
 
-    A subclass has the options of one command and the properties `stages`, a list of `Stage`, and
-    `initial_weights`: `imagenet`, a path or None.
+    A subclass has the options of one command, `usual_epochs` of what it leaves open, and the
+    properties `stages`, a list of `Stage`, and `initial_weights`: `imagenet`, a path or None. What
+    is None and concerns the data, `plan.complete` fills in.
     """
 
     files: DataFiles
@@ -140,8 +142,10 @@ class TrainConfig:
 class FullConfig(TrainConfig):
     """Training of all layers: the options of train_full.py."""
 
+    usual_epochs: ClassVar = {"epochs": 40}
+
     fine_tune_checkpoint: str | None = None
-    epochs: int = 40
+    epochs: int | None = None
     num_steps: int | None = None
 
     @property
@@ -159,11 +163,13 @@ class FullConfig(TrainConfig):
 class TransferConfig(TrainConfig):
     """Training with the encoder frozen, then fine-tuning: the options of train_transfer.py."""
 
+    usual_epochs: ClassVar = {"transfer_epochs": 2, "fine_tune_epochs": 28}
+
     weights: str = IMAGENET
     freeze_until: str | None = None
     stage: str = "both"
-    transfer_epochs: int = 2
-    fine_tune_epochs: int = 28
+    transfer_epochs: int | None = None
+    fine_tune_epochs: int | None = None
     fine_tune_lr: float
 
     @property

@@ -198,8 +198,8 @@ def compile_model(model, optimizer, config, classes, class_weights=None, teacher
         loss_weights=loss_weights,
         metrics=[watched] + [[]] * (len(of_outputs) - 1),
     )
-    # Where tracing the first step creates variables, those of the optimizer or the mean loss of each
-    # of several outputs, TensorFlow traces it a second time.
+    # Where tracing the first step creates variables, those of the optimizer or the mean losses of
+    # several outputs, TensorFlow traces it a second time.
     model.optimizer.build(model.trainable_variables)
     if len(model.outputs) > 1:
         scores = [np.zeros((1, *output.shape[1:]), np.float32) for output in model.outputs]

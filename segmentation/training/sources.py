@@ -12,6 +12,7 @@ from segmentation import probabilities
 from segmentation.data import (
     arrays,
     augmentation,
+    data_card,
     image_io,
     pipeline,
     split,
@@ -19,11 +20,11 @@ from segmentation.data import (
     tfrecords,
     unlabelled,
 )
-from segmentation.data.classes import Classes, choose
+from segmentation.data.classes import Classes, choose, mirrored
 from segmentation.data.dataset import Dataset, Subset
 from segmentation.data.split import Split
 from segmentation.errors import InputError
-from segmentation.training import class_weights
+from segmentation.training import class_weights, plan
 from segmentation.training.config import UNLABELLED_SHARE
 
 logger = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ def open_samples(config):
             raise InputError(f"--aux_classes {config.aux_classes}: learned already, by --classes")
         aux_classes = Classes.of_data(training.labels, aux_chosen, config.ignore_class)
     class_weights.check_option(config, classes)
-    img_size = config.img_size or training.images.shape[1:3]
+    img_size = config.img_size or _img_size(config.files, training)
     others = tuple(image_io.find_some(config.unlabelled)) if config.unlabelled else ()
     return Samples(training, validation, classes, aux_classes, img_size, others)
 
@@ -81,7 +82,7 @@ def open_batches(config, samples, model, begun=None):
     """Look at every mask, split the samples and make batches of them.
 
     Args:
-        config: `TrainConfig`.
+        config: `TrainConfig`, completed by `plan`.
         samples: `Samples`.
         model: built network.
         begun: `RunFiles.begun`: a resumed run keeps its split.
@@ -93,29 +94,28 @@ def open_batches(config, samples, model, begun=None):
         InputError: if there are too few images, or a part of them shows none of the classes.
     """
     parts, counts = _split(config, samples, begun)
-    batch_size = config.batch_size or min(pipeline.BATCH_SIZE, len(parts.training))
     options = pipeline.BatchOptions(
         samples.img_size,
-        batch_size,
+        config.batch_size,
         probabilities.evaluation_batch_size(
-            batch_size, samples.img_size, len(samples.classes.id_names)
+            config.batch_size, samples.img_size, len(samples.classes.id_names)
         ),
         config.seed,
-        _affine_ranges(config),
+        _affine_ranges(config, samples.training.labels),
         nets.strides(model)[: 1 + len(nets.heads(config.model))],
         config.steps_per_epoch,
         bool(config.teacher),
-        _unlabelled(config, samples, batch_size),
+        _unlabelled(config, samples),
     )
     return pipeline.open_training_data(parts, counts, samples.classes, options, samples.aux_classes)
 
 
-def _unlabelled(config, samples, batch_size):
+def _unlabelled(config, samples):
     """Return the `Unlabelled` images of the samples, or None."""
     if not samples.unlabelled:
         return None
     share = config.unlabelled_share or UNLABELLED_SHARE
-    per_batch = unlabelled.number_per_batch(share, batch_size)
+    per_batch = unlabelled.number_per_batch(share, config.batch_size)
     logger.info(f"reading {len(samples.unlabelled):,} images without masks")
     return unlabelled.read(samples.unlabelled, samples.img_size, per_batch)
 
@@ -170,9 +170,21 @@ def _open(files):
     return training, validation
 
 
-def _affine_ranges(config):
-    """Return the `AffineRanges` of the augmentation, or None."""
+def _img_size(files, training):
+    """Return the `(height, width)` of arrays, or what is planned for TFRecords."""
+    if not files.tfrecord_data:
+        return training.images.shape[1:3]
+    path = tfrecords.set_path(files.tfrecord_data)
+    return plan.img_size(data_card.read(path, training.fingerprint()))
+
+
+def _affine_ranges(config, names):
+    """Return the `AffineRanges` of the augmentation of data with these labels, or None."""
     if not config.augment:
         return None
     usual = augmentation.SCENES if config.files.tfrecord_data else augmentation.PORTRAITS
-    return dataclasses.replace(usual, flip_up_down=config.flip_up_down)
+    table, pairs = mirrored(names)
+    if pairs:
+        logger.info("a flip turns %s", ", ".join(f"{a} into {b}" for a, b in pairs))
+    table = table if pairs else None
+    return dataclasses.replace(usual, flip_up_down=config.flip_up_down, mirrored=table)

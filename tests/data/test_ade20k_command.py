@@ -21,7 +21,7 @@ def leftovers(folder):
 def test_all_classes_and_pictures_are_kept_without_a_whitelist(tmp_path, capsys):
     scene_set(tmp_path, {"b": [0, 1, 7, 255], "a": [3], "c": [0]})
     result, report, err = run(capsys, *argv(tmp_path))
-    assert leftovers(tmp_path / "out") == ["labels.txt", "room.tfrecord"]
+    assert leftovers(tmp_path / "out") == ["labels.txt", "room.dataset.json", "room.tfrecord"]
     names = ["none", "wall", "floor, flooring", "bed", "car", "truck"]
     assert labels.read(tmp_path / "out/labels.txt") == names == result["classes"]
     found = read(tmp_path / "out/room.tfrecord")
@@ -81,6 +81,7 @@ def test_the_bytes_do_not_depend_on_workers_and_shards_share_the_pictures(tmp_pa
     assert list(contents[0]) == [
         "labels.txt",
         *(f"room-0000{shard}-of-00003.tfrecord" for shard in range(3)),
+        "room.dataset.json",
     ]
     shards = tfrecords.paths(tmp_path / "a/room.tfrecord")
     stems = [list(parsed(shard)) for shard in shards]
@@ -96,6 +97,7 @@ def test_another_number_of_shards_replaces_the_set(tmp_path, capsys):
     for shards in (3, 2, 1, 2):
         run(capsys, *argv(tmp_path, "out/room.tfrecord", "--num_shards", shards))
         own = [name for name in leftovers(tmp_path / "out") if name.startswith("room")]
+        own.remove("room.dataset.json")
         assert len(own) == shards and len(read(tmp_path / "out/room.tfrecord")) == 3
     assert (tmp_path / "out/bedroom-00000-of-00002.tfrecord").exists()
     with pytest.raises(InputError, match="--num_shards 4 for 3 images"):

@@ -1,5 +1,7 @@
 """Image and mask move together, repeatably, and the mask stays made of class ids."""
 
+import dataclasses
+
 import numpy as np
 
 from segmentation.data import augmentation, masks
@@ -93,3 +95,27 @@ def test_scenes_shrink_and_grow_and_are_upside_down_only_when_asked():
         turned += augmentation.augment(image, low, (0, 0, index), affine_ranges=heads)[1][:30].any()
     assert 0.5 < min(sizes) < 0.65 and 1.1 < max(sizes) < 1.25
     assert 15 < turned < 45
+
+
+def test_a_flip_makes_the_left_one_the_right_one_and_half_a_turn_does_not():
+    # The left third is red and of class 1, the right third of class 2, and the upper half green.
+    image, mask = np.zeros((60, 60, 3), np.uint8), np.zeros((60, 60), np.uint8)
+    image[:, :20, 0], image[:30, :, 1] = 200, 200
+    mask[:, :20], mask[:, 40:] = 1, 2
+    table = np.arange(256, dtype=np.uint8)
+    table[[1, 2]] = 2, 1
+    ranges = augmentation.AffineRanges(0, 0, (1, 1), aspect=0, shift=0, flip_up_down=True)
+    sided = dataclasses.replace(ranges, mirrored=table)
+    seen = set()
+    for index in range(20):
+        key = (0, 0, index)
+        warped, plain = augmentation.augment(image, mask, key, affine_ranges=ranges)
+        same, swapped = augmentation.augment(image, mask, key, affine_ranges=sided)
+        np.testing.assert_array_equal(warped, same)
+        red, green, _ = warped.astype(int).transpose(2, 0, 1)
+        to_the_right = red[:, 50].mean() > red[:, 10].mean()
+        upside_down = green[45].mean() > green[15].mean()
+        expected = table[plain] if to_the_right != upside_down else plain
+        np.testing.assert_array_equal(swapped, expected)
+        seen.add((to_the_right, upside_down))
+    assert len(seen) == 4

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from class_names import NAMES, class_names
 from segmentation.data import labels
-from segmentation.data.classes import Classes, choose, of_channels
+from segmentation.data.classes import Classes, choose, mirrored, of_channels
 from segmentation.errors import InputError
 
 
@@ -126,3 +126,11 @@ def test_data_without_a_background_have_a_channel_for_each_class():
     assert ignored.names == ("sidewalk", "building") and ignored.table[0] == 255
     others = Classes.of_data(names, ["building", "road"], others_ignored=True)
     assert others.names == ("building", "road") and others.table[[0, 1, 2]].tolist() == [1, 255, 0]
+
+
+def test_a_mirror_exchanges_the_sides_that_names_say():
+    names = ["background", "l_eye", "Right arm", "r_eye", "left arm", "left over", "leftover", "r"]
+    table, pairs = mirrored(names)
+    assert pairs == [("l_eye", "r_eye"), ("left arm", "Right arm")]
+    assert table[:9].tolist() == [0, 3, 4, 1, 2, 5, 6, 7, 8] and table[255] == 255
+    assert mirrored(["background", "hair", "face"])[1] == []

@@ -41,6 +41,7 @@ def test_arrays_names_and_labels_are_written(tmp_path, capsys):
     out_dir = tmp_path / "out"
     result, report, _ = run(capsys, "-d", tmp_path / "raw", "-o", out_dir, "-s", "32x64")
     assert leftovers(out_dir) == [
+        "images-32x64.dataset.json",
         "images-32x64.npy",
         "labels.txt",
         "masks-32x64.npy",
@@ -77,7 +78,7 @@ def test_the_bytes_do_not_depend_on_workers_or_the_run(tmp_path, capsys):
         run(capsys, "-d", tmp_path / "raw", "-o", tmp_path / out, "-s", 32, "--workers", workers)
         files = sorted((tmp_path / out).iterdir())
         contents.append({path.name: path.read_bytes() for path in files})
-    assert contents[0] == contents[1] == contents[2] and len(contents[0]) == 4
+    assert contents[0] == contents[1] == contents[2] and len(contents[0]) == 5
 
 
 def test_lfw_as_it_is_downloaded(tmp_path, capsys):

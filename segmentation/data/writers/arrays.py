@@ -83,6 +83,10 @@ class ArraysWriter:
         stems = [sample.stem for sample in self._samples]
         arrays.write_names(self._names, stems, [sample.group for sample in self._samples])
 
+    def fingerprint(self):
+        """Return what identifies the data that were published."""
+        return arrays.open_arrays(self.target).fingerprint()
+
     def publish(self):
         """Move the files to their places; return the entries of the result that name them."""
         # A kill in between must not leave old images beside new masks: without images, nothing

@@ -106,6 +106,10 @@ class RecordsWriter:
                 "may share persons; arrays prevent that"
             )
 
+    def fingerprint(self):
+        """Return what identifies the data that were published."""
+        return tfrecords.open_records(self.target).fingerprint()
+
     def publish(self):
         """Move the files to their places; return the entries of the result that name them."""
         targets = tfrecords.shard_paths(self.target, self._num_shards)
