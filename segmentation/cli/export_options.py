@@ -104,7 +104,7 @@ def check(parser, args, model, without_untrained, without_ladder):
     if args.untrained:
         args.network = args.network or next(iter(nets.NETWORKS))
     elif not args.network:
-        args.export_size, args.img_size = args.img_size, None
+        args.export_size = args.img_size
 
 
 def stem(args):

@@ -36,7 +36,7 @@ def open_exporter(args, paths, two_channels=False):
 
     if args.model.suffix.lower() not in model_card.MODEL_SUFFIXES:
         raise InputError(f"{args.model}: only .keras and .h5 models can be converted")
-    source = model_options.load(args.model, spec)
+    source = model_options.load(args.model, spec, any_size=True)
     if source.card is None:
         terminal.say(
             f"{args.model}: no model card {model_card.path_beside(args.model).name} beside it; "

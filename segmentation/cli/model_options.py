@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 # The options of `add`, except --model.
 LEGACY_OPTIONS = (
-    *("classes", "origin", "input_mean", "input_std"),
+    *("classes", "origin", "input_mean", "input_std", "activation"),
     *("img_size", "alpha", "alpha_up", "upsampling"),
 )
 
@@ -48,12 +48,17 @@ def add(parser, networks=legacy.LEGACY_NETWORKS, other_size=""):
         help="in place of --from, the standard deviation: one number or R,G,B",
     )
     group.add_argument(
+        "--activation",
+        choices=legacy.ACTIVATIONS,
+        help="makes probabilities of the scores (logits) that the model ends in",
+    )
+    group.add_argument(
         "--model",
         dest="network",
         choices=networks,
         help="the network of an .h5 that holds only weights",
     )
-    help_text = f"input size for these weights{other_size}"
+    help_text = f"input size of these weights, or of a model of any size{other_size}"
     group.add_argument("-s", "--img_size", type=img_size, help=help_text)
     group.add_argument("-a", "--alpha", type=positive, help="alpha of these weights (1)")
     group.add_argument("--alpha_up", type=positive, help="alpha_up of these weights (0.25)")
@@ -76,19 +81,26 @@ def legacy_spec(args):
         normalization = by_numbers
     arguments = {name: getattr(args, name) for name in ("alpha", "alpha_up", "upsampling")}
     arguments = {name: value for name, value in arguments.items() if value is not None}
-    if (args.network is None) != (args.img_size is None):
-        raise InputError("--model and --img_size go together, for a file that holds only weights")
+    if args.network and not args.img_size:
+        raise InputError("--model goes with --img_size, for a file that holds only weights")
     return legacy.LegacySpec(
-        args.origin, normalization, args.classes, args.network, args.img_size, arguments
+        args.origin,
+        normalization,
+        args.classes,
+        args.network,
+        args.img_size,
+        arguments,
+        args.activation,
     )
 
 
-def load(path, spec):
+def load(path, spec, any_size=False):
     """Return the `Predictor` of a model, and log doubts about it.
 
     Args:
         path: of the model, in any format.
         spec: `LegacySpec`.
+        any_size: whether a model of another size than that of `spec` will do.
 
     Raises:
         InputError: if the model cannot be loaded, or `spec` contradicts its card.
@@ -96,6 +108,9 @@ def load(path, spec):
     from segmentation.inference import predictor
 
     predict = predictor.load(path, spec)
+    if spec.img_size and predict.img_size != spec.img_size and not any_size:
+        own = "x".join(map(str, predict.img_size))
+        raise InputError(f"{path}: takes images of {own} px; omit --img_size")
     known = (predict.card or {}).get("arguments", {})
     for name, value in spec.arguments.items():
         if known.get(name, value) != value:

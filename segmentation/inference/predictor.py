@@ -89,9 +89,10 @@ def load(path, spec=UNSPECIFIED):
     """
     path = Path(path)
     chosen = format_of(path)
-    if not chosen.legacy and (spec.normalization or spec.network):
+    if not chosen.legacy and (spec.normalization or spec.network or spec.activation):
         raise InputError(
-            f"{path}: is an export; --from, --input_mean and --model apply only to .keras and .h5"
+            f"{path}: is an export; --from, --input_mean, --activation and --model apply only to "
+            ".keras and .h5"
         )
     with reading(path):
         read = pkgutil.resolve_name(chosen.reader)

@@ -52,9 +52,12 @@ def load(path, spec=UNSPECIFIED):
             f"{next(iter(LEGACY_NETWORKS))} --img_size 224 --alpha 1 --alpha_up 0.25"
         )
     _require_rgb(path, model)
+    img_size = _img_size(path, model, spec)
     _require_one_normalization(path, model, spec)
-    if saved or spec.normalization:
-        model = _with_contract(model, spec.normalization)
+    if spec.activation:
+        _require_scores(path, model, img_size, spec.activation)
+    if saved or spec.normalization or spec.activation or None in model.input_shape[1:3]:
+        model = _with_contract(model, spec, img_size)
     require_probabilities(path, model)
     return model
 
@@ -72,7 +75,7 @@ def _read_keras2(path):
 
 
 def _require_rgb(path, model):
-    """Raise InputError unless the model takes RGB images of one size, channels last."""
+    """Raise InputError unless the model takes RGB images, channels last."""
     shape = model.input_shape
     if isinstance(shape, (list, dict)) or len(shape) != 4:
         raise InputError(f"{path}: takes {shape}, not one batch of images")
@@ -82,10 +85,28 @@ def _require_rgb(path, model):
         )
     if shape[3] != 3:
         raise InputError(f"{path}: takes images of {shape[3]} channels; only RGB can be used")
-    if None in shape[1:3]:
-        raise InputError(
-            f"{path}: takes images of any size; build it with one, as phones need it, and save it"
+
+
+def _img_size(path, model, spec):
+    """Return the `(height, width)` of the model, or for one of any size that of `spec`."""
+    own = model.input_shape[1:3]
+    if None not in own:
+        return own
+    if not spec.img_size:
+        raise UndescribedError(
+            f"{path}: takes images of any size, and phones need one: give --img_size, as 256x192"
         )
+    return spec.img_size
+
+
+def _require_scores(path, model, img_size, activation):
+    """Raise InputError if `activation` does not make probabilities of what the model gives."""
+    channels = model.outputs[0].shape[-1]
+    if (activation == "sigmoid") != (channels == 1):
+        fits = "sigmoid" if channels == 1 else "softmax"
+        raise InputError(f"{path}: has {channels} channels: give --activation {fits}")
+    if _are_probabilities(_scores_of_noise(model, img_size)):
+        raise InputError(f"{path}: its output is probabilities already; omit --activation")
 
 
 def _require_one_normalization(path, model, spec):
@@ -106,27 +127,34 @@ def _begins_with(kinds, model):
     )
 
 
-def _with_contract(model, normalization):
-    """Return `model` from `image`, RGB 0..255, to `mask`, its first output."""
-    x = image = keras.Input(model.input_shape[1:], name="image")
-    if normalization:
-        mean, std = np.array(normalization)
+def _with_contract(model, spec, img_size):
+    """Return `model` from `image`, RGB 0..255, to `mask`, its first output as probabilities."""
+    x = image = keras.Input((*img_size, 3), name="image")
+    if spec.normalization:
+        mean, std = np.array(spec.normalization)
         scale, offset = (1 / std).tolist(), (-mean / std).tolist()
         x = keras.layers.Rescaling(scale, offset, name="rescale")(image)
     first = keras.Model(model.inputs, model.outputs[0], name="older")
-    mask = keras.layers.Activation("linear", name=nets.OUTPUT)(first(x))
+    mask = keras.layers.Activation(spec.activation or "linear", name=nets.OUTPUT)(first(x))
     return keras.Model(image, mask, name=model.name)
 
 
 def require_probabilities(path, model):
     """Raise InputError if the output of the model for an image of noise is not probabilities."""
-    noise = np.random.default_rng(0).integers(0, 256, (1, *model.input_shape[1:]))
-    first = keras.Model(model.inputs, model.outputs[0])
-    found = first([noise.astype("float32")], training=False)
-    scores = keras.ops.convert_to_numpy(found)
-    sums = scores.sum(-1) if scores.shape[-1] > 1 else np.ones(1)
-    if not (scores.min() >= 0 and scores.max() <= 1 and np.allclose(sums, 1, atol=1e-3)):
+    scores = _scores_of_noise(model, model.input_shape[1:3])
+    if not _are_probabilities(scores):
         raise InputError(
-            f"{path}: its output is not probabilities ({scores.min():.3g} to {scores.max():.3g}, "
-            "without sigmoid or softmax); only models that end in sigmoid or softmax can be used"
+            f"{path}: its output is not probabilities ({scores.min():.3g} to {scores.max():.3g}); "
+            "if it gives scores (logits), say --activation sigmoid for one class, or softmax"
         )
+
+
+def _scores_of_noise(model, img_size):
+    noise = np.random.default_rng(0).integers(0, 256, (1, *img_size, 3))
+    first = keras.Model(model.inputs, model.outputs[0])
+    return keras.ops.convert_to_numpy(first([noise.astype("float32")], training=False))
+
+
+def _are_probabilities(scores):
+    sums = scores.sum(-1) if scores.shape[-1] > 1 else np.ones(1)
+    return scores.min() >= 0 and scores.max() <= 1 and np.allclose(sums, 1, atol=1e-3)

@@ -23,6 +23,8 @@ LEGACY_NETWORKS = {
     "icnet": "segmentation.legacy.icnet2018",
 }
 
+ACTIVATIONS = ("sigmoid", "softmax")
+
 
 class UndescribedError(InputError):
     """A model that can be read, once a person says what its file does not."""
@@ -38,8 +40,10 @@ class LegacySpec:
             the network, `(x - mean) / std`; None: the network normalises them.
         class_names: text that names the channels, for `classes.of_channels`, or None.
         network: a key of `LEGACY_NETWORKS`, for a file that holds only weights, else None.
-        img_size: `(height, width)` in pixels to build `network` for, or None.
+        img_size: `(height, width)` in pixels to build `network` for, or at which to use a model of
+            any size, or None.
         arguments: keyword arguments to build `network` with.
+        activation: one of `ACTIVATIONS`, which makes probabilities of its scores; None: they are.
     """
 
     origin: str | None = None
@@ -48,6 +52,7 @@ class LegacySpec:
     network: str | None = None
     img_size: tuple | None = None
     arguments: dict = field(default_factory=dict)
+    activation: str | None = None
 
 
 UNSPECIFIED = LegacySpec()  # of a model of this project
