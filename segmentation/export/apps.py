@@ -59,16 +59,16 @@ def write(folder, platform, export, precision, kit=None):
     """
     folder, export = Path(folder).absolute(), Path(export)
     require_place(folder, platform)
-    card = {"model": export.name, "precision": precision}
+    card = {"name": export.name, "precision": precision}
     if platform == "android":  # Core ML tells an app all this
         card |= {"sha256": hashlib.sha256(export.read_bytes()).hexdigest(), **_tensors(export)}
-    card |= {"classes": _classes(predictor.load(export).classes)}
+    card |= {"classes": coloured(predictor.load(export).classes)}
     with files.written_whole(folder) as temporary:
         shutil.copytree(TEMPLATES / platform, temporary, ignore=shutil.ignore_patterns(*LEFT_OUT))
         place, place_of_kit = (temporary / each for each in PLACES[platform])
         place.mkdir(parents=True, exist_ok=True)
         if platform == "android":
-            shutil.copy(export, place)
+            shutil.copy(export, place / "model.tflite")
         else:
             shutil.copytree(export, place / "Model.mlpackage")
         files.write_json(place / CARD, card)
@@ -94,7 +94,7 @@ def _tensor(details):
     return facts
 
 
-def _classes(classes):
+def coloured(classes):
     """Return name and colour, #AARRGGBB, of each class id; the background is transparent."""
     colors = [bytes((ALPHA, *rgb)) for rgb in classes.id_colors]
     if len(classes) == 1 or labels.is_background(classes.names[0]):

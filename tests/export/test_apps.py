@@ -9,6 +9,7 @@ import pytest
 
 import coreml_converter
 import tf_converter
+from segmentation.data.classes import Classes
 from segmentation.errors import InputError
 from segmentation.export import apps
 from segmentation.inference import predictor
@@ -45,11 +46,14 @@ def test_an_android_app_holds_the_file_that_was_checked(trained, tmp_path, capsy
     assert f"{app}: an app that runs hair.tflite, float16" in lines
     result = json.loads(lines[-1])
     assert result["app"] == str(app) and result["files"][0]["precision"] == "float16"
-    assert names(tmp_path) == ["app", "out"] and names(assets(app)) == ["hair.tflite", "model.json"]
-    content = (assets(app) / "hair.tflite").read_bytes()
+    assert names(tmp_path) == ["app", "out"] and names(assets(app)) == [
+        "model.json",
+        "model.tflite",
+    ]
+    content = (assets(app) / "model.tflite").read_bytes()
     assert content == (out / "hair.tflite").read_bytes()
     assert json.loads((assets(app) / "model.json").read_text()) == {
-        "model": "hair.tflite",
+        "name": "hair.tflite",
         "precision": "float16",
         "sha256": hashlib.sha256(content).hexdigest(),
         "input": {"height": 32, "width": 64, "channels": 3, "dtype": "float32"},
@@ -63,7 +67,7 @@ def test_an_android_app_holds_the_file_that_was_checked(trained, tmp_path, capsy
         assert (app / file).read_bytes() == (apps.TEMPLATES / "android" / file).read_bytes()
 
 
-def test_uint8_tensors_come_with_their_steps_and_a_background_is_a_class(swept, tmp_path, kit):
+def test_uint8_tensors_come_with_their_steps_and_the_kit_with_the_model(swept, tmp_path, kit):
     export = tmp_path / "hair.tflite"
     shutil.copy(swept.folder / "hair_int8.tflite", export)
     apps.write(tmp_path / "app", "android", export, "int8", kit)
@@ -72,6 +76,13 @@ def test_uint8_tensors_come_with_their_steps_and_a_background_is_a_class(swept, 
     assert (card["input"]["scale"], card["input"]["zero_point"]) == (1.0, 0)
     assert 0 < card["output"]["scale"] < 1 / 200
     assert names(assets(tmp_path / "app") / "kit") == ["manifest.json"]
+
+
+@pytest.mark.parametrize(("first", "alpha"), [("background", 0), ("None ", 0), ("road", 0x80)])
+def test_only_a_background_is_transparent(first, alpha):
+    classes = Classes((first, "hair"), ((1, 2, 3), (255, 0, 0)))
+    colors = [each["color"] for each in apps.coloured(classes)]
+    assert colors == ["#80010203" if alpha else "#00000000", "#80ff0000"]
 
 
 def test_an_ios_app_holds_the_package(package, tmp_path, kit, capsys):
@@ -83,7 +94,7 @@ def test_an_ios_app_holds_the_package(package, tmp_path, kit, capsys):
     assert predictor.load(copy).classes.names == ("hair",)
     card = json.loads((app / "Segmentation" / "model.json").read_text())
     assert card == {
-        "model": "hair.mlpackage",
+        "name": "hair.mlpackage",
         "precision": "float16",
         "classes": [
             {"name": "none", "color": "#00000000"},

@@ -10,9 +10,11 @@ struct SegmentationApp: App {
         WindowGroup {
             VStack {
                 Picture(view: camera.view).onAppear(perform: camera.load)
-                HStack {
-                    ForEach(camera.classes.filter { $0.argb != 0 }, id: \.name) {
-                        Text($0.name).foregroundStyle($0.opaque)
+                ScrollView(.horizontal) {
+                    HStack {
+                        ForEach(camera.classes.filter { $0.argb != 0 }, id: \.name) {
+                            Text($0.name).foregroundStyle($0.opaque)
+                        }
                     }
                 }
                 Text(camera.status)

@@ -11,7 +11,7 @@ struct Card: Decodable {
         let name: String, color: String
         var argb: UInt32 { UInt32(color.dropFirst(), radix: 16) ?? 0 }
     }
-    let model: String, precision: String, classes: [Class]
+    let name: String, precision: String, classes: [Class]
 }
 
 /// The model in the app.
@@ -35,7 +35,7 @@ final class Segmenter {
         model = try MLModel(contentsOf: url, configuration: configuration)
         let inputs = model.modelDescription.inputDescriptionsByName
         guard let image = inputs["image"]?.imageConstraint
-        else { throw Problem(errorDescription: "\(card.model) takes no image") }
+        else { throw Problem(errorDescription: "\(card.name) takes no image") }
         shrink = Shrink(width: image.pixelsWide, height: image.pixelsHigh)
         let kind = kCVPixelFormatType_32BGRA
         let surface = [kCVPixelBufferIOSurfacePropertiesKey: [:]] as CFDictionary
@@ -48,7 +48,7 @@ final class Segmenter {
         let result = try model.prediction(from: provider)
         guard let first = result.featureValue(for: "mask")?.multiArrayValue, first.shape.count == 4,
               first.dataType == .float32, card.classes.count == max(first.shape[3].intValue, 2)
-        else { throw Problem(errorDescription: "model.json is not that of \(card.model)") }
+        else { throw Problem(errorDescription: "model.json is not that of \(card.name)") }
         let shape = first.shape.map(\.intValue)
         palette = card.classes.map(\.argb)
         (height, width, channels) = (shape[1], shape[2], shape[3])

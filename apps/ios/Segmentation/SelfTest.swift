@@ -26,7 +26,7 @@ final class SelfTest {
     func run() -> Result {
         var json: [String: Any] = [
             "passed": false, "device": SelfTest.device, "ios": UIDevice.current.systemVersion,
-            "compute_units": "all", "model": model.card.model, "precision": model.card.precision,
+            "compute_units": "all", "model": model.card.name, "precision": model.card.precision,
         ]
         let words: String
         do { words = try run(&json) } catch {

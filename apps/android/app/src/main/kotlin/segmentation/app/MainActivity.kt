@@ -17,8 +17,6 @@ import androidx.core.content.ContextCompat
 import java.nio.ByteBuffer
 import java.util.concurrent.Executors
 
-private const val TEXT_SIZE = 40f // pixels
-
 /** Shows each camera frame with the mask of that same frame, which so never lags behind. */
 class MainActivity : ComponentActivity() {
     private val worker = Executors.newSingleThreadExecutor() // all but the buttons happens on it
@@ -29,7 +27,7 @@ class MainActivity : ComponentActivity() {
     private var picture = Bitmap.createBitmap(1, 1, Bitmap.Config.ARGB_8888)
     private var mask = picture
     private var argb = IntArray(0)
-    private val paint = Paint(Paint.FILTER_BITMAP_FLAG).apply { textSize = TEXT_SIZE }
+    private val paint = Paint(Paint.FILTER_BITMAP_FLAG)
     private val part = Rect()
     private val place = RectF()
     private val surface by lazy { SurfaceView(this) }
@@ -110,10 +108,11 @@ class MainActivity : ComponentActivity() {
         if (frames++ % 15 == 0) say("${model.accelerator}, ${model.precision}, ${model.ms} ms")
         val canvas = surface.holder.lockHardwareCanvas() ?: return // null: the app is not seen
         draw(canvas, image.width, image.height, rotation, isMirrored)
+        paint.textSize = minOf(40f, canvas.height / (model.names.size + 1f)) // all names are seen
         for (id in model.names.indices) {
             if (model.palette[id] == Color.TRANSPARENT) continue // the background
             paint.color = model.palette[id] or Color.BLACK // opaque
-            canvas.drawText(model.names[id], 0.5f * TEXT_SIZE, (id + 1.5f) * TEXT_SIZE, paint)
+            canvas.drawText(model.names[id], 20f, (id + 1) * paint.textSize, paint)
         }
         surface.holder.unlockCanvasAndPost(canvas)
     }

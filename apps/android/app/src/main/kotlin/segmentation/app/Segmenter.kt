@@ -7,15 +7,16 @@ import com.google.ai.edge.litert.*
 import com.google.ai.edge.litert.CompiledModel.GpuOptions.Precision
 import org.json.JSONObject
 
+private const val MODEL = "model.tflite"
+
 /** The model in the assets, on the GPU if that can run it, else on the CPU; see `model.json`. */
 class Segmenter(private val assets: AssetManager) : AutoCloseable {
     private val card = JSONObject(String(read("model.json")))
-    private val file = card.getString("model")
     private val input = card.getJSONObject("input")
     private val output = card.getJSONObject("output")
     private val stored = quantised(input) // null: float32
     private val given = quantised(output)
-    val sha256 = sha256(read(file))
+    val sha256 = sha256(read(MODEL))
     val precision: String = card.getString("precision")
     val height = output.getInt("height")
     val width = output.getInt("width")
@@ -37,7 +38,7 @@ class Segmenter(private val assets: AssetManager) : AutoCloseable {
     private lateinit var outputs: List<TensorBuffer>
 
     init {
-        check(sha256 == card.getString("sha256")) { "model.json is of another file than $file" }
+        check(sha256 == card.getString("sha256")) { "model.json is of another file than $MODEL" }
         try { // The GPU alone: with the CPU as well LiteRT would not say which of them it took.
             val options = CompiledModel.Options(Accelerator.GPU)
             val exact = CompiledModel.GpuOptions(precision = Precision.FP32)
@@ -51,7 +52,7 @@ class Segmenter(private val assets: AssetManager) : AutoCloseable {
     }
 
     private fun open(options: CompiledModel.Options) {
-        model = CompiledModel.create(assets, file, options)
+        model = CompiledModel.create(assets, MODEL, options)
         inputs = model.createInputBuffers()
         outputs = model.createOutputBuffers()
         run() // what cannot run shows now; and the first run is slow
