@@ -5,11 +5,11 @@ import SwiftUI
 final class Camera: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBufferDelegate {
     @Published var status = "Loading the model"
     @Published var classes: [Card.Class] = []
-    let view = PreviewView()
+    let picture = Picture()
     private let session = AVCaptureSession(), output = AVCaptureVideoDataOutput()
     private let queue = DispatchQueue(label: "model")
     private var segmenter: Segmenter?
-    private var frames = 0, isFront = false, devices = ""
+    private var frames = 0, isFront = false, devices = "Core ML"
     private var coordinator: AVCaptureDevice.RotationCoordinator?
     private var observation: NSKeyValueObservation?
 
@@ -18,7 +18,7 @@ final class Camera: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBu
             attempt {
                 let loaded = try Segmenter()
                 segmenter = loaded
-                view.prepare(width: loaded.width, height: loaded.height)
+                picture.prepare(width: loaded.width, height: loaded.height)
                 DispatchQueue.main.async { [self] in classes = loaded.card.classes }
                 askForCamera()
                 Task { [self] in
@@ -29,10 +29,7 @@ final class Camera: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBu
         }
     }
 
-    func flip() {
-        isFront.toggle()
-        askForCamera()
-    }
+    func flip() { isFront.toggle(); askForCamera() }
 
     /// Runs the self-test where the frames run, and hands over its result on the main thread.
     func selfTest(_ done: @escaping (SelfTest.Result) -> Void) {
@@ -67,15 +64,15 @@ final class Camera: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBu
             session.addOutput(output)
         }
         session.commitConfiguration()
-        view.preview.session = session
-        view.isMirrored = isFront
+        picture.preview.session = session
+        picture.isMirrored = isFront
         // Frames come upright, as the screen is turned. The preview mirrors the front camera by
         // itself; the model sees it as it is.
         let angle = \AVCaptureDevice.RotationCoordinator.videoRotationAngleForHorizonLevelPreview
-        coordinator = AVCaptureDevice.RotationCoordinator(device: device, previewLayer: view.preview)
+        coordinator = AVCaptureDevice.RotationCoordinator(device: device, previewLayer: picture.preview)
         observation = coordinator?.observe(angle, options: [.initial, .new]) { [self] coordinator, _ in
             let degrees = coordinator[keyPath: angle]
-            for connection in [view.preview.connection, output.connection(with: .video)]
+            for connection in [picture.preview.connection, output.connection(with: .video)]
             where connection?.isVideoRotationAngleSupported(degrees) == true {
                 connection?.videoRotationAngle = degrees
             }
@@ -87,7 +84,7 @@ final class Camera: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBu
         guard let segmenter, let frame = CMSampleBufferGetImageBuffer(sample) else { return }
         attempt {
             try segmenter.segment(frame)
-            view.show(segmenter, CVImageBufferGetDisplaySize(frame))
+            picture.show(segmenter, CVImageBufferGetDisplaySize(frame))
             frames += 1
             guard frames % 15 == 1 else { return }
             say("\(devices), \(segmenter.card.precision), \(Int(segmenter.milliseconds)) ms")
@@ -98,7 +95,5 @@ final class Camera: NSObject, ObservableObject, AVCaptureVideoDataOutputSampleBu
         do { try action() } catch { say(error.localizedDescription) }
     }
 
-    private func say(_ text: String) {
-        DispatchQueue.main.async { [self] in status = text }
-    }
+    private func say(_ text: String) { DispatchQueue.main.async { [self] in status = text } }
 }

@@ -9,13 +9,9 @@ struct SegmentationApp: App {
     var body: some Scene {
         WindowGroup {
             VStack {
-                Picture(view: camera.view).onAppear(perform: camera.load)
-                ScrollView(.horizontal) {
-                    HStack {
-                        ForEach(camera.classes.filter { $0.argb != 0 }, id: \.name) {
-                            Text($0.name).foregroundStyle($0.opaque)
-                        }
-                    }
+                PictureView(picture: camera.picture).onAppear(perform: camera.load)
+                camera.classes.filter { $0.argb != 0 }.reduce(Text("")) { words, one in
+                    words + Text(one.name + "  ").foregroundColor(one.opaque)
                 }
                 Text(camera.status)
                 HStack {
@@ -36,27 +32,38 @@ extension Card.Class {
     }
 }
 
-struct Picture: UIViewRepresentable {
-    let view: PreviewView
-    func makeUIView(context: Context) -> PreviewView { view }
-    func updateUIView(_ view: PreviewView, context: Context) {}
+struct PictureView: UIViewRepresentable {
+    final class LayerView: UIView {
+        var picture: Picture?
+        override func layoutSubviews() { picture?.preview.frame = bounds }
+    }
+    let picture: Picture
+    func makeUIView(context: Context) -> LayerView {
+        let view = LayerView()
+        view.picture = picture
+        view.layer.addSublayer(picture.preview)
+        return view
+    }
+    func updateUIView(_ view: LayerView, context: Context) {}
 }
 
 /// The camera's picture, whole, and the mask over it.
-final class PreviewView: UIView {
-    override class var layerClass: AnyClass { AVCaptureVideoPreviewLayer.self }
-    var preview: AVCaptureVideoPreviewLayer { layer as! AVCaptureVideoPreviewLayer }
+final class Picture {
+    let preview = AVCaptureVideoPreviewLayer()
     var isMirrored = false
     private let overlay = CALayer()
     private var pixels: [UnsafeMutablePointer<UInt32>] = [], turn = 0
 
+    init() {
+        preview.videoGravity = .resizeAspect
+        preview.addSublayer(overlay)
+        let still = ["contents", "bounds", "position", "transform"]  // no fading from mask to mask
+        overlay.actions = Dictionary(uniqueKeysWithValues: still.map { ($0, NSNull() as CAAction) })
+    }
+
     /// Makes buffers for masks, used in turn: one is on the screen. They live as long as the app.
     func prepare(width: Int, height: Int) {
         pixels = (0..<3).map { _ in .allocate(capacity: width * height) }
-        DispatchQueue.main.async { [self] in
-            preview.videoGravity = .resizeAspect
-            preview.addSublayer(overlay)
-        }
     }
 
     /// Shows the class ids of a frame of this size, in their colours.
@@ -72,13 +79,10 @@ final class PreviewView: UIView {
             bitmapInfo: CGBitmapInfo(rawValue: layout), provider: data!, decode: nil,
             shouldInterpolate: true, intent: .defaultIntent)
         DispatchQueue.main.async { [self] in
-            CATransaction.begin()
-            CATransaction.setDisableActions(true)  // no fading from mask to mask
             overlay.setAffineTransform(.identity)
-            overlay.frame = AVMakeRect(aspectRatio: size, insideRect: bounds)
+            overlay.frame = AVMakeRect(aspectRatio: size, insideRect: preview.bounds)
             overlay.setAffineTransform(CGAffineTransform(scaleX: isMirrored ? -1 : 1, y: 1))
             overlay.contents = image
-            CATransaction.commit()
         }
     }
 }

@@ -66,7 +66,7 @@ final class Segmenter {
         let steps = scores.strides.map(\.intValue)
         let values = scores.dataPointer.assumingMemoryBound(to: Float.self)
         for i in ids.indices {
-            let pixel = values + i / width * steps[1] + i % width * steps[2]
+            let pixel = values + (i / width * steps[1] + i % width * steps[2])
             var best = channels == 1 && pixel[0] > 0.5 ? 1 : 0
             for k in 0..<channels where channels > 1 && pixel[k * steps[3]] > pixel[best * steps[3]] {
                 best = k

@@ -1,5 +1,7 @@
 import CoreVideo
 
+private typealias Bytes = UnsafeMutablePointer<UInt8>
+
 /// Stretches a frame to the model's input, antialiased: to the bit as Pillow's `BILINEAR`, which
 /// resized the training images. Each pixel is a triangle-weighted mean of those around its centre.
 final class Shrink {
@@ -8,9 +10,7 @@ final class Shrink {
     private var across = Axis(from: 1, to: 1), down = Axis(from: 1, to: 1)
     private var rows: [UInt8] = []  // all rows of the frame, stretched across
 
-    init(width: Int, height: Int) {
-        (self.width, self.height) = (width, height)
-    }
+    init(width: Int, height: Int) { (self.width, self.height) = (width, height) }
 
     /// Fills `target` from `frame`, of any size; both are 32BGRA. The fourth byte is left as it is.
     func run(_ frame: CVPixelBuffer, into target: CVPixelBuffer) {
@@ -38,8 +38,6 @@ final class Shrink {
         CVPixelBufferUnlockBaseAddress(frame, .readOnly)
     }
 
-    private typealias Bytes = UnsafeMutablePointer<UInt8>
-
     private struct Axis {
         let from: Int, to: Int
         private var first: [Int] = []  // pixel that each result begins with
@@ -53,7 +51,10 @@ final class Shrink {
                 let center = (Double(i) + 0.5) * scale
                 first.append(max(Int(center - radius + 0.5), 0))
                 let pixels = first[i]..<min(Int(center + radius + 0.5), from)
-                let exact = pixels.map { max(1 - abs((Double($0) - center + 0.5) * (1 / radius)), 0) }
+                let exact = pixels.map { (pixel: Int) -> Double in
+                    let distance = abs((Double(pixel) - center + 0.5) * (1 / radius))
+                    return max(1 - distance, 0)
+                }
                 let sum = exact.reduce(0, +)
                 weights += exact.map { Int($0 / sum * Double(1 << Shrink.bits) + 0.5) }
                 begin.append(weights.count)
