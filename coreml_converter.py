@@ -6,6 +6,7 @@ r"""Convert a trained model to Core ML, and prove that the package still segment
     python coreml_converter.py artifacts/hair.keras --ladder artifacts/ladder \
         --img_file data/images-128.npy --split validation
     python coreml_converter.py artifacts/hair.keras --img_size 256x192
+    python coreml_converter.py artifacts/hair.keras --app hair-ios
     python coreml_converter.py --untrained --sizes 224 128 --alphas 1 0.25 -o grid
 
 Writes an ML program (.mlpackage) for iOS 15 and later in float16, in about 15 seconds; a name that
@@ -23,6 +24,9 @@ is 1. The images are those of the run (STEM.check/ beside the model), else synth
 --img_size exports the same weights at another input size, height x width, as
 STEM_256x192.mlpackage; the check is made at that size. The card and the contract say at which size
 the model was trained: measure the export with evaluate.py.
+
+--app writes a project for Xcode as well, in a new folder: camera, the package and its mask over the
+picture.
 
 --ladder writes every precision, and a table that compares them (ladder-coreml.md and .json).
 --untrained writes networks with random weights, named by size, alpha and alpha_up, to time a
@@ -76,6 +80,8 @@ def parse_args(argv=None):
     )
     if args.full_resolution and args.output != "scores":
         parser.error("labels and images have the size of the input without --full_resolution")
+    if args.app and args.output != "scores":
+        parser.error("--app takes the scores: omit --output")
     if args.target == "iOS15" and (args.ladder or args.quantize in ("int8", *formats.PALETTES)):
         parser.error("weights in 8 bits or fewer need --target iOS16 or later")
     if args.untrained:
@@ -93,6 +99,8 @@ def parse_args(argv=None):
     beside = args.model.parent / f"{export_options.stem(args)}{SUFFIX}"
     args.package = args.package or args.output_model_path or beside
     if args.package.suffix == OLDER_SUFFIX:
+        if args.app:
+            parser.error(f"--app takes a {SUFFIX}")
         if args.target or args.output != "scores" or args.quantize not in (None, "float32"):
             parser.error(f"{OLDER_SUFFIX} holds float32 and gives scores, for iOS 14")
         args.quantize = "float32"
@@ -116,12 +124,13 @@ def main(argv=None):
         return sweep(args, package)
     if args.package.suffix not in SUFFIXES:
         raise InputError(f"{args.package}: a Core ML package is called NAME{SUFFIX}; rename it")
-    exporter = exports.open_exporter(args, [args.package])
+    exporter = exports.open_exporter(args, [args.package], platform="ios")
     written, failed = exports.write(exporter, {args.package: package})
     if failed:
         return 1
     place = {key: written[0][key] for key in ("path", "megabytes")}
-    terminal.print_result(place | {"output": args.output} | written[0])
+    app = exports.write_app(args, "ios", written, args.package)
+    terminal.print_result(place | {"output": args.output} | written[0] | app)
 
 
 def sweep(args, package):

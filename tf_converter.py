@@ -7,6 +7,7 @@ r"""Convert a trained model for Android and TensorFlow, and prove that the files
     python tf_converter.py artifacts/hair.keras --ladder artifacts/ladder \
         --img_file data/images-128.npy --split validation
     python tf_converter.py artifacts/hair.keras --img_size 256x192
+    python tf_converter.py artifacts/hair.keras --app hair-android
     python tf_converter.py --untrained --sizes 224 128 --alphas 1 0.25 -o grid
 
 Writes a frozen graph (.pb) and a LiteRT file (.tflite), float32, in about 15 seconds; `--format`
@@ -29,6 +30,10 @@ MediaPipe's ImageSegmenter reads: the class names, and that the input needs no n
 --img_size exports the same weights at another input size, height x width, as STEM_256x192.tflite
 and so on; the check is made at that size. The card and the contract say at which size the model was
 trained: measure the export with evaluate.py.
+
+--app writes a project for Android Studio as well, in a new folder: camera, the .tflite and its mask
+over the picture. The precision is then float16 unless --quantize names another: a phone's GPU
+computes in it.
 
 --ladder writes the .tflite in every precision, and a table that compares them (ladder-tflite.md
 and .json). --untrained writes .tflite files with random weights, named by size, alpha and alpha_up,
@@ -58,7 +63,9 @@ def parse_args(argv=None):
     parser.add_argument("-o", "--output_dir", type=Path, help="default: the folder of the model")
     parser.add_argument("--output_fn", help="file name; default: that of the model")
     parser.add_argument(
-        "--quantize", choices=PRECISIONS, default="float32", help="precision of the .tflite"
+        "--quantize",
+        choices=PRECISIONS,
+        help="precision of the .tflite (float32; with --app float16)",
     )
     parser.add_argument(
         "--calibration_images",
@@ -80,6 +87,7 @@ def parse_args(argv=None):
         ],
         without_ladder=["format", "output_dir", "output_fn", "quantize"],
     )
+    args.quantize = args.quantize or ("float16" if args.app else "float32")
     if args.output_dir and args.output_dir.suffix in suffixes.values():
         parser.error(f"-o names a folder; name the files with --output_fn {args.output_dir.stem}")
     if args.untrained:
@@ -90,6 +98,8 @@ def parse_args(argv=None):
         return args
     if (args.model is None) == (args.input_model_path is None):
         parser.error("name one model to convert")
+    if "tflite" not in args.format and args.app:
+        parser.error("--app runs the .tflite: add it to --format")
     if "tflite" not in args.format and (args.quantize != "float32" or args.two_channels):
         parser.error("--quantize and --two_channels shape the .tflite: add it to --format")
     args.model = args.model or args.input_model_path
@@ -115,13 +125,14 @@ def main(argv=None):
         name: args.output_dir / f"{args.output_fn}{formats.FORMATS[name].suffix}"
         for name in args.format
     }
-    exporter = exports.open_exporter(args, paths.values(), args.two_channels)
+    exporter = exports.open_exporter(args, paths.values(), args.two_channels, "android")
     tflite = dataclasses.replace(tflite_options(args, exporter), precision=args.quantize)
     written, failed = exports.write(
         exporter,
         {path: tflite if name == "tflite" else Options() for name, path in paths.items()},
     )
-    terminal.print_result({"files": written, "failed": failed})
+    app = exports.write_app(args, "android", written, paths.get("tflite"))
+    terminal.print_result({"files": written, "failed": failed} | app)
     return 1 if failed else 0
 
 

@@ -24,6 +24,12 @@ def add(parser):
         action="store_true",
         help="upsample the scores to the size of the input, in the graph",
     )
+    parser.add_argument(
+        "--app",
+        type=Path,
+        metavar="DIR",
+        help="also write an app that runs the export on the camera: a project to start from",
+    )
     group = parser.add_argument_group("many exports at once")
     group.add_argument(
         "--ladder",
@@ -77,10 +83,10 @@ def check(parser, args, model, without_untrained, without_ladder):
     if args.untrained and (model or args.ladder):
         parser.error("--untrained builds its own networks: name no model, and no --ladder")
     if args.untrained:
-        refused = [*without_untrained, *model_options.LEGACY_OPTIONS]
+        refused = [*without_untrained, "app", *model_options.LEGACY_OPTIONS]
         _refuse(parser, args, refused, "--untrained has no use for")
     if args.ladder:
-        _refuse(parser, args, without_ladder, "--ladder writes every precision: omit")
+        _refuse(parser, args, [*without_ladder, "app"], "--ladder writes every precision: omit")
     if not args.untrained and args.network and args.network not in LEGACY_NETWORKS:
         known = " and ".join(LEGACY_NETWORKS)
         parser.error(

@@ -15,13 +15,14 @@ def start_tensorflow():
     start_keras()
 
 
-def open_exporter(args, paths, two_channels=False):
+def open_exporter(args, paths, two_channels=False, platform=None):
     """Return the `Exporter` of the model that the options name, on TensorFlow.
 
     Args:
         args: parsed options.
         paths: of the exports.
         two_channels: whether one of them is to give `[1 - p, p]`.
+        platform: of the app that `--app` asks for, as in `apps.write`.
 
     Raises:
         InputError: if a path is in the way, the model cannot be read or converted, or the exports
@@ -31,9 +32,13 @@ def open_exporter(args, paths, two_channels=False):
     for path in paths:
         formats.require_place(path)
     start_tensorflow()
-    from segmentation.export import resized
+    from segmentation.export import apps, resized
     from segmentation.export.job import Exporter
 
+    if args.app:
+        apps.require_place(args.app, platform)
+        if any(args.app.absolute() in path.absolute().parents for path in paths):
+            raise InputError(f"{args.app}: the app has a folder of its own; export to another")
     if args.model.suffix.lower() not in model_card.MODEL_SUFFIXES:
         raise InputError(f"{args.model}: only .keras and .h5 models can be converted")
     source = model_options.load(args.model, spec, any_size=True)
@@ -78,6 +83,28 @@ def write(exporter, exports):
         result = {"path": str(path), "megabytes": _megabytes(path), "precision": options.precision}
         written.append(result | comparison)
     return written, failed
+
+
+def write_app(args, platform, written, path):
+    """Write the app that `--app` asks for, if the export that it runs was written.
+
+    Args:
+        args: parsed options.
+        platform: as in `apps.write`.
+        written: what `write` returned.
+        path: of the export.
+
+    Returns:
+        what to add to the result: `app`, the folder, or nothing.
+    """
+    made = [export for export in written if export["path"] == str(path)]
+    if not args.app or not made:
+        return {}
+    from segmentation.export import apps
+
+    apps.write(args.app, platform, path, made[0]["precision"])
+    terminal.show(f"{args.app}: an app that runs {path.name}, {made[0]['precision']}")
+    return {"app": str(args.app)}
 
 
 def sweep(args, exporter, exports, stem, note=""):

@@ -42,6 +42,15 @@ def test_the_command_reference_knows_every_command_and_the_subcommands_of_data(r
     assert reference["subcommands"](capsys.readouterr().out) == []
 
 
+def test_the_app_and_the_code_of_contracts_have_one_version_of_litert():
+    pinned = [
+        re.findall(r"ai\.edge\.litert:litert(?:-gpu)?:([\d.]+)", (printed.ROOT / path).read_text())
+        for path in ("apps/android/app/build.gradle.kts", "segmentation/export/contracts/tflite.md")
+    ]
+    (version,) = {each for found in pinned for each in found}
+    assert all(pinned) and f"LiteRT {version}" in (printed.ROOT / "docs/apps.md").read_text()
+
+
 def test_pre_commit_runs_the_ruff_that_make_lint_runs():
     config = (printed.ROOT / ".pre-commit-config.yaml").read_text()
     requirements = (printed.ROOT / "requirements-dev.txt").read_text()
