@@ -5,10 +5,11 @@
     python evaluate.py artifacts/hair.tflite --data_dir data/raw --report artifacts/hair-report
     python evaluate.py data/room/icnet.keras -d data/room/room.tfrecord --split validation
 
-Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders, with the model card beside them.
-Prepared arrays are measured at their size, TFRecords and folders of images and masks at the size of
-the masks. `--data_dir` reads the layouts of data.py prepare. It does not merge classes: measure a
-model of merged classes (data.py prepare --whitelist "chair:armchair") on its TFRecords or arrays.
+Models: .keras .h5 .tflite .pb .onnx .mlpackage and SavedModel folders, with the model card beside
+them. Prepared arrays are measured at their size, TFRecords and folders of images and masks at the
+size of the masks. `--data_dir` reads the layouts of data.py prepare. It does not merge classes:
+measure a model of merged classes (data.py prepare --whitelist "chair:armchair") on its TFRecords or
+arrays.
 `--split validation` measures the samples that training held out, and needs the data that training
 read.
 Scores count all pixels of the set; "Per image" is the mean IoU over the images that show the class.

@@ -30,6 +30,7 @@ def open_exporter(args, paths, two_channels=False):
     spec = model_options.legacy_spec(args)
     for path in paths:
         formats.require_place(path)
+        formats.require_packages(path)
     start_tensorflow()
     from segmentation.export import resized
     from segmentation.export.job import Exporter

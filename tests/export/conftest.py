@@ -55,6 +55,12 @@ def run(command, arguments, folder):
 
 
 @pytest.fixture(scope="session")
+def command():
+    """The function `run`, for fixtures of one test file."""
+    return run
+
+
+@pytest.fixture(scope="session")
 def model():
     """A MobileUNet of one class with random weights."""
     return tiny_model(1)
