@@ -32,6 +32,9 @@ input needs no normalisation.
 and so on; the check is made at that size. The card and the contract say at which size the model was
 trained: measure the export with evaluate.py.
 
+--parity_kit writes FILE.kit beside each file: the images of the check, the scores and masks of the
+Keras model, and the limits, to run on another runtime (evaluate.py --parity_kit) or on a device.
+
 --ladder writes the .tflite in every precision, and a table that compares them (ladder-tflite.md
 and .json). --untrained writes .tflite files, no other format, with random weights, named by size,
 alpha and alpha_up, to time a device with before anything is trained.
@@ -124,7 +127,10 @@ def main(argv=None):
     tflite = dataclasses.replace(tflite_options(args, exporter), precision=args.quantize)
     written, failed = exports.write(
         exporter,
-        {path: tflite if name == "tflite" else Options() for name, path in paths.items()},
+        {
+            path: tflite if name == "tflite" else Options(kit=args.parity_kit)
+            for name, path in paths.items()
+        },
     )
     terminal.print_result({"files": written, "failed": failed})
     return 1 if failed else 0
@@ -158,7 +164,7 @@ def tflite_options(args, exporter):
             )
         noun = "image" if len(calibration) == 1 else "images"
         terminal.say(f"calibrating on {len(calibration)} {noun} of {origin}")
-    return Options(calibration=calibration, two_channels=args.two_channels)
+    return Options(calibration=calibration, two_channels=args.two_channels, kit=args.parity_kit)
 
 
 if __name__ == "__main__":

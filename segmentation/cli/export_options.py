@@ -24,6 +24,11 @@ def add(parser):
         action="store_true",
         help="upsample the scores to the size of the input, in the graph",
     )
+    parser.add_argument(
+        "--parity_kit",
+        action="store_true",
+        help="also write NAME.kit: the check as files, to run on another runtime or device",
+    )
     group = parser.add_argument_group("many exports at once")
     group.add_argument(
         "--ladder",
@@ -77,7 +82,7 @@ def check(parser, args, model, without_untrained, without_ladder):
     if args.untrained and (model or args.ladder):
         parser.error("--untrained builds its own networks: name no model, and no --ladder")
     if args.untrained:
-        refused = [*without_untrained, *model_options.LEGACY_OPTIONS]
+        refused = [*without_untrained, "parity_kit", *model_options.LEGACY_OPTIONS]
         _refuse(parser, args, refused, "--untrained has no use for")
     if args.ladder:
         _refuse(parser, args, without_ladder, "--ladder writes every precision: omit")

@@ -32,8 +32,11 @@ def open_exporter(args, paths, two_channels=False):
         formats.require_place(path)
         formats.require_packages(path)
     start_tensorflow()
-    from segmentation.export import resized
+    from segmentation.export import parity_kit, resized
     from segmentation.export.job import Exporter
+
+    for path in paths if args.parity_kit else ():
+        parity_kit.require_place(path)
 
     if args.model.suffix.lower() not in model_card.MODEL_SUFFIXES:
         raise InputError(f"{args.model}: only .keras and .h5 models can be converted")
@@ -75,6 +78,7 @@ def write(exporter, exports):
             continue
         checked_by = comparison.get("checked_by")
         suffix = f", checked by {checked_by}" if checked_by else ""
+        suffix += f", kit {comparison['parity_kit']}" if options.kit else ""
         terminal.show(_line(path, comparison, f"{options.precision}, ") + suffix)
         result = {"path": str(path), "megabytes": _megabytes(path), "precision": options.precision}
         written.append(result | comparison)
