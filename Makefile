@@ -71,7 +71,7 @@ docs: .venv/docs
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
 	@touch $@
 
-.venv/all: .venv/development requirements-all.txt
+.venv/all: .venv/development requirements-all.txt requirements-onnx.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-all.txt
 	@touch $@
 

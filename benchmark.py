@@ -15,7 +15,7 @@ interpreter in NumPy here, which says nothing about Core ML. The input is random
 Peak memory: every file has a process of its own; counted is by how much its resident memory grew
 over that of Python and the runtime, from loading the file to the last run, the pages of the file
 that were read included. LiteRT takes about 10 MB for any file. Linux and macOS tell it.
-`--threads` holds for LiteRT, TensorFlow, PyTorch and NumPy; GPUs are not used.
+`--threads` holds for LiteRT, ONNX Runtime, TensorFlow, PyTorch and NumPy; GPUs are not used.
 `--ops`, for .tflite: LiteRT's profiler in runs of its own, in whole microseconds, so that many
 short ops add up to a little less than the time above. XNNPACK is what makes floats fast: every part
 of the graph outside of it costs time, and so does every further part. The GPU delegate is judged by

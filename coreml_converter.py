@@ -25,6 +25,10 @@ is 1. The images are those of the run (STEM.check/ beside the model), else synth
 STEM_256x192.mlpackage; the check is made at that size. The card and the contract say at which size
 the model was trained: measure the export with evaluate.py.
 
+--parity_kit writes NAME.mlpackage.kit beside the package: the images of the check, the scores and
+masks of the Keras model, and the limits, to run on another runtime (evaluate.py --parity_kit) or on
+a device.
+
 --app writes a project for Xcode as well, in a new folder: camera, the package and its mask over the
 picture.
 
@@ -117,6 +121,7 @@ def main(argv=None):
         target=args.target,
         author=args.author,
         licence=args.licence,
+        kit=args.parity_kit,
     )
     if args.untrained:
         return exports.write_untrained(args, args.output_model_path, SUFFIX, package)

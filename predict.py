@@ -8,7 +8,7 @@ card (a single class is 1, on a background of 0), and STEM_overlay.jpg, the clas
 image. `--probabilities` adds STEM_probabilities.png, at most 2000 px wide and high: the image, and
 the probability of each class as a heat map. Damaged images are named and skipped, and the exit
 status is then 2. Of a folder in a layout of data.py prepare, the images are segmented, and not the
-masks. Models: .keras .h5 .tflite .pb .mlpackage and SavedModel folders.
+masks. Models: .keras .h5 .tflite .pb .onnx .mlpackage and SavedModel folders.
 About 30 images of 250 px per second.
 """
 

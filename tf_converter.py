@@ -6,38 +6,43 @@ r"""Convert a trained model for Android and TensorFlow, and prove that the files
         --quantize int8
     python tf_converter.py artifacts/hair.keras --ladder artifacts/ladder \
         --img_file data/images-128.npy --split validation
+    python tf_converter.py artifacts/hair.keras --format onnx
     python tf_converter.py artifacts/hair.keras --img_size 256x192
     python tf_converter.py artifacts/hair.keras --app hair-android
     python tf_converter.py --untrained --sizes 224 128 --alphas 1 0.25 -o grid
 
 Writes a frozen graph (.pb) and a LiteRT file (.tflite), float32, in about 15 seconds; `--format`
-also offers saved_model, a folder named STEM.saved_model. The input `image` is (1, H, W, 3) float32
-RGB 0..255, the output `output_0` holds probabilities. Each file is run on the same images as the
-Keras model before it gets its name: a file that differs is not written, and the exit status is 1.
-The images are those of the run (STEM.check/ beside the model), else synthetic ones; --check_images
-names others.
+also offers saved_model, a folder named STEM.saved_model, and onnx, for ONNX Runtime, which needs
+the packages of requirements-onnx.txt. The input `image` is (1, H, W, 3) float32 RGB 0..255, the
+output `output_0` holds probabilities. Each file is run on the same images as the Keras model before
+it gets its name: a file that differs is not written, and the exit status is 1. The images are those
+of the run (STEM.check/ beside the model), else synthetic ones; --check_images names others.
 The model card is copied beside the files, and FILE.contract.md is written: what an app passes in
 and gets back, and code for exactly this file. ICNet's probabilities have a quarter of the height
 and width of its input, unless --full_resolution upsamples them in the graph.
 
-Three options shape the .tflite alone. --quantize float16 halves its size. --quantize int8 quarters
-it: the file takes uint8 images and gives uint8 probabilities. It is calibrated on further images of
-the run, or on 100 of --calibration_images, photos such as the app will see; without images of the
-run it is checked on some of these. --two_channels puts a channel for the background before the
-channel of a single class, as MediaPipe's category masks expect. The .tflite holds the metadata that
-MediaPipe's ImageSegmenter reads: the class names, and that the input needs no normalisation.
+Three options shape the .tflite alone; other formats are float32. --quantize float16 halves its
+size. --quantize int8 quarters it: the file takes uint8 images and gives uint8 probabilities. It is
+calibrated on further images of the run, or on 100 of --calibration_images, photos such as the app
+will see; without images of the run it is checked on some of these. --two_channels puts a channel
+for the background before the channel of a single class, as MediaPipe's category masks expect. The
+.tflite holds the metadata that MediaPipe's ImageSegmenter reads: the class names, and that the
+input needs no normalisation.
 
 --img_size exports the same weights at another input size, height x width, as STEM_256x192.tflite
 and so on; the check is made at that size. The card and the contract say at which size the model was
 trained: measure the export with evaluate.py.
+
+--parity_kit writes FILE.kit beside each file: the images of the check, the scores and masks of the
+Keras model, and the limits, to run on another runtime (evaluate.py --parity_kit) or on a device.
 
 --app writes a project for Android Studio as well, in a new folder: camera, the .tflite and its mask
 over the picture. The precision is then float16 unless --quantize names another: a phone's GPU
 computes in it.
 
 --ladder writes the .tflite in every precision, and a table that compares them (ladder-tflite.md
-and .json). --untrained writes .tflite files with random weights, named by size, alpha and alpha_up,
-to time a device with before anything is trained.
+and .json). --untrained writes .tflite files, no other format, with random weights, named by size,
+alpha and alpha_up, to time a device with before anything is trained.
 """
 
 import dataclasses
@@ -101,7 +106,10 @@ def parse_args(argv=None):
     if "tflite" not in args.format and args.app:
         parser.error("--app runs the .tflite: add it to --format")
     if "tflite" not in args.format and (args.quantize != "float32" or args.two_channels):
-        parser.error("--quantize and --two_channels shape the .tflite: add it to --format")
+        parser.error(
+            "--quantize and --two_channels shape the .tflite alone, and other formats are float32: "
+            "add tflite to --format"
+        )
     args.model = args.model or args.input_model_path
     if args.calibration_images and args.quantize != "int8" and not args.ladder:
         parser.error("--calibration_images goes with --quantize int8 or --ladder")
@@ -129,7 +137,10 @@ def main(argv=None):
     tflite = dataclasses.replace(tflite_options(args, exporter), precision=args.quantize)
     written, failed = exports.write(
         exporter,
-        {path: tflite if name == "tflite" else Options() for name, path in paths.items()},
+        {
+            path: tflite if name == "tflite" else Options(kit=args.parity_kit)
+            for name, path in paths.items()
+        },
     )
     app = exports.write_app(args, "android", written, paths.get("tflite"))
     terminal.print_result({"files": written, "failed": failed} | app)
@@ -164,7 +175,7 @@ def tflite_options(args, exporter):
             )
         noun = "image" if len(calibration) == 1 else "images"
         terminal.say(f"calibrating on {len(calibration)} {noun} of {origin}")
-    return Options(calibration=calibration, two_channels=args.two_channels)
+    return Options(calibration=calibration, two_channels=args.two_channels, kit=args.parity_kit)
 
 
 if __name__ == "__main__":

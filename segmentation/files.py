@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import glob
+import hashlib
 import json
 import math
 import os
@@ -119,6 +120,26 @@ def size(path):
     if path.is_file():
         return path.stat().st_size
     return sum(part.stat().st_size for part in path.rglob("*") if part.is_file())
+
+
+def sha256(path):
+    r"""Return the SHA-256 of a file as hexadecimal text, or of a folder.
+
+    That of a folder is of the lines `HASH  RELATIVE/PATH` of its files in the order of their paths,
+    hidden ones left out: inside it, of what this prints:
+    `find * -type f -not -name '.*' | LC_ALL=C sort | xargs -d "\n" sha256sum`.
+    """
+    path = Path(path)
+    if path.is_dir():
+        parts = {each.relative_to(path).as_posix(): each for each in path.rglob("*")}
+        lines = [
+            f"{sha256(each)}  {name}\n"
+            for name, each in sorted(parts.items())
+            if each.is_file() and not each.name.startswith(".")
+        ]
+        return hashlib.sha256("".join(lines).encode()).hexdigest()
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_text(path, text):

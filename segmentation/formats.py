@@ -4,6 +4,7 @@ A new format is a row here, a reader in `segmentation.inference` and a writer in
 `segmentation.export`. Both are named as `module:function` and imported when they are needed.
 """
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,8 @@ class Format:
         marker: a file that every whole folder of this format holds; None: the format is a file.
         converter: the command that writes it.
         runtime: the module that runs it on this computer, whose version benchmark.py reports.
+        packages: modules that writing it needs beyond `requirements.txt`.
+        requirements: the file that lists what reading and writing it need.
         legacy: whether other projects wrote this format as well; `reader` then takes a path and a
             `legacy.spec.LegacySpec`.
     """
@@ -41,6 +44,8 @@ class Format:
     marker: str | None = None
     converter: str = "tf_converter.py"
     runtime: str = "numpy"
+    packages: tuple[str, ...] = ()
+    requirements: str = "requirements.txt"
     legacy: bool = False
 
 
@@ -79,6 +84,15 @@ FORMATS = {
         marker="saved_model.pb",
         runtime="tensorflow",
     ),
+    "onnx": Format(
+        ".onnx",
+        "segmentation.inference.onnx:read",
+        "segmentation.export.onnx:to_onnx",
+        contract="onnx.md",
+        runtime="onnxruntime",
+        packages=("onnx", "tf2onnx", "onnxruntime"),
+        requirements="requirements-onnx.txt",
+    ),
     "mlpackage": Format(
         ".mlpackage",
         "segmentation.inference.core_ml:read",
@@ -107,6 +121,17 @@ def of_path(path):
 def written_by(converter):
     """Return the names of the formats that a command writes, in their order."""
     return [name for name, each in FORMATS.items() if each.writer and each.converter == converter]
+
+
+def require_packages(path):
+    """Raise InputError unless all is installed that writing an export at `path` needs."""
+    chosen = of_path(path)
+    missing = [name for name in chosen.packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"{path}: writing it needs {', '.join(missing)}; run pip install -r "
+            f"{chosen.requirements}"
+        )
 
 
 def require_place(path):

@@ -1,6 +1,7 @@
 """Files are complete or absent."""
 
 import errno
+import hashlib
 import json
 
 import pytest
@@ -80,3 +81,17 @@ def test_a_folder_without_write_permission_is_an_input_error(tmp_path, monkeypat
     monkeypatch.setattr(files.tempfile, "mkdtemp", refuse)
     with pytest.raises(InputError, match="a.txt: cannot be written .Permission denied"):
         files.write_text(tmp_path / "a.txt", "new")
+
+
+def test_the_hash_of_a_folder_is_that_of_what_sha256sum_lists(tmp_path):
+    folder = tmp_path / "a.mlpackage"
+    (folder / "Data").mkdir(parents=True)
+    (folder / "Manifest.json").write_bytes(b"one")
+    (folder / "Data" / "weights.bin").write_bytes(b"two")
+    (folder / ".DS_Store").write_bytes(b"of a file manager")
+    one, two = (hashlib.sha256(content).hexdigest() for content in (b"one", b"two"))
+    assert files.sha256(folder / "Manifest.json") == one
+    listed = f"{two}  Data/weights.bin\n{one}  Manifest.json\n"
+    assert files.sha256(folder) == hashlib.sha256(listed.encode()).hexdigest()
+    (folder / "Manifest.json").rename(folder / "manifest.json")
+    assert files.sha256(folder) != hashlib.sha256(listed.encode()).hexdigest()

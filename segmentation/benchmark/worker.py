@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from segmentation.errors import InputError
 from segmentation.inference import predictor, timing
-from segmentation.quiet import silenced, start_keras
+from segmentation.quiet import start_keras
 
 PEAK, RESET_PEAK = "VmHWM:", "5"  # https://man7.org/linux/man-pages/man5/proc.5.html
 
@@ -30,7 +30,7 @@ def serve(connection, path, threads):
     Args:
         connection: one end of a `multiprocessing.Pipe`.
         path: of the model.
-        threads: how many threads LiteRT, TensorFlow, PyTorch and NumPy may use.
+        threads: how many threads LiteRT, ONNX Runtime, TensorFlow, PyTorch and NumPy may use.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the command ends its workers
     # Read when a runtime starts.
@@ -39,7 +39,7 @@ def serve(connection, path, threads):
     os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     with threadpool_limits(threads):
         try:
-            runtime = start_runtime(predictor.format_of(path))
+            runtime = start_runtime(path)
             before = _peak_memory(reset=True)
             timed = timing.load(path, threads)
             timing.milliseconds(timed.run, count=0)  # the runs that warm up
@@ -55,14 +55,15 @@ def serve(connection, path, threads):
         connection.send(None if before is None else after - before)
 
 
-def start_runtime(file_format):
-    """Import what runs a format here; return its name and version, such as `ai_edge_litert 2.3`."""
+def start_runtime(path):
+    """Import what runs a model here; return its name and version, such as `ai_edge_litert 2.3`."""
+    file_format = predictor.format_of(path)
     if file_format.runtime == "keras":
         start_keras()
         import keras
 
         return f"{_version('keras')} on {_version(keras.backend.backend())}"
-    with silenced():
+    with predictor.reading(path):
         importlib.import_module(file_format.runtime)
     return _version(file_format.runtime.partition(".")[0])
 

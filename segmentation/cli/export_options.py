@@ -25,6 +25,11 @@ def add(parser):
         help="upsample the scores to the size of the input, in the graph",
     )
     parser.add_argument(
+        "--parity_kit",
+        action="store_true",
+        help="also write NAME.kit: the check as files, to run on another runtime or device",
+    )
+    parser.add_argument(
         "--app",
         type=Path,
         metavar="DIR",
@@ -83,7 +88,7 @@ def check(parser, args, model, without_untrained, without_ladder):
     if args.untrained and (model or args.ladder):
         parser.error("--untrained builds its own networks: name no model, and no --ladder")
     if args.untrained:
-        refused = [*without_untrained, "app", *model_options.LEGACY_OPTIONS]
+        refused = [*without_untrained, "app", "parity_kit", *model_options.LEGACY_OPTIONS]
         _refuse(parser, args, refused, "--untrained has no use for")
     if args.ladder:
         _refuse(parser, args, [*without_ladder, "app"], "--ladder writes every precision: omit")

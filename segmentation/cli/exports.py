@@ -31,10 +31,13 @@ def open_exporter(args, paths, two_channels=False, platform=None):
     spec = model_options.legacy_spec(args)
     for path in paths:
         formats.require_place(path)
+        formats.require_packages(path)
     start_tensorflow()
-    from segmentation.export import apps, resized
+    from segmentation.export import apps, parity_kit, resized
     from segmentation.export.job import Exporter
 
+    for path in paths if args.parity_kit else ():
+        parity_kit.require_place(path)
     if args.app:
         apps.require_place(args.app, platform)
         if any(args.app.absolute() in path.absolute().parents for path in paths):
@@ -79,6 +82,7 @@ def write(exporter, exports):
             continue
         checked_by = comparison.get("checked_by")
         suffix = f", checked by {checked_by}" if checked_by else ""
+        suffix += f", kit {comparison['parity_kit']}" if options.kit else ""
         terminal.show(_line(path, comparison, f"{options.precision}, ") + suffix)
         result = {"path": str(path), "megabytes": _megabytes(path), "precision": options.precision}
         written.append(result | comparison)
@@ -102,7 +106,7 @@ def write_app(args, platform, written, path):
         return {}
     from segmentation.export import apps
 
-    apps.write(args.app, platform, path, made[0]["precision"])
+    apps.write(args.app, platform, path, made[0]["precision"], made[0].get("parity_kit"))
     terminal.show(f"{args.app}: an app that runs {path.name}, {made[0]['precision']}")
     return {"app": str(args.app)}
 

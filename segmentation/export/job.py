@@ -11,7 +11,7 @@ from segmentation import files, formats, model_card
 from segmentation.data import check_images as kept_images
 from segmentation.data import image_io
 from segmentation.errors import ExportError, InputError
-from segmentation.export import contract, parity, tensorflow
+from segmentation.export import contract, parity, parity_kit, tensorflow
 from segmentation.export.interface import Interface
 from segmentation.export.options import Written
 from segmentation.inference import core_ml, predictor
@@ -94,7 +94,8 @@ class Exporter:
 
         Returns:
             what `parity.check` returns; `checked_by`, what ran the export, if its writer says so;
-            and `calibration_pictures`, how many images it was calibrated on, if it was.
+            `calibration_pictures`, how many images it was calibrated on, if it was; and
+            `parity_kit`, the path of its kit, if it has one.
 
         Raises:
             ExportError: if the network cannot be converted, the export cannot be run here, or it
@@ -119,6 +120,9 @@ class Exporter:
             model_card.write(path, card)
         if written.runners:
             comparison |= {"checked_by": " and ".join(written.runners)}
+        if options.kit:
+            kit = parity_kit.write(path, reference, classes, options, limits)
+            comparison |= {"parity_kit": str(kit)}
         if _is_calibrated(options):
             comparison |= {"calibration_pictures": len(options.calibration)}
         return comparison

@@ -22,6 +22,7 @@ class Options:
             oldest that can.
         author: shown to the person who opens a Core ML package.
         licence: shown beside the author.
+        kit: whether to write the parity kit beside the export.
     """
 
     precision: str = "float32"
@@ -31,6 +32,7 @@ class Options:
     target: str | None = None
     author: str = ""
     licence: str = ""
+    kit: bool = False
 
 
 @dataclass(frozen=True)

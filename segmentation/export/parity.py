@@ -68,6 +68,11 @@ class Reference:
         expected = model.predict(images.astype(np.float32), batch_size=1, verbose=0)
         return cls(images, expected, f"{origin} ({len(images)})")
 
+    def at_output(self, output):
+        """Yield for each image what an export of the profile `output` is compared with."""
+        for scores in self.expected:
+            yield scores if output == "scores" else upsample(scores, self.images.shape[1:3])
+
     def with_background(self):
         """Return the reference of a single class with a channel for the background before it."""
         both = np.concatenate([1 - self.expected, self.expected], axis=-1)
@@ -114,8 +119,13 @@ def compare(reference, candidate, ids_only=False):
     Raises:
         ExportError: if the shapes differ.
     """
+    return compare_pairs(zip(reference, candidate, strict=True), ids_only)
+
+
+def compare_pairs(pairs, ids_only=False):
+    """Compare as `compare` does, given pairs of the two probabilities of each image."""
     difference, matrix, confident_matrix = 0.0, 0, 0
-    for model_scores, scores in zip(reference, candidate, strict=True):
+    for model_scores, scores in pairs:
         if model_scores.shape != scores.shape:
             raise ExportError(f"the export gives {scores.shape}, the model {model_scores.shape}")
         num_channels = scores.shape[-1]
@@ -166,23 +176,52 @@ def require_two_classes(expected, limits, path, ids_only=False):
         )
 
 
-def require(comparison, limits, path, step=0.0):
+def limits_of(limits, output="scores", num_channels=1):
+    """Return how far an export may be from its model.
+
+    Args:
+        limits: a key of `LIMITS`.
+        output: profile of the export, as in `options.Options`.
+        num_channels: of the model.
+
+    Returns:
+        `(largest difference of a probability, lowest IoU over confident pixels)`; None for the
+        first if any difference is allowed.
+    """
+    most, least = LIMITS[limits]
+    if most >= 1 or core_ml.gives_ids_only(output, num_channels):
+        return None, least
+    return max(most, GRAY_STEP if output == "image" else 0), least
+
+
+def excess(comparison, most, least):
+    """Return in words by what a comparison exceeds limits; an empty list if it keeps them.
+
+    Args:
+        comparison: what `compare` returned.
+        most: largest difference, or None.
+        least: lowest IoU over confident pixels.
+    """
+    difference, iou = comparison["largest_difference"], comparison["decided_iou"]
+    most, found = 1 if most is None else most, []
+    if difference is not None and not difference <= most:  # written so that a NaN fails
+        found.append(f"largest difference {difference:.2g} (limit {most:g})")
+    if not iou >= least:
+        found.append(f"IoU over confident pixels {iou:.4f} (limit {least:g})")
+    return found
+
+
+def require(comparison, limits, path, output="scores", num_channels=1):
     """Raise `ExportError` unless a comparison keeps the limits of a precision.
 
     Args:
         comparison: what `compare` returned.
         limits: a key of `LIMITS`.
         path: the export, named in the message.
-        step: difference that the levels of the output may make.
+        output: as for `limits_of`.
+        num_channels: as for `limits_of`.
     """
-    difference, iou = comparison["largest_difference"], comparison["decided_iou"]
-    most, least = LIMITS[limits]
-    most = max(most, step)
-    found = []
-    if difference is not None and not difference <= most:  # written so that a NaN fails
-        found.append(f"largest difference {difference:.2g} (limit {most:g})")
-    if not iou >= least:
-        found.append(f"IoU over confident pixels {iou:.4f} (limit {least:g})")
+    found = excess(comparison, *limits_of(limits, output, num_channels))
     if found:
         advice = ADVICE.get(limits, "; --quantize float32 rounds nothing")
         raise ExportError(
@@ -212,16 +251,13 @@ def check(path, runners, reference, limits, output="scores"):
     Raises:
         ExportError: if it gives another shape than the model, or differs more than it may.
     """
-    images, expected = reference.images, reference.expected
-    ids_only = core_ml.gives_ids_only(output, expected.shape[-1])
+    num_channels = reference.expected.shape[-1]
+    ids_only = core_ml.gives_ids_only(output, num_channels)
     comparisons = []
     for run in runners.values():
-        references = expected
-        if output != "scores":
-            references = (upsample(scores, images.shape[1:3]) for scores in expected)
-        found = (run(image[None])[0] for image in images)
-        comparison = compare(references, found, ids_only)
-        require(comparison, limits, path, GRAY_STEP if output == "image" else 0)
+        found = (run(image[None])[0] for image in reference.images)
+        comparison = compare(reference.at_output(output), found, ids_only)
+        require(comparison, limits, path, output, num_channels)
         comparisons.append(comparison)
     differences = [comparison["largest_difference"] for comparison in comparisons]
     return {

@@ -33,7 +33,7 @@ def to_saved_model(model, path, classes=None, options=None):
     module.weights = [variable.value for variable in model.variables]
     with silenced():
         tf.saved_model.save(
-            module, str(path), signatures={"serving_default": _serving_function(model)}
+            module, str(path), signatures={"serving_default": serving_function(model)}
         )
 
 
@@ -61,7 +61,7 @@ def to_tflite(model, path, classes, options=None):
         # From the frozen function itself the file would have no signature.
         frozen = _frozen(model)
 
-        @tf.function(input_signature=_input_signature(model))
+        @tf.function(input_signature=input_signature(model))
         def predict(image):
             return {"output_0": frozen(image)[0]}
 
@@ -142,13 +142,14 @@ def _frozen(model):
         convert_variables_to_constants_v2,  # TensorFlow's own freezing; it has no public name
     )
 
-    return convert_variables_to_constants_v2(_serving_function(model).get_concrete_function())
+    return convert_variables_to_constants_v2(serving_function(model).get_concrete_function())
 
 
-def _serving_function(model):
+def serving_function(model):
+    """Return a model as a function of one image, `input_signature`, to `{"output_0": scores}`."""
     import tensorflow as tf
 
-    @tf.function(input_signature=_input_signature(model))
+    @tf.function(input_signature=input_signature(model))
     def predict(image):
         # A layer may have been left in training mode: BatchNorm must not follow it.
         return {"output_0": tf.identity(model(image, training=False), name="output_0")}
@@ -156,7 +157,8 @@ def _serving_function(model):
     return predict
 
 
-def _input_signature(model):
+def input_signature(model):
+    """Return the signature of the serving function of a model."""
     import tensorflow as tf
 
     return [tf.TensorSpec((1, *model.input_shape[1:]), name="image")]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from segmentation import formats
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError, reason
-from segmentation.formats import FORMATS
 from segmentation.inference import descriptions
 from segmentation.legacy.spec import UNSPECIFIED
 from segmentation.quiet import silenced
@@ -107,7 +107,7 @@ def format_of(path):
         InputError: if nothing here reads such a file.
     """
     path = Path(path)
-    readable = [each for each in FORMATS.values() if each.reader]
+    readable = [each for each in formats.FORMATS.values() if each.reader]
     for each in readable:
         if each.marker and (path / each.marker).is_file():  # a folder, which may have any name
             return each
@@ -131,8 +131,9 @@ def reading(path):
     except InputError:
         raise
     except ImportError as error:
+        requirements = (formats.of_path(path) or formats.Format).requirements
         raise InputError(
-            f"{path}: reading it needs {error.name}; run pip install -r requirements.txt"
+            f"{path}: reading it needs {error.name}; run pip install -r {requirements}"
         ) from error
     except Exception as error:  # six libraries, each with its own errors for a damaged file
         raise InputError(f"{path}: not a readable model ({reason(error)})") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.formats import FORMATS
-from segmentation.inference import predictor, tflite
+from segmentation.inference import onnx, predictor, tflite
 
 WARM_UP = 3  # runs that do not count: the first ones allocate and pack weights
 SEED = 0  # of the image: every file of one size sees the same
@@ -39,7 +39,7 @@ def load(path, threads=1):
 
     Args:
         path: of a file or folder in one of `formats.FORMATS`.
-        threads: that LiteRT may use. What limits the other runtimes is not set here.
+        threads: that LiteRT or ONNX Runtime may use. What limits the others is not set here.
 
     Returns:
         `Timed`.
@@ -48,6 +48,10 @@ def load(path, threads=1):
         InputError: if there is no such file, or it is not a model that runs here.
     """
     path = Path(path)
+    if path.suffix.lower() == FORMATS["onnx"].suffix:
+        with predictor.reading(path):
+            runner = onnx.read(path, threads)
+        return of_predictor(predictor.Predictor(path, runner))
     if path.suffix.lower() != FORMATS["tflite"].suffix:
         return of_predictor(predictor.load(path))
     with predictor.reading(path):

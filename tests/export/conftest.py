@@ -55,6 +55,12 @@ def run(command, arguments, folder):
 
 
 @pytest.fixture(scope="session")
+def command():
+    """The function `run`, for fixtures of one test file."""
+    return run
+
+
+@pytest.fixture(scope="session")
 def model():
     """A MobileUNet of one class with random weights."""
     return tiny_model(1)
@@ -101,22 +107,25 @@ def converted(trained, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def swept(trained, tmp_path_factory):
-    """`hair_float32.tflite`, `hair_float16.tflite` and `hair_int8.tflite`, by one sweep."""
+    """`hair_float32.tflite`, `hair_float16.tflite` and `hair_int8.tflite`, by one sweep.
+
+    Each has its parity kit.
+    """
     folder = tmp_path_factory.mktemp("swept")
     arrays = trained / "images-32x64.npy"
     options = ["--ladder", folder, "--calibration_images", arrays, "--img_file", arrays]
-    return run(tf_converter, [trained / "hair.keras", *options], folder)
+    return run(tf_converter, [trained / "hair.keras", *options, "--parity_kit"], folder)
 
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory):
-    """`hair.keras`, a MobileUNet with a card, and its `hair.mlpackage` in float16."""
+    """`hair.keras`, a MobileUNet with a card, and its `hair.mlpackage` in float16, with a kit."""
     folder = tmp_path_factory.mktemp("package")
     keras.utils.set_random_seed(0)
     network = nets.build("mobile_unet", CORE_ML_SIZE, 1, alpha=0.25)
     with_clear_masks(network, CORE_ML_SIZE).save(folder / "hair.keras")
     model_card.write(folder / "hair.keras", {"img_size": list(CORE_ML_SIZE), **HAIR.to_card()})
-    return run(coreml_converter, [folder / "hair.keras"], folder)
+    return run(coreml_converter, [folder / "hair.keras", "--parity_kit"], folder)
 
 
 @pytest.fixture(scope="session")

@@ -41,15 +41,19 @@ def kit(tmp_path):
 def test_an_android_app_holds_the_file_that_was_checked(trained, tmp_path, capsys):
     app, out = tmp_path / "app", tmp_path / "out"
     command = [trained / "hair.keras", "--format", "tflite", "--app", app, "-o", out]
+    command += ["--parity_kit"]
     assert tf_converter.main(list(map(str, command))) == 0
     lines = capsys.readouterr().out.splitlines()
     assert f"{app}: an app that runs hair.tflite, float16" in lines
     result = json.loads(lines[-1])
     assert result["app"] == str(app) and result["files"][0]["precision"] == "float16"
     assert names(tmp_path) == ["app", "out"] and names(assets(app)) == [
+        "kit",
         "model.json",
         "model.tflite",
     ]
+    manifest = (assets(app) / "kit/manifest.json").read_bytes()
+    assert manifest == (out / "hair.tflite.kit/manifest.json").read_bytes()
     content = (assets(app) / "model.tflite").read_bytes()
     assert content == (out / "hair.tflite").read_bytes()
     assert json.loads((assets(app) / "model.json").read_text()) == {

@@ -42,7 +42,13 @@ def test_the_command_writes_a_package_that_segments_and_says_so(package):
     assert str(path) in line and "float16" in line and "mask IoU" in line
     assert package.err == ""
     assert 0.3 < result["megabytes"] < 1  # 363,000 parameters of two bytes
-    names = ["hair.json", "hair.keras", "hair.mlpackage", "hair.mlpackage.contract.md"]
+    names = [
+        "hair.json",
+        "hair.keras",
+        "hair.mlpackage",
+        "hair.mlpackage.contract.md",
+        "hair.mlpackage.kit",
+    ]
     assert sorted(p.name for p in folder.iterdir()) == names
 
 

@@ -181,7 +181,7 @@ def test_a_network_that_does_not_convert_is_a_line_and_no_file(exporter, tmp_pat
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["a.keras", "-i", "b.keras"], ["a.keras", "--format", "onnx"]]
+    "arguments", [[], ["a.keras", "-i", "b.keras"], ["a.keras", "--format", "coreml"]]
 )
 def test_arguments_that_make_no_sense_exit_with_2(arguments):
     with pytest.raises(SystemExit) as stopped:
