@@ -82,17 +82,22 @@ def groups_of(keys):
     return folders if len({*folders.values()}) > 1 else dict.fromkeys(folders, "")
 
 
+def is_division(name):
+    """Return whether a folder of this name is a division of a set."""
+    return name.lower() in DIVISIONS
+
+
 def is_whole(folder):
     """Return whether a folder is one that holds files, in subfolders or not, undivided."""
     folder = Path(folder)
     if not folder.is_dir():
         return False
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    divided = any(path.is_dir() and path.name.lower() in DIVISIONS for path in inside)
+    divided = any(path.is_dir() and is_division(path.name) for path in inside)
     return not divided or any(path.is_file() for path in inside)
 
 
-def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.__contains__):
+def pairs_of_folders(root, images, masks, holds=is_whole, is_division=is_division):
     """Return the pairs of folders that a folder means.
 
     Args:
@@ -101,7 +106,7 @@ def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.
         images: name of the folder of the images.
         masks: of that of the masks.
         holds: function of a folder: whether it holds files of a set, not divisions of it.
-        is_division: function of the name, in lower case, of a subfolder.
+        is_division: function of the name of a subfolder.
 
     Returns:
         list of `(folder of images, folder of masks)`; several if the set is divided; empty if there
@@ -110,7 +115,7 @@ def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.
     pair = root / images, root / masks
     if pair[0].is_dir() and pair[1].is_dir():
         inside = sorted(path.name for path in pair[0].iterdir() if path.is_dir())
-        names = ["", *(name for name in inside if is_division(name.lower()))]
+        names = ["", *(name for name in inside if is_division(name))]
         found = [(pair[0] / name, pair[1] / name) for name in names]
         return [each for each in found if all(map(holds, each))]
     whole = root.absolute()
@@ -120,6 +125,29 @@ def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.
             if holds(root) and holds(other):
                 return [(root, other)]
     return []
+
+
+def places_of(pair, given=None):
+    """Return where files that describe a pair of folders may lie: labels.txt, tables of colours.
+
+    Args:
+        pair: `(folder of images, folder of masks)`.
+        given: the folder that meant them, if one did: the one that holds both, or a division.
+
+    Returns:
+        list of folders, nearest first: that one, else that of the masks, and those above it up to
+        the one that holds both; of `train/images/` and `train/masks/` also the one above `train/`.
+    """
+    images, masks = (Path(os.path.abspath(folder)) for folder in pair)
+    root = Path(os.path.commonpath([images, masks]))
+    alike = images.relative_to(root).parts[1:] == masks.relative_to(root).parts[1:]
+    if images == masks or not alike:  # folders that have nothing to do with each other
+        root = masks.parent
+    if is_division(root.name):
+        root = root.parent
+    start = Path(os.path.abspath(given)) if given else masks
+    places = [start, *start.parents]
+    return places[: places.index(root) + 1]
 
 
 def given_pair(data_dirs, image_dir, annotation_dir):

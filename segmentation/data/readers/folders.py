@@ -76,14 +76,20 @@ def open_reader(
     pair = pairing.given_pair(data_dirs, image_dir, annotation_dir)
     if pair:
         found = [_pair_by_name(*pair, mask_suffix)]
-        places = [pair[1], pair[1].absolute().parent]
+        places = [pairing.places_of(pair)]
     else:
         found = [find_samples(data_dir, mask_suffix) for data_dir in data_dirs]
-        places = data_dirs
+        places = [_places(data_dir) for data_dir in data_dirs]
     samples, lone_images, lone_masks = (sum(parts, []) for parts in zip(*found, strict=True))
     resolve = resolver(places, label_file, mask_format, colors)
     unpaired = pairing.report_lone(lone_images, lone_masks)
     return Reader(samples, unpaired, resolve=resolve, unmasked=lone_images)
+
+
+def _places(data_dir):
+    """Return where the labels.txt of a folder may lie, and its table of colours."""
+    pairs = _pairs(Path(data_dir))
+    return pairing.places_of(pairs[0], data_dir) if pairs else [data_dir]
 
 
 def find_samples(data_dir, mask_suffix=None):

@@ -27,7 +27,7 @@ def fits(folder):
 
 def _divisions(data_dir):
     inside = sorted(data_dir.iterdir()) if data_dir.is_dir() else []
-    places = [data_dir, *(path for path in inside if path.name.lower() in pairing.DIVISIONS)]
+    places = [data_dir, *(path for path in inside if pairing.is_division(path.name))]
     return [path for path in places if (path / CLASSES).is_file() and any(path.glob("*_mask.*"))]
 
 

@@ -1,0 +1,65 @@
+"""Where the files lie that name the classes of a set, and which folders divide it."""
+
+import numpy as np
+import pytest
+
+import layout_sets
+from layout_sets import STEMS, image, save, truth
+from segmentation.data import pairing
+from segmentation.data.readers import folders, voc
+from segmentation.data.samples import SourceFiles
+
+# In colours that mean other classes without the table: parts of faces, classes of PASCAL VOC.
+TABLES = {
+    "parts": ([(0, 0, 255), (255, 0, 0), (0, 255, 0)], "void,0,0,255\nCat,0,255,0\nDog,255,0,0\n"),
+    "voc": ([(0, 0, 0), (128, 0, 0), (0, 128, 0)], "Void,0,0,0\nCat,0,128,0\nDog,128,0,0\n"),
+}
+
+
+def divided(folder, values, names=("images", "masks"), divisions=("train", "val")):
+    """Write an image and its mask into each division."""
+    for division, stem in zip(divisions, STEMS, strict=False):
+        save(folder / names[0] / division / f"{stem}.jpg", image(stem))
+        pixels = np.array(values, np.uint8)[truth(stem)]
+        save(folder / names[1] / division / f"{stem}.png", pixels)
+    return folder
+
+
+def opened(reader):
+    found = SourceFiles(reader)
+    return found.labels, found.read_mask(0)
+
+
+@pytest.mark.parametrize("colors", TABLES)
+def test_the_colours_of_a_divided_set_are_those_of_its_table(tmp_path, colors):
+    values, table = TABLES[colors]
+    divided(tmp_path, values)
+    (tmp_path / "class_dict.csv").write_text("name,r,g,b\n" + table)
+    pair = {"image_dir": tmp_path / "images/train", "annotation_dir": tmp_path / "masks/train"}
+    for reader in (folders.open_reader([pair["image_dir"]]), folders.open_reader(**pair)):
+        names, mask = opened(reader)
+        assert names == ["Cat", "Dog"]
+        np.testing.assert_array_equal(mask, np.uint8([255, 1, 0])[truth("f0")])
+
+
+def test_the_classes_of_a_divided_set_are_named_by_the_nearest_labels(tmp_path):
+    names = ("JPEGImages", "SegmentationClass")
+    division = divided(tmp_path, [0, 1, 2], names) / "JPEGImages/train"
+    (tmp_path / "labels.txt").write_text("idx\tlabel\n0\tsky\n1\tcat\n2\tdog\n")
+    assert opened(voc.open_reader([division]))[0] == ["sky", "cat", "dog"]
+    (division / "labels.txt").write_text("idx\tlabel\n0\tsky\n1\tape\n2\tdog\n")
+    assert opened(voc.open_reader([division]))[0] == ["sky", "ape", "dog"]
+
+
+def test_files_beside_folders_called_as_divisions_are_theirs(tmp_path):
+    layout_sets.write_images(tmp_path / "train/images")
+    layout_sets.write_masks(tmp_path / "train/masks", [0, 1, 2])
+    (tmp_path / "labels.txt").write_text("idx\tlabel\n0\tsky\n1\tcat\n2\tdog\n")
+    assert opened(folders.open_reader([tmp_path / "train"]))[0] == ["sky", "cat", "dog"]
+
+
+def test_folders_that_do_not_belong_together_are_not_climbed_from(tmp_path):
+    pair = tmp_path / "a/images", tmp_path / "b/c/masks"
+    assert pairing.places_of(pair) == [pair[1], tmp_path / "b/c"]
+    same = tmp_path / "a", tmp_path / "a"
+    assert pairing.places_of(same) == [tmp_path / "a", tmp_path]
