@@ -1,4 +1,4 @@
-"""Where the files lie that name the classes of a set, and which folders divide it."""
+"""Where files lie: what names the classes of a set, its divisions, and frames of one name."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 import layout_sets
 from layout_sets import STEMS, image, save, truth
 from segmentation.data import pairing
-from segmentation.data.readers import folders, voc
+from segmentation.data.readers import cityscapes, folders, voc
 from segmentation.data.samples import SourceFiles
 
 # In colours that mean other classes without the table: parts of faces, classes of PASCAL VOC.
@@ -63,3 +63,27 @@ def test_folders_that_do_not_belong_together_are_not_climbed_from(tmp_path):
     assert pairing.places_of(pair) == [pair[1], tmp_path / "b/c"]
     same = tmp_path / "a", tmp_path / "a"
     assert pairing.places_of(same) == [tmp_path / "a", tmp_path]
+
+
+def test_cityscapes_pairs_frames_of_one_name_where_they_lie(tmp_path):
+    names = [f"aachen_00000{number}_000019" for number in range(2)]
+    for place, values in (
+        ("a/{}/day", (7, 8, 11)),
+        ("a/{}/night", (23, 24, 26)),
+        ("b/{}", (7,) * 3),
+    ):
+        images, masks = (tmp_path / place.format(folder) for folder in ("images", "masks"))
+        for name in names:
+            save(images / f"{name}_leftImg8bit.png", image("f0") // (2 if "night" in place else 1))
+            save(masks / f"{name}_gtFine_labelIds.png", np.uint8(values)[truth("f0")])
+    (tmp_path / f"b/masks/{names[0]}_gtFine_labelIds.png").unlink()
+    reader = cityscapes.open_reader([tmp_path / "a", tmp_path / "b"])
+    expected = [f"{time}_{name}" for time in ("day", "night") for name in names] + names[1:]
+    assert [sample.stem for sample in reader.samples] == expected
+    assert {sample.group for sample in reader.samples} == {"aachen_000000", "aachen_000001"}
+    assert reader.unpaired == {"pictures": 1, "masks": 0}
+    for sample, mask in zip(
+        reader.samples, map(SourceFiles(reader).read_mask, range(5)), strict=True
+    ):
+        assert sample.image.parent.name.replace("images", "masks") == sample.mask.parent.name
+        assert mask[0, 0] == (10 if sample.mask.parent.name == "night" else 0)  # sky or road
