@@ -2,6 +2,7 @@
 
 import logging
 import os
+import unicodedata
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,15 +72,21 @@ def below(folder):
     return found
 
 
-def name_of(key):
-    """Return the name of a sample, by which files may be called, from a key of `below`."""
-    return key.replace("/", "_")
+def composed(text):
+    """Return a name in the one form that file systems and tools may write in two, as of e-acute."""
+    return unicodedata.normalize("NFC", text)
 
 
-def groups_of(keys):
-    """Return the group of each key of `below`: its first folder, a drive say, if they differ."""
-    folders = {key: key.partition("/")[0] if "/" in key else "" for key in keys}
-    return folders if len({*folders.values()}) > 1 else dict.fromkeys(folders, "")
+def names_of(keys):
+    """Return the names of samples, by which files may be called, by key of `below`.
+
+    `drive/0001` is `drive_0001`, or with another sign if two would be called the same.
+    """
+    for sign in ("_", "__", "-"):
+        names = {key: key.replace("/", sign) for key in keys}
+        if len({*names.values()}) == len(names):
+            break
+    return names
 
 
 def is_division(name):

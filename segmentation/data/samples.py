@@ -12,6 +12,7 @@ import numpy as np
 
 from segmentation.data import (
     color_tables,
+    groups,
     image_io,
     labels,
     mask_evidence,
@@ -52,6 +53,24 @@ class Sample:
     def read_mask(self, size=None):
         """Return the `masks.Mask`, stretched to `size` if there is one. Raises as `masks.read`."""
         return masks.read(self.mask, size, self.reading.turned)
+
+
+def paired(keys, images, masks, mapped=None):
+    """Return the samples of some keys of `pairing.below`, with names and groups.
+
+    Args:
+        keys: the keys.
+        images: files by key.
+        masks: files or drawings by key.
+        mapped: groups by the name of an image, which count more than those of `groups.groups_of`.
+    """
+    keys = list(keys)
+    name_of, group_of = pairing.names_of(keys), groups.groups_of(keys)
+    samples = []
+    for key in keys:
+        group = (mapped or {}).get(Path(key).name) or group_of[key]
+        samples.append(Sample(name_of[key], group, images[key], masks[key]))
+    return samples
 
 
 class OpenedImage(NamedTuple):

@@ -94,9 +94,10 @@ def open_reader(data_dirs, label_file=None, whitelist=None):
     samples, lone_images, lone_masks = [], [], []
     for pair, images, masks, _ in found:
         keys, *lone = pairing.match(images, masks[kind], *pair)
+        name_of = pairing.names_of(keys)
         for key in keys:
             group = (IMAGE.fullmatch(images[key].stem) or ["", ""])[1]
-            samples.append(Sample(pairing.name_of(key), group, images[key], masks[kind][key]))
+            samples.append(Sample(name_of[key], group, images[key], masks[kind][key]))
         lone_images += lone[0]
         lone_masks += lone[1]
     cities = {sample.group.partition("_")[0] for sample in samples}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation.data import image_io, labels, outlines, pairing
+from segmentation.data import groups, image_io, labels, outlines, pairing
 from segmentation.data.labels import IGNORED
 from segmentation.data.masks import Drawing
 from segmentation.data.samples import LabelMap, Reader, Sample
@@ -184,7 +184,7 @@ class _Annotations:
             boxes += sum(not each.get("segmentation") for each in objects)
             draw = functools.partial(self._draw, image, objects)
             mask = Drawing(self._path, draw, image["file_name"])
-            samples.append(Sample(path.stem, "", path, mask))
+            samples.append((Path(image["file_name"]).with_suffix("").as_posix(), path, mask))
         if not samples:
             raise InputError(f"{self._path}: none of its {len(self.images)} images is in {folder}")
         if empty:
@@ -194,6 +194,9 @@ class _Annotations:
                 "%s: %d objects have a box and no outline: their boxes count for nothing",
                 *(self._path, boxes),
             )
+        keys = [key for key, *_ in samples]
+        name_of, group_of = pairing.names_of(keys), groups.groups_of(keys)
+        samples = [Sample(name_of[key], group_of[key], *files) for key, *files in samples]
         near = {path for path in image_io.find(folder, (".json",)) if path not in named}
         return sorted(samples, key=lambda sample: str(sample.image)), sorted(near), missing
 

@@ -15,7 +15,7 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from segmentation.data import image_io, labels, outlines, pairing
+from segmentation.data import groups, image_io, labels, outlines, pairing
 from segmentation.data.labels import IGNORED
 from segmentation.data.masks import Drawing
 from segmentation.data.samples import LabelMap, Reader, Sample
@@ -74,10 +74,10 @@ def open_reader(data_dirs, label_file=None):
     names = _names(found, label_file)
     ids = {labels.key(name): index for index, name in enumerate(names)}
     ids |= {BACKGROUND: 0, IGNORE: IGNORED}
-    samples = []
+    samples, group_of = [], groups.groups_of([image.stem for image, *_ in found])
     for image, path, shapes, drawn_on in found:
         draw = functools.partial(_draw, path, image, shapes, drawn_on, ids)
-        samples.append(Sample(image.stem, "", image, Drawing(path, draw)))
+        samples.append(Sample(image.stem, group_of[image.stem], image, Drawing(path, draw)))
     unpaired = pairing.report_lone(lone_images, lone_masks)
     return Reader(samples, unpaired, LabelMap.of_ids(names), unmasked=lone_images)
 

@@ -26,7 +26,7 @@ from segmentation.data import (
     pairing,
 )
 from segmentation.data.readers import folders
-from segmentation.data.samples import LabelMap, Reader, Sample
+from segmentation.data.samples import LabelMap, Reader, paired
 from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -117,26 +117,29 @@ def open_reader(data_dirs, label_file=None):
     pairing.refuse_repeats(data_dirs)
     found, lone_images, lone_masks = [], [], []
     for data_dir in map(Path, data_dirs):
-        everything = _found(data_dir)
-        for all_of, new in zip((found, lone_images, lone_masks), everything, strict=True):
-            all_of.extend(new)
-    shown = {name: path for _, _, parts in found for name, path in parts.items()}
+        pairs, *lone = _found(data_dir)
+        found.append(pairs)
+        lone_images += lone[0]
+        lone_masks += lone[1]
+    shown = {}
+    for pairs in found:
+        for _, parts in pairs.values():
+            shown |= parts
     names, ordered = _names(shown, label_file)
     samples = []
-    for key, image, parts in found:
-        in_order = sorted(parts.items(), key=lambda part: names.index(part[0]))
-        draw = functools.partial(_draw, image, in_order, names, ordered)
-        samples.append(
-            Sample(
-                pairing.name_of(key), "", image, masks.Drawing(in_order[0][1], draw, "and others")
-            )
-        )
+    for pairs in found:
+        drawings = {}
+        for key, (image, parts) in pairs.items():
+            in_order = sorted(parts.items(), key=lambda part: names.index(part[0]))
+            draw = functools.partial(_draw, image, in_order, names, ordered)
+            drawings[key] = masks.Drawing(in_order[0][1], draw, "and others")
+        samples += paired(pairs, {key: image for key, (image, _) in pairs.items()}, drawings)
     unpaired = pairing.report_lone(lone_images, lone_masks)
     return Reader(samples, unpaired, LabelMap.of_ids(names), unmasked=lone_images)
 
 
 def _found(data_dir):
-    """Return triples of a key, its image and `{class: mask}`, and paths without a partner."""
+    """Return an image and `{class: mask}` by key, and the paths of either without a partner."""
     if _has_celeba(data_dir):
         image_dir, mask_dir = (data_dir / name for name in CELEBA)
         # Images are called 7.jpg, and their masks 00007_hair.png in folders of 2000 each.
@@ -155,7 +158,7 @@ def _found(data_dir):
             parts[part[0]][part[1]] = path
     if not parts:
         raise InputError(f"{mask_dir}: no mask is called as an image of {image_dir} and a class")
-    found = [(key, images[key], parts[key]) for key in sorted(parts)]
+    found = {key: (images[key], parts[key]) for key in sorted(parts)}
     return found, [path for key, path in images.items() if key not in parts], lone_masks
 
 
