@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import unicodedata
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,9 @@ from segmentation.errors import InputError
 logger = logging.getLogger(__name__)
 
 # Folders that divide a set, which are prepared one by one.
-DIVISIONS = frozenset("train training val valid validation test testing".split())
+DIVISIONS = re.compile(
+    r"(train|training|trainval|val|valid|validation|dev|test|testing)(?:[ _-]?\d+)?"
+)  # train2017, val_2
 IN_FLIGHT = 4  # items waiting per worker: enough to keep all busy, few enough for memory
 
 
@@ -89,9 +92,10 @@ def names_of(keys):
     return names
 
 
-def is_division(name):
-    """Return whether a folder of this name is a division of a set."""
-    return name.lower() in DIVISIONS
+def division(name):
+    """Return the division of a set, in lower case and without a number, that a folder is called."""
+    match = DIVISIONS.fullmatch(name.lower())
+    return match[1] if match else ""
 
 
 def is_whole(folder):
@@ -100,11 +104,11 @@ def is_whole(folder):
     if not folder.is_dir():
         return False
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    divided = any(path.is_dir() and is_division(path.name) for path in inside)
+    divided = any(path.is_dir() and division(path.name) for path in inside)
     return not divided or any(path.is_file() for path in inside)
 
 
-def pairs_of_folders(root, images, masks, holds=is_whole, is_division=is_division):
+def pairs_of_folders(root, images, masks, holds=is_whole, is_division=division):
     """Return the pairs of folders that a folder means.
 
     Args:
@@ -113,7 +117,7 @@ def pairs_of_folders(root, images, masks, holds=is_whole, is_division=is_divisio
         images: name of the folder of the images.
         masks: of that of the masks.
         holds: function of a folder: whether it holds files of a set, not divisions of it.
-        is_division: function of the name of a subfolder.
+        is_division: function of the name of a subfolder. If one is a division, all are.
 
     Returns:
         list of `(folder of images, folder of masks)`; several if the set is divided; empty if there
@@ -121,8 +125,9 @@ def pairs_of_folders(root, images, masks, holds=is_whole, is_division=is_divisio
     """
     pair = root / images, root / masks
     if pair[0].is_dir() and pair[1].is_dir():
-        inside = sorted(path.name for path in pair[0].iterdir() if path.is_dir())
-        names = ["", *(name for name in inside if is_division(name))]
+        folders = (path for path in pair[0].iterdir() if path.is_dir())
+        inside = sorted(path.name for path in folders if not path.name.startswith("."))
+        names = ["", *(inside if any(map(is_division, inside)) else [])]  # none is left out
         found = [(pair[0] / name, pair[1] / name) for name in names]
         return [each for each in found if all(map(holds, each))]
     whole = root.absolute()
@@ -150,7 +155,7 @@ def places_of(pair, given=None):
     alike = images.relative_to(root).parts[1:] == masks.relative_to(root).parts[1:]
     if images == masks or not alike:  # folders that have nothing to do with each other
         root = masks.parent
-    if is_division(root.name):
+    if division(root.name):
         root = root.parent
     start = Path(os.path.abspath(given)) if given else masks
     places = [start, *start.parents]

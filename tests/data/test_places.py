@@ -8,6 +8,7 @@ from layout_sets import STEMS, image, save, truth
 from segmentation.data import pairing
 from segmentation.data.readers import cityscapes, folders, voc
 from segmentation.data.samples import SourceFiles
+from segmentation.errors import InputError
 
 # In colours that mean other classes without the table: parts of faces, classes of PASCAL VOC.
 TABLES = {
@@ -63,6 +64,16 @@ def test_folders_that_do_not_belong_together_are_not_climbed_from(tmp_path):
     assert pairing.places_of(pair) == [pair[1], tmp_path / "b/c"]
     same = tmp_path / "a", tmp_path / "a"
     assert pairing.places_of(same) == [tmp_path / "a", tmp_path]
+
+
+def test_a_set_divided_into_train2017_and_val2017_is_not_taken_for_drives(tmp_path):
+    divided(tmp_path, [0, 1, 2], divisions=("train2017", "val2017", "extra"))
+    message = "holds 3 divisions: give one of .*images/extra, .*images/train2017, .*images/val2017"
+    with pytest.raises(InputError, match=message):
+        folders.open_reader([tmp_path])
+    (sample,) = folders.open_reader([tmp_path / "images/train2017"]).samples
+    assert (sample.stem, sample.group) == ("f0", "")
+    assert [*map(pairing.division, ("Dev", "val_2", "train_extra", "d1"))] == ["dev", "val", "", ""]
 
 
 def test_cityscapes_pairs_frames_of_one_name_where_they_lie(tmp_path):

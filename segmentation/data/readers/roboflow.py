@@ -25,7 +25,7 @@ def fits(folder):
 
 def _divisions(data_dir):
     inside = sorted(data_dir.iterdir()) if data_dir.is_dir() else []
-    places = [data_dir, *(path for path in inside if pairing.is_division(path.name))]
+    places = [data_dir, *(path for path in inside if pairing.division(path.name))]
     return [path for path in places if (path / CLASSES).is_file() and any(path.glob("*_mask.*"))]
 
 
