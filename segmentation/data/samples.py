@@ -96,10 +96,28 @@ def ids_among(known, why, why_not_colors=None, noun="ids"):
         why_not_colors: of colours; None: the same.
         noun: what messages call the numbers.
     """
+    color_of = {}  # and the first file, by the number
 
     def check(path, mask):
         if not mask.legend.indexed:
             raise InputError(f"{path}: holds colours, {why_not_colors or why}")
+        if mask.lossy:
+            raise InputError(masks.lossy_values(path, mask.shown))
+        greys = mask_evidence.other_greys(mask.legend, mask.shown)
+        if greys and {*greys} <= {*known}:
+            raise InputError(
+                f"{path}: its palette shows {masks.listed(mask.shown)} as the greys "
+                f"{masks.listed(greys)}, and either may be the {noun}: save it without a palette"
+            )
+        of_palette = [] if mask_evidence.in_greys(mask.legend) else mask.shown
+        for code in of_palette:
+            color = mask.legend.color(code)
+            first, file = color_of.setdefault(code, (color, path))
+            if first != color and color and code != labels.IGNORED:
+                raise InputError(
+                    f"{path}: its palette shows {code} as {color}, that of {file} as {first}, in "
+                    f"an order of image software: save the {noun} without palettes"
+                )
         unknown = [str(code) for code in mask.shown if code not in known]
         if unknown:
             raise InputError(f"{path}: holds the {noun} {', '.join(unknown)}, {why}")
