@@ -35,8 +35,19 @@ def did_you_mean(folder, fits):
     return next((f"; did you mean {path}?" for path in near if path.is_dir() and fits(path)), "")
 
 
+def composed(text):
+    """Return a name in the one form that file systems and tools may write in two, as of e-acute."""
+    return unicodedata.normalize("NFC", text)
+
+
+def files_below(folder):
+    """Yield the files in a folder and below it but hidden ones; raises as `folders_below`."""
+    for place in folders_below(Path(folder)):
+        yield from (path for path in sorted(place.iterdir()) if not path.name.startswith("."))
+
+
 def by_stem(found):
-    """Return a dictionary of paths by their stem.
+    """Return a dictionary of paths by their stem, as `composed`.
 
     Raises:
         InputError: if a stem occurs twice, or holds a tab or line break: names are written to
@@ -44,14 +55,37 @@ def by_stem(found):
     """
     paths = {}
     for path in found:
-        if path.stem in paths:
-            raise InputError(
-                f"{paths[path.stem]} and {path} have the same name: remove one of them"
-            )
+        stem = composed(path.stem)
+        if stem in paths:
+            raise InputError(f"{paths[stem]} and {path} have the same name: remove one of them")
         if any(sign in path.stem for sign in "\t\n\r"):
             raise InputError(f"{str(path)!r} has a tab or line break in its name: rename it")
-        paths[path.stem] = path
+        paths[stem] = path
     return paths
+
+
+def folders_below(folder, above=()):
+    """Yield a folder and all below it but hidden ones, links included, as paths.
+
+    Args:
+        folder: path.
+        above: real paths of those on the way to it; a link that leads back to one is not followed.
+
+    Raises:
+        InputError: for a folder that is missing or cannot be read.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    yield folder
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError as error:
+        raise InputError(f"{folder}: not a readable folder ({error.strerror})") from None
+    for name in names:
+        if not name.startswith("."):
+            yield from folders_below(folder / name, (*above, real))
 
 
 def below(folder):
@@ -65,19 +99,10 @@ def below(folder):
         InputError: as `image_io.find` and `by_stem`.
     """
     folder, found = Path(folder), {}
-    places = [folder]
-    for place, names, _ in os.walk(folder):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        places += [Path(place) / name for name in names]
-    for place in sorted(places):
-        inside = place.relative_to(folder).as_posix() + "/" if place != folder else ""
+    for place in sorted(folders_below(folder)):
+        inside = composed(place.relative_to(folder).as_posix()) + "/" if place != folder else ""
         found |= {inside + stem: path for stem, path in by_stem(image_io.find(place)).items()}
     return found
-
-
-def composed(text):
-    """Return a name in the one form that file systems and tools may write in two, as of e-acute."""
-    return unicodedata.normalize("NFC", text)
 
 
 def names_of(keys):

@@ -350,6 +350,20 @@ def test_the_full_ade20k_of_before_2021_needs_a_table_of_names(tmp_path):
     refused("holds the classes 2978, which", masks_of, ade20k_full.open_reader([tmp_path], names))
 
 
+def test_the_full_ade20k_with_hidden_files_and_names_in_latin_1(tmp_path):
+    layout_sets.ade20k_full(tmp_path)
+    for path in [*tmp_path.rglob("ADE_*")]:
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5")
+    for path, encoding in zip(
+        sorted(tmp_path.rglob("ADE_*.json")), ("utf-8", "latin-1", "utf-8"), strict=True
+    ):
+        text = path.read_text().replace("cat", "caf\u00e9")
+        path.write_text(text, encoding)
+    reader = ade20k_full.open_reader([tmp_path])
+    assert reader.label_map.labels == ["none", "caf\u00e9", "dog, hound"]
+    assert len(masks_of(reader)) == 3 and reader.unpaired == {"pictures": 0, "masks": 0}
+
+
 def test_predictions_are_made_of_the_images_of_a_layout_and_not_of_its_masks(tmp_path):
     layout_sets.roboflow(tmp_path)
     save(tmp_path / "train/new.jpg", image("f0"))  # it has no mask yet

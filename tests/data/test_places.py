@@ -1,5 +1,7 @@
 """Where files lie: what names the classes of a set, its divisions, and frames of one name."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,27 @@ def test_a_set_divided_into_train2017_and_val2017_is_not_taken_for_drives(tmp_pa
     (sample,) = folders.open_reader([tmp_path / "images/train2017"]).samples
     assert (sample.stem, sample.group) == ("f0", "")
     assert [*map(pairing.division, ("Dev", "val_2", "train_extra", "d1"))] == ["dev", "val", "", ""]
+
+
+def test_names_in_either_form_of_unicode_belong_together(tmp_path):
+    for folder, form, pixels in (("images", "NFC", image("f0")), ("masks", "NFD", truth("f0"))):
+        name = unicodedata.normalize(form, "d\u00e9/\u00e9")
+        save(tmp_path / folder / f"{name}.png", pixels)
+    (sample,) = folders.open_reader([tmp_path]).samples
+    assert sample.stem == "d\u00e9_\u00e9"
+
+
+def test_folders_behind_links_are_read_once(tmp_path):
+    for folder, pixels in (("images", image("f0")), ("masks", truth("f0"))):
+        save(tmp_path / folder / "d1/0.png", pixels)
+        save(tmp_path / "elsewhere" / folder / "seq/0.png", pixels)
+        (tmp_path / folder / "d2").symlink_to(tmp_path / "elsewhere" / folder)
+        (tmp_path / "elsewhere" / folder / "seq/back").symlink_to(tmp_path / folder / "d2")
+    samples = folders.open_reader([tmp_path]).samples
+    assert [(sample.stem, sample.group) for sample in samples] == [
+        ("d1_0", "d1"),
+        ("d2_seq_0", "d2"),
+    ]
 
 
 def test_cityscapes_pairs_frames_of_one_name_where_they_lie(tmp_path):

@@ -8,7 +8,6 @@ images/ and masks/ are other names of the two folders; gtCoarse/ is read where g
 
 import dataclasses
 import logging
-import os
 import re
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def _pairs(data_dir):
 
 def _has(folder, name):
     """Return whether any file below a folder has such a name, before its suffix."""
-    return any(name.fullmatch(Path(file).stem) for _, _, files in os.walk(folder) for file in files)
+    return any(name.fullmatch(path.stem) for path in pairing.files_below(folder))
 
 
 def open_reader(data_dirs, label_file=None, whitelist=None):

@@ -76,9 +76,9 @@ def _has_celeba(folder):
 def _quiet_below(folder):
     """Return the image files below a folder, by name, without a word on others."""
     return {
-        path.relative_to(folder).with_suffix("").as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in image_io.SUFFIXES and not path.name.startswith(".")
+        pairing.composed(path.relative_to(folder).with_suffix("").as_posix()): path
+        for path in pairing.files_below(folder)
+        if path.suffix.lower() in image_io.SUFFIXES
     }
 
 
