@@ -176,13 +176,15 @@ def places_of(pair, given=None):
         the one that holds both; of `train/images/` and `train/masks/` also the one above `train/`.
     """
     images, masks = (Path(os.path.abspath(folder)) for folder in pair)
+    start = Path(os.path.abspath(given)) if given else masks
     root = Path(os.path.commonpath([images, masks]))
     alike = images.relative_to(root).parts[1:] == masks.relative_to(root).parts[1:]
-    if images == masks or not alike:  # folders that have nothing to do with each other
+    if given:
+        root = min(root, start, key=lambda folder: len(folder.parts))
+    elif images == masks or not alike:  # folders that have nothing to do with each other
         root = masks.parent
     if division(root.name):
         root = root.parent
-    start = Path(os.path.abspath(given)) if given else masks
     places = [start, *start.parents]
     return places[: places.index(root) + 1]
 

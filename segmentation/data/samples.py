@@ -202,11 +202,12 @@ def resolver(places, label_file=None, mask_format=None, colors=None, known=None)
     return resolve
 
 
-def labels_beside(places):
+def labels_beside(places, is_one=Path.is_file):
     """Return the nearest labels.txt of some sets of folders, or None.
 
     Args:
         places: as for `resolver`.
+        is_one: function of a path of that name: whether there is such a file.
 
     Raises:
         InputError: if two sets have files that name different classes.
@@ -214,7 +215,7 @@ def labels_beside(places):
 
     def find(folder):
         path = Path(folder) / labels.FILE_NAME
-        return path if path.is_file() else None
+        return path if is_one(path) else None
 
     found = _nearest(places, find, labels.read, "name different classes", "--labels")
     if found:

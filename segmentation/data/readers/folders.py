@@ -22,7 +22,13 @@ SUFFIX = re.compile(r"[_.-].*")  # of masks: what a mask's name has more than it
 
 def fits(folder):
     """Return whether a folder has this layout."""
-    return bool(_pairs(Path(folder))) or _is_lfw(folder)
+    return any(not _holds_outlines(masks) for _, masks in _pairs(Path(folder))) or _is_lfw(folder)
+
+
+def _holds_outlines(mask_dir):
+    """Return whether JSON files, labelme's say, are where masks would be, and no images."""
+    suffixes = {path.suffix.lower() for path in pairing.files_below(mask_dir)}
+    return ".json" in suffixes and not suffixes & image_io.SUFFIXES
 
 
 def _is_lfw(folder):

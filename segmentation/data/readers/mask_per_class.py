@@ -26,7 +26,7 @@ from segmentation.data import (
     pairing,
 )
 from segmentation.data.readers import folders
-from segmentation.data.samples import LabelMap, Reader, paired
+from segmentation.data.samples import LabelMap, Reader, labels_beside, paired
 from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ CELEBA_CLASSES = (
     "skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat ear_r neck_l "
     "neck cloth"
 ).split()
-CLASS = re.compile(r"[^\W\d]\w*")  # a name, not the number of an instance
+CLASS = re.compile(r"[^\W\d](?:[\w -]*\w)?")  # a name, not the number of an instance
 NUMBER = re.compile(r"_?\d+$")  # of an instance: mask_1, mask_2
 NO_CLASSES = frozenset("mask masks seg segmentation gt label labels annotation edge edges".split())
 EXAMPLES = 20  # masks that are read to recognise the layout
@@ -65,8 +65,20 @@ def fits(folder):
 
 def _are_classes(names):
     """Return whether names can be those of classes, and not of one mask beside others."""
-    numbered = {NUMBER.sub("", name.lower()) for name in names}
-    return 1 < len(names) == len(numbered) and not numbered & NO_CLASSES
+    return len(names) > 1 and not _instances(names) and not {*map(_base, names)} & NO_CLASSES
+
+
+def _base(name):
+    return NUMBER.sub("", name.lower())
+
+
+def _instances(names):
+    """Return the first two names that differ in a number alone, None without any."""
+    first = {}
+    for name in sorted(names):
+        if first.setdefault(_base(name), name) != name:
+            return first[_base(name)], name
+    return None
 
 
 def _has_celeba(folder):
@@ -105,7 +117,8 @@ def open_reader(data_dirs, label_file=None):
     Args:
         data_dirs: folders.
         label_file: a labels.txt that names the classes, the background first, in the order in which
-            they are drawn; None: CelebAMask-HQ's if all are among them, else sorted.
+            they are drawn; None: the nearest one, if there is one; else CelebAMask-HQ's if all are
+            among them, else sorted.
 
     Returns:
         `Reader`. A class of which an image has no mask is not shown by it.
@@ -115,9 +128,11 @@ def open_reader(data_dirs, label_file=None):
             does not name; if nothing pairs.
     """
     pairing.refuse_repeats(data_dirs)
-    found, lone_images, lone_masks = [], [], []
+    found, lone_images, lone_masks, places = [], [], [], []
     for data_dir in map(Path, data_dirs):
-        pairs, *lone = _found(data_dir)
+        pair = _folders(data_dir)
+        places.append(pairing.places_of(pair, data_dir))
+        pairs, *lone = _found(*pair)
         found.append(pairs)
         lone_images += lone[0]
         lone_masks += lone[1]
@@ -125,7 +140,7 @@ def open_reader(data_dirs, label_file=None):
     for pairs in found:
         for _, parts in pairs.values():
             shown |= parts
-    names, ordered = _names(shown, label_file)
+    names, ordered = _names(shown, label_file or labels_beside(places))
     samples = []
     for pairs in found:
         drawings = {}
@@ -138,16 +153,21 @@ def open_reader(data_dirs, label_file=None):
     return Reader(samples, unpaired, LabelMap.of_ids(names), unmasked=lone_images)
 
 
-def _found(data_dir):
-    """Return an image and `{class: mask}` by key, and the paths of either without a partner."""
+def _folders(data_dir):
+    """Return the folder of images and that of masks."""
     if _has_celeba(data_dir):
-        image_dir, mask_dir = (data_dir / name for name in CELEBA)
+        return tuple(data_dir / name for name in CELEBA)
+    pairs = pairing.pairs_of_folders(data_dir, "images", "masks")
+    return pairing.one_pair(data_dir, pairs, DESCRIPTION, fits)
+
+
+def _found(image_dir, mask_dir):
+    """Return an image and `{class: mask}` by key, and the paths of either without a partner."""
+    if image_dir.name == CELEBA[0]:
         # Images are called 7.jpg, and their masks 00007_hair.png in folders of 2000 each.
         images = {key.zfill(5): path for key, path in pairing.below(image_dir).items()}
         mask_files = {Path(key).name: path for key, path in pairing.below(mask_dir).items()}
     else:
-        pairs = pairing.pairs_of_folders(data_dir, "images", "masks")
-        image_dir, mask_dir = pairing.one_pair(data_dir, pairs, DESCRIPTION, fits)
         images, mask_files = pairing.below(image_dir), pairing.below(mask_dir)
     parts, lone_masks = defaultdict(dict), []
     for key, path in mask_files.items():
@@ -170,6 +190,11 @@ def _names(shown, label_file):
             if name not in names[1:]:
                 raise InputError(f"{path}: is the mask of a class that {label_file} does not name")
         return names, True
+    if instances := _instances(shown):
+        raise InputError(
+            f"{shown[instances[1]]}: {' and '.join(instances)} may be instances of one class: join "
+            "their masks, or name both with --labels if they are classes"
+        )
     if len(shown) > outlines.MAX_CLASSES:
         raise InputError(
             f"there are masks of {len(shown)} classes, more than {outlines.MAX_CLASSES}"
