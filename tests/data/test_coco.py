@@ -111,3 +111,52 @@ def test_an_outline_that_cannot_be_drawn_is_named(tmp_path, annotation, message)
 )
 def test_an_annotation_of_nothing_is_named(tmp_path, annotation, message):
     refused(message, coco.open_reader, [coco_set(tmp_path, [annotation])])
+
+
+def images_set(folder, names, annotations=()):
+    """Write a file of several images, all of one size, and return the folder."""
+    images = [
+        {"id": number, "file_name": name, "height": 32, "width": 64}
+        for number, name in enumerate(names)
+    ]
+    found = {"images": images, "annotations": list(annotations)}
+    (folder / "annotations").mkdir()
+    found |= {"categories": [{"id": 1, "name": "cat"}]}
+    (folder / "annotations/val.json").write_text(json.dumps(found))
+    return folder
+
+
+def test_an_image_or_a_file_that_occurs_twice_is_refused(tmp_path):
+    for name in ("a", "b"):
+        save(tmp_path / f"images/{name}.jpg", image("f0"))
+    images_set(tmp_path, ["a.jpg", "b.jpg", "./a.jpg"])
+    refused("the images 0 and 2 are both .*images/a.jpg: join them", coco.open_reader, [tmp_path])
+    twice = [tmp_path, tmp_path / "annotations/val.json"]
+    refused("val.json is given twice: its images would count", coco.open_reader, twice)
+
+
+def test_a_line_is_no_outline_and_its_box_counts_for_nothing(tmp_path):
+    lines = [
+        {"segmentation": [[]], "bbox": [1, 2, 3, 4]},
+        {"segmentation": [[20, 5, 24, 9]], "bbox": [20, 5, 4, 4]},
+        {"segmentation": [[40, 5], [44, 5]], "bbox": [40, 5, 4, 0]},
+        {"segmentation": [[50, 5, 54, 9]]},
+    ]
+    (mask,) = masks_of(coco.open_reader([coco_set(tmp_path, lines)]))
+    assert (mask[2:6, 1:4] == 255).all() and (mask[5:9, 20:24] == 255).all()
+    assert (mask > 0).sum() == 12 + 16
+
+
+def test_images_are_those_of_the_division_that_the_file_is_called_by(tmp_path):
+    for place in ("images", "images/val"):
+        save(tmp_path / place / "1.jpg", image("f0"))
+    reader = coco.open_reader([images_set(tmp_path, ["1.jpg"])])
+    assert reader.samples[0].image == tmp_path / "images/val/1.jpg"
+
+
+def test_names_that_another_system_wrote_are_found(tmp_path):
+    save(tmp_path / "images/d/1.jpg", image("f0"))
+    save(tmp_path / "images/e/e\u0301.jpg", image("f0"))
+    reader = coco.open_reader([images_set(tmp_path, ["d\\1.jpg", "e\\\u00e9.jpg"])])
+    assert [sample.group for sample in reader.samples] == ["d", "e"]
+    assert [sample.stem for sample in reader.samples] == ["d_1", "e_\u00e9"]
