@@ -294,6 +294,8 @@ def _nameless(seen):
     advice = HOW_TO_NAME
     if colors <= {*color_tables.voc().ids}:
         advice += ", or say --colors voc if they are PASCAL VOC's"
+    if any(mask_evidence.other_greys(*each) for each in seen.items()):
+        advice += ", or save the masks without palettes if these greys are class ids"
     if mask_evidence.palettes_are_consistent(seen):
         advice += ", or say --mask_format index if the indices of the palettes are class ids"
     return f"{path}: the colours {listed(colors, MANY_COLORS)} have no names: {advice}"
