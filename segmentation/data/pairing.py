@@ -40,30 +40,6 @@ def composed(text):
     return unicodedata.normalize("NFC", text)
 
 
-def files_below(folder):
-    """Yield the files in a folder and below it but hidden ones; raises as `folders_below`."""
-    for place in folders_below(Path(folder)):
-        yield from (path for path in sorted(place.iterdir()) if not path.name.startswith("."))
-
-
-def by_stem(found):
-    """Return a dictionary of paths by their stem, as `composed`.
-
-    Raises:
-        InputError: if a stem occurs twice, or holds a tab or line break: names are written to
-            files of lines and columns.
-    """
-    paths = {}
-    for path in found:
-        stem = composed(path.stem)
-        if stem in paths:
-            raise InputError(f"{paths[stem]} and {path} have the same name: remove one of them")
-        if any(sign in path.stem for sign in "\t\n\r"):
-            raise InputError(f"{str(path)!r} has a tab or line break in its name: rename it")
-        paths[stem] = path
-    return paths
-
-
 def folders_below(folder, above=()):
     """Yield a folder and all below it but hidden ones, links included, as paths.
 
@@ -88,6 +64,30 @@ def folders_below(folder, above=()):
             yield from folders_below(folder / name, (*above, real))
 
 
+def files_below(folder):
+    """Yield the files in a folder and below it but hidden ones; raises as `folders_below`."""
+    for place in folders_below(Path(folder)):
+        yield from (path for path in sorted(place.iterdir()) if not path.name.startswith("."))
+
+
+def by_stem(found):
+    """Return a dictionary of paths by their stem, as `composed`.
+
+    Raises:
+        InputError: if a stem occurs twice, or holds a tab or line break: names are written to
+            files of lines and columns.
+    """
+    paths = {}
+    for path in found:
+        stem = composed(path.stem)
+        if stem in paths:
+            raise InputError(f"{paths[stem]} and {path} have the same name: remove one of them")
+        if any(sign in path.stem for sign in "\t\n\r"):
+            raise InputError(f"{str(path)!r} has a tab or line break in its name: rename it")
+        paths[stem] = path
+    return paths
+
+
 def below(folder):
     """Return the image files of a folder and of its subfolders, by name.
 
@@ -101,7 +101,11 @@ def below(folder):
     folder, found = Path(folder), {}
     for place in sorted(folders_below(folder)):
         inside = composed(place.relative_to(folder).as_posix()) + "/" if place != folder else ""
-        found |= {inside + stem: path for stem, path in by_stem(image_io.find(place)).items()}
+        for stem, path in by_stem(image_io.find(place)).items():
+            if found.setdefault(inside + stem, path) != path:
+                raise InputError(
+                    f"{found[inside + stem]} and {path} have the same name: rename one"
+                )
     return found
 
 
@@ -173,7 +177,8 @@ def places_of(pair, given=None):
 
     Returns:
         list of folders, nearest first: that one, else that of the masks, and those above it up to
-        the one that holds both; of `train/images/` and `train/masks/` also the one above `train/`.
+        the one that holds both; of `train/images/` and `train/masks/` also the one that holds
+        `train/` and other divisions.
     """
     images, masks = (Path(os.path.abspath(folder)) for folder in pair)
     start = Path(os.path.abspath(given)) if given else masks
@@ -183,7 +188,9 @@ def places_of(pair, given=None):
         root = min(root, start, key=lambda folder: len(folder.parts))
     elif images == masks or not alike:  # folders that have nothing to do with each other
         root = masks.parent
-    if division(root.name):
+    if division(root.name) and any(
+        division(path.name) and path.is_dir() and path != root for path in root.parent.glob("*")
+    ):
         root = root.parent
     places = [start, *start.parents]
     return places[: places.index(root) + 1]

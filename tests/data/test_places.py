@@ -58,6 +58,8 @@ def test_files_beside_folders_called_as_divisions_are_theirs(tmp_path):
     layout_sets.write_images(tmp_path / "train/images")
     layout_sets.write_masks(tmp_path / "train/masks", [0, 1, 2])
     (tmp_path / "labels.txt").write_text("idx\tlabel\n0\tsky\n1\tcat\n2\tdog\n")
+    assert opened(folders.open_reader([tmp_path / "train"]))[0][1] == "class_1"  # no other division
+    (tmp_path / "val").mkdir()
     assert opened(folders.open_reader([tmp_path / "train"]))[0] == ["sky", "cat", "dog"]
 
 

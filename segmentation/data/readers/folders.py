@@ -27,8 +27,12 @@ def fits(folder):
 
 def _holds_outlines(mask_dir):
     """Return whether JSON files, labelme's say, are where masks would be, and no images."""
-    suffixes = {path.suffix.lower() for path in pairing.files_below(mask_dir)}
-    return ".json" in suffixes and not suffixes & image_io.SUFFIXES
+    outlines = False
+    for path in pairing.files_below(mask_dir):
+        if path.suffix.lower() in image_io.SUFFIXES:
+            return False
+        outlines |= path.suffix.lower() == ".json"
+    return outlines
 
 
 def _is_lfw(folder):
