@@ -6,9 +6,12 @@ Three images of 64 x 32 pixels show a cat, a box, and a dog over it, another box
 import json
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from segmentation.data import palette
+from segmentation.data.samples import SourceFiles
+from segmentation.errors import InputError
 
 SIZE = (32, 64)  # height, width
 STEMS = ("f0", "f1", "f2")
@@ -32,6 +35,19 @@ def image(stem):
     """Return an image in which the objects can be seen."""
     noise = np.random.default_rng(STEMS.index(stem)).integers(90, 130, (*SIZE, 3))
     return (noise + truth(stem)[..., None] * [60, 20, 0]).astype(np.uint8)
+
+
+def refused(match, function, *arguments, **options):
+    """Call a function, which must refuse its input in one line."""
+    with pytest.raises(InputError, match=match) as error:
+        function(*arguments, **options)
+    assert "\n" not in str(error.value)
+
+
+def masks_of(reader):
+    """Return all masks of a reader."""
+    found = SourceFiles(reader)
+    return [found.read_mask(index) for index in range(len(found))]
 
 
 def save(path, pixels):

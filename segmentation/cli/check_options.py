@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segmentation.cli import data_options, options
-from segmentation.data import readers
+from segmentation.data import pairing, readers
 from segmentation.errors import InputError
 
 FOUND = 3  # exit status: there are findings
@@ -118,7 +118,8 @@ def _open_folder(path, args):
     rows = {}
     for number, sample in enumerate(reader.samples):
         inside = sample.image.parts[len(path.parts) :]
-        part = next((DIVISIONS[one.lower()] for one in inside if one.lower() in DIVISIONS), "")
+        parts = (DIVISIONS.get(pairing.division(one)) for one in inside)
+        part = next(filter(None, parts), "")
         rows.setdefault(part or "training", []).append(number)
     for part, numbers in rows.items():
         for place, number in enumerate(numbers):

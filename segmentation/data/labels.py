@@ -48,13 +48,17 @@ def read_with_background(path):
     return names
 
 
-def has_colors(path):
-    """Return whether a file is a labels.txt with a column of colours."""
+def has_header(path):
+    """Return whether a file is a labels.txt of this form: labelme has another of that name."""
     try:
-        header = _header(lines(path))
+        return _header(lines(path))[:2] == HEADER.split("\t")
     except InputError:
         return False
-    return header[:2] == ["idx", "label"] and header[2:] in ([name] for name in COLOR_COLUMNS)
+
+
+def has_colors(path):
+    """Return whether a file is a labels.txt with a column of colours."""
+    return has_header(path) and _header(lines(path))[2:] in ([name] for name in COLOR_COLUMNS)
 
 
 def read_colors(path):

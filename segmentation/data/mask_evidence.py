@@ -23,11 +23,12 @@ class Shown(dict):
     Attributes:
         pixels: a `Counter` of the pixels of each code.
         by_frequency: whether the codes of every file are 0, 1, 2 …, the most frequent first.
+        lossy: the first file that is `masks.Mask.lossy`, or None.
     """
 
     def __init__(self):
         super().__init__()
-        self.pixels, self.by_frequency = Counter(), True
+        self.pixels, self.by_frequency, self.lossy = Counter(), True, None
 
 
 def note(seen, mask, path):
@@ -38,6 +39,8 @@ def note(seen, mask, path):
         shown.pixels[code] += pixels
     in_order = mask.pixels == sorted(mask.pixels, reverse=True)
     shown.by_frequency &= in_order and mask.shown == list(range(len(mask.shown)))
+    if mask.lossy:
+        shown.lossy = shown.lossy or path
 
 
 def colors(seen):
@@ -166,6 +169,27 @@ def palettes_are_ids(seen):
         return False
     by_frequency = all(files.by_frequency for legend, files in seen.items() if legend != GREY)
     return len(color_of) < 3 or not by_frequency
+
+
+def in_greys(legend):
+    """Return whether a palette holds greys alone."""
+    red, green, blue = (legend.palette[channel::3] for channel in range(3))
+    return red == green == blue
+
+
+def other_greys(legend, codes):
+    """Return the greys in which a palette shows codes, where either of the two may be class ids.
+
+    Image software that reduces grey files stores them with a palette, in an order of its own. Empty
+    if the palette has colours or shows each code in its own grey, and for black and white.
+    """
+    if not legend.indexed or not in_greys(legend):
+        return []
+    pairs = [(code, legend.color(code)[0]) for code in sorted(codes) if legend.color(code)]
+    greys = [grey for _, grey in pairs]
+    white_on_black = {(code > 0, grey) for code, grey in pairs} <= {(False, 0), (True, IGNORED)}
+    plain = all(code == grey for code, grey in pairs) or white_on_black
+    return [] if plain or len({*greys}) < len(greys) else greys
 
 
 def describe(legend, files):

@@ -23,11 +23,11 @@ from segmentation.data.masks import (
     BLENDED,
     GREY,
     KNOWN,
-    LOSSY,
     PART_COLORS,
     PART_NAMES,
     WHITE,
     listed,
+    lossy_values,
 )
 from segmentation.errors import InputError
 
@@ -188,7 +188,7 @@ def _recognize(seen, names):
     two_classes = len(names or ()) == len(BINARY_NAMES)
     if all(not _misfits("rgb", legend, files) for legend, files in seen.items()):
         return "rgb"
-    palettes_are_ids = mask_evidence.palettes_are_ids(seen)
+    palettes_are_ids = mask_evidence.palettes_are_ids(seen) and not _greys_may_be_ids(seen, names)
     if palettes_are_ids and all(not _misfits("binary", *each) for each in seen.items()):
         one, white = mask_evidence.file_with_1(seen), mask_evidence.file_with_white(seen)
         ids = names and not (two_classes and labels.is_background(names[0]))
@@ -212,6 +212,18 @@ def _recognize(seen, names):
     return "index"
 
 
+def _greys_may_be_ids(seen, names):
+    """Return whether class ids may be the greys that palettes show, and not their indices."""
+    greys = [g for legend, files in seen.items() for g in mask_evidence.other_greys(legend, files)]
+    highest = max({*greys} - {IGNORED}, default=0)
+    return bool(greys) and (highest < len(names) if names else not _is_sparse(highest, len(greys)))
+
+
+def _is_sparse(highest, count):
+    """Return whether so few values can hardly be class ids, as most would be of no class."""
+    return highest > 3 * count + 5
+
+
 def _refuse_doubtful_numbers(seen):
     """Raise InputError for numbers that may be no class ids, where nothing names classes."""
     between = mask_evidence.greys(seen)
@@ -229,7 +241,7 @@ def _refuse_doubtful_numbers(seen):
         )
     codes = {code for files in seen.values() for code in files} - {IGNORED}
     if not mask_evidence.in_voc_palette(seen) or [*seen] == [GREY]:
-        if max(codes, default=0) > 3 * len(codes) + 5:
+        if _is_sparse(max(codes, default=0), len(codes)):
             raise InputError(
                 f"the masks hold the values {listed(codes)}, which as class ids need names up to "
                 f"{max(codes)}: name them with --labels, or have them numbered by --mask_format "
@@ -255,15 +267,10 @@ def _say_blended(seen):
 
 
 def _refuse_lossy(seen, blended):
-    """Raise InputError for masks in files that blend, unless that does no harm."""
-    for legend, files in seen.items():
-        harmless = {legend.color(code) for code in files} <= {BLACK, WHITE, *PART_COLORS}
-        for code, path in files.items():
-            if not (harmless or blended) and str(path).lower().endswith(LOSSY):
-                raise InputError(
-                    f"{path}: the values {listed([code])} fit no mask format that such files can "
-                    f"hold ({BLENDED})"
-                )
+    """Raise InputError for masks in files that blend, unless blends are known for what they are."""
+    for files in seen.values():
+        if files.lossy and not blended:
+            raise InputError(lossy_values(files.lossy, files))
 
 
 def _nameless(seen):
@@ -287,6 +294,8 @@ def _nameless(seen):
     advice = HOW_TO_NAME
     if colors <= {*color_tables.voc().ids}:
         advice += ", or say --colors voc if they are PASCAL VOC's"
+    if any(mask_evidence.other_greys(*each) for each in seen.items()):
+        advice += ", or save the masks without palettes if these greys are class ids"
     if mask_evidence.palettes_are_consistent(seen):
         advice += ", or say --mask_format index if the indices of the palettes are class ids"
     return f"{path}: the colours {listed(colors, MANY_COLORS)} have no names: {advice}"

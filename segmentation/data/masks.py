@@ -5,6 +5,7 @@ belong to a set of two classes or of twenty, and the red, green and blue of a pa
 for the eye.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,8 +25,8 @@ KNOWN = "known are red/green/blue parts, 0/255, 0/1 and class ids"
 BLENDED = "JPEG and smooth scaling blend masks: save them as PNG, unscaled"
 MID = slice(64, 192)  # greys that are neither nearly black nor nearly white
 FEW_MID = 0.2  # of the pixels of a mask: its edges, if they are blended
-# Blended values may look like class ids. A WebP may be lossless; its name does not say.
-LOSSY = (".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".heic", ".heif")
+HEADER = 512  # bytes at the start of a file, in which its kind and the depth of its values stand
+NETPBM = re.compile(rb"P[25](?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+\d+(?:\s|#[^\n]*\n)+(\d+)\s")
 
 
 class Legend(NamedTuple):
@@ -50,7 +51,8 @@ class Mask(NamedTuple):
     """A mask file that has been read: `(H, W)` uint8 codes, and what the whole file holds.
 
     `shown` lists the codes of all pixels of the file, sorted, `pixels` how many each has, and
-    `size` is the file's own `(height, width)`; `codes` may have been stretched to another.
+    `size` is the file's own `(height, width)`; `codes` may have been stretched to another. `lossy`:
+    the file is of a kind that blends values, and holds some that may be blends.
     """
 
     codes: np.ndarray
@@ -58,6 +60,7 @@ class Mask(NamedTuple):
     shown: list[int]
     size: tuple[int, int]
     pixels: list[int]
+    lossy: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,11 @@ def read(path, size=None, turned=True):
         InputError: if its colours cannot be those of a mask, whatever the rest of the set is.
     """
     if isinstance(path, Drawing):
-        image = Image.fromarray(path.draw())
+        image, header = Image.fromarray(path.draw()), b""
     else:
         image = _plain(image_io.decode(path, turned=turned), path)
+        with open(path, "rb") as file:
+            header = file.read(HEADER)
     counted = image.getcolors(MAX_COLORS)
     if counted is None:
         colors = [color for _, color in image.getcolors(image.width * image.height)]
@@ -118,9 +123,10 @@ def read(path, size=None, turned=True):
         )
     shown = sorted(value for _, value in counted)
     pixels = [count for count, _ in sorted(counted, key=lambda each: each[1])]
-    if image.mode == "L" and not isinstance(path, Drawing) and _few_bits(path, shown):
+    if image.mode == "L" and not {*shown} <= {0, 255} and _are_scaled(header):
         raise InputError(
-            f"{path}: grey of 2 or 4 bits, which may be class ids or shades; save it with 8 bits"
+            f"{path}: grey of fewer than 8 bits, which may be class ids or shades; save it with 8 "
+            "bits"
         )
     height, width = size or (image.height, image.width)
     stretched = image.resize((width, height), Image.Resampling.NEAREST)
@@ -136,17 +142,23 @@ def read(path, size=None, turned=True):
         legend = Legend(False, bytes(value for color in shown for value in color))
         shown = list(range(len(shown)))
     unmistakable = {legend.color(code) for code in shown} <= {BLACK, WHITE, *PART_COLORS}
-    if _is_lossy(path) and not unmistakable and not _nearly_black_and_white(legend, shown, pixels):
+    lossy = _is_lossy(header) and not unmistakable
+    if lossy and not _nearly_black_and_white(legend, shown, pixels):
         if not legend.indexed:
             colors = listed(map(legend.color, shown))
             raise InputError(
                 f"{path}: the colours {colors} fit no mask format; {KNOWN} ({BLENDED})"
             )
-        raise InputError(
-            f"{path}: the values {listed(shown)} fit no mask format that such files can hold "
-            f"({BLENDED})"
-        )
-    return Mask(codes, legend, shown, (image.height, image.width), pixels)
+        raise InputError(lossy_values(path, shown))
+    return Mask(codes, legend, shown, (image.height, image.width), pixels, lossy)
+
+
+def lossy_values(path, codes):
+    """Return what to say of a mask that is `lossy`, and may not be."""
+    return (
+        f"{path}: the values {listed(codes)} fit no mask format that such files can hold "
+        f"({BLENDED})"
+    )
 
 
 def _plain(image, path):
@@ -175,17 +187,17 @@ def _plain(image, path):
         raise image_io.UnreadableError(f"{path}: cannot be read as a mask") from None
 
 
-def _few_bits(path, shown):
-    """Return whether this is a PNG of grey values that Pillow multiplied to fill 8 bits."""
-    if {*shown} <= {0, 255}:
-        return False
-    with open(path, "rb") as file:
-        header = file.read(26)  # signature and IHDR; 24 is the bit depth, 25 the colour type
-    return header[:4] == b"\x89PNG" and header[24] in (2, 4) and header[25] == 0
+def _are_scaled(header):
+    """Return whether a file holds grey values that Pillow multiplied to fill 8 bits."""
+    if header[:4] == b"\x89PNG":  # IHDR follows: 24 is the bit depth, 25 the colour type
+        return header[24] in (2, 4) and header[25] == 0
+    match = NETPBM.match(header)
+    return bool(match) and int(match[1]) < 255
 
 
-def _is_lossy(path):
-    return str(path).lower().endswith(LOSSY)
+def _is_lossy(header):
+    """Return whether a file is a JPEG, WebP, AVIF or HEIC, whatever it is called."""
+    return header[:3] == b"\xff\xd8\xff" or header[8:12] == b"WEBP" or header[4:8] == b"ftyp"
 
 
 def _nearly_black_and_white(legend, shown, pixels):

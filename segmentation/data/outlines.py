@@ -28,14 +28,23 @@ def has_keys(path, *keys):
         return False
 
 
-def read_json(path):
+def read_json(path, other="utf-8-sig"):
     """Return the object that a JSON file holds, a dictionary.
+
+    Args:
+        path: of the file.
+        other: encoding of files that are no UTF-8.
 
     Raises:
         InputError: if the file is missing or damaged, or holds something else.
     """
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        data = Path(path).read_bytes()
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = data.decode(other)
+        found = json.loads(text)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (ValueError, RecursionError) as error:  # no UTF-8 is a ValueError, too

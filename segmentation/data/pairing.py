@@ -2,6 +2,8 @@
 
 import logging
 import os
+import re
+import unicodedata
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,9 @@ from segmentation.errors import InputError
 logger = logging.getLogger(__name__)
 
 # Folders that divide a set, which are prepared one by one.
-DIVISIONS = frozenset("train training val valid validation test testing".split())
+DIVISIONS = re.compile(
+    r"(train|training|trainval|val|valid|validation|dev|test|testing)(?:[ _-]?\d+)?"
+)  # train2017, val_2
 IN_FLIGHT = 4  # items waiting per worker: enough to keep all busy, few enough for memory
 
 
@@ -31,8 +35,43 @@ def did_you_mean(folder, fits):
     return next((f"; did you mean {path}?" for path in near if path.is_dir() and fits(path)), "")
 
 
+def composed(text):
+    """Return a name in the one form that file systems and tools may write in two, as of e-acute."""
+    return unicodedata.normalize("NFC", text)
+
+
+def folders_below(folder, above=()):
+    """Yield a folder and all below it but hidden ones, links included, as paths.
+
+    Args:
+        folder: path.
+        above: real paths of those on the way to it; a link that leads back to one is not followed.
+
+    Raises:
+        InputError: for a folder that is missing or cannot be read.
+    """
+    real = os.path.realpath(folder)
+    if real in above:
+        return
+    yield folder
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if entry.is_dir())
+    except OSError as error:
+        raise InputError(f"{folder}: not a readable folder ({error.strerror})") from None
+    for name in names:
+        if not name.startswith("."):
+            yield from folders_below(folder / name, (*above, real))
+
+
+def files_below(folder):
+    """Yield the files in a folder and below it but hidden ones; raises as `folders_below`."""
+    for place in folders_below(Path(folder)):
+        yield from (path for path in sorted(place.iterdir()) if not path.name.startswith("."))
+
+
 def by_stem(found):
-    """Return a dictionary of paths by their stem.
+    """Return a dictionary of paths by their stem, as `composed`.
 
     Raises:
         InputError: if a stem occurs twice, or holds a tab or line break: names are written to
@@ -40,13 +79,12 @@ def by_stem(found):
     """
     paths = {}
     for path in found:
-        if path.stem in paths:
-            raise InputError(
-                f"{paths[path.stem]} and {path} have the same name: remove one of them"
-            )
+        stem = composed(path.stem)
+        if stem in paths:
+            raise InputError(f"{paths[stem]} and {path} have the same name: remove one of them")
         if any(sign in path.stem for sign in "\t\n\r"):
             raise InputError(f"{str(path)!r} has a tab or line break in its name: rename it")
-        paths[path.stem] = path
+        paths[stem] = path
     return paths
 
 
@@ -61,25 +99,32 @@ def below(folder):
         InputError: as `image_io.find` and `by_stem`.
     """
     folder, found = Path(folder), {}
-    places = [folder]
-    for place, names, _ in os.walk(folder):
-        names[:] = sorted(name for name in names if not name.startswith("."))
-        places += [Path(place) / name for name in names]
-    for place in sorted(places):
-        inside = place.relative_to(folder).as_posix() + "/" if place != folder else ""
-        found |= {inside + stem: path for stem, path in by_stem(image_io.find(place)).items()}
+    for place in sorted(folders_below(folder)):
+        inside = composed(place.relative_to(folder).as_posix()) + "/" if place != folder else ""
+        for stem, path in by_stem(image_io.find(place)).items():
+            if found.setdefault(inside + stem, path) != path:
+                raise InputError(
+                    f"{found[inside + stem]} and {path} have the same name: rename one"
+                )
     return found
 
 
-def name_of(key):
-    """Return the name of a sample, by which files may be called, from a key of `below`."""
-    return key.replace("/", "_")
+def names_of(keys):
+    """Return the names of samples, by which files may be called, by key of `below`.
+
+    `drive/0001` is `drive_0001`, or with another sign if two would be called the same.
+    """
+    for sign in ("_", "__", "-"):
+        names = {key: key.replace("/", sign) for key in keys}
+        if len({*names.values()}) == len(names):
+            break
+    return names
 
 
-def groups_of(keys):
-    """Return the group of each key of `below`: its first folder, a drive say, if they differ."""
-    folders = {key: key.partition("/")[0] if "/" in key else "" for key in keys}
-    return folders if len({*folders.values()}) > 1 else dict.fromkeys(folders, "")
+def division(name):
+    """Return the division of a set, in lower case and without a number, that a folder is called."""
+    match = DIVISIONS.fullmatch(name.lower())
+    return match[1] if match else ""
 
 
 def is_whole(folder):
@@ -88,11 +133,11 @@ def is_whole(folder):
     if not folder.is_dir():
         return False
     inside = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    divided = any(path.is_dir() and path.name.lower() in DIVISIONS for path in inside)
+    divided = any(path.is_dir() and division(path.name) for path in inside)
     return not divided or any(path.is_file() for path in inside)
 
 
-def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.__contains__):
+def pairs_of_folders(root, images, masks, holds=is_whole, is_division=division):
     """Return the pairs of folders that a folder means.
 
     Args:
@@ -101,7 +146,7 @@ def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.
         images: name of the folder of the images.
         masks: of that of the masks.
         holds: function of a folder: whether it holds files of a set, not divisions of it.
-        is_division: function of the name, in lower case, of a subfolder.
+        is_division: function of the name of a subfolder. If one is a division, all are.
 
     Returns:
         list of `(folder of images, folder of masks)`; several if the set is divided; empty if there
@@ -109,8 +154,9 @@ def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.
     """
     pair = root / images, root / masks
     if pair[0].is_dir() and pair[1].is_dir():
-        inside = sorted(path.name for path in pair[0].iterdir() if path.is_dir())
-        names = ["", *(name for name in inside if is_division(name.lower()))]
+        folders = (path for path in pair[0].iterdir() if path.is_dir())
+        inside = sorted(path.name for path in folders if not path.name.startswith("."))
+        names = ["", *(inside if any(map(is_division, inside)) else [])]  # none is left out
         found = [(pair[0] / name, pair[1] / name) for name in names]
         return [each for each in found if all(map(holds, each))]
     whole = root.absolute()
@@ -120,6 +166,34 @@ def pairs_of_folders(root, images, masks, holds=is_whole, is_division=DIVISIONS.
             if holds(root) and holds(other):
                 return [(root, other)]
     return []
+
+
+def places_of(pair, given=None):
+    """Return where files that describe a pair of folders may lie: labels.txt, tables of colours.
+
+    Args:
+        pair: `(folder of images, folder of masks)`.
+        given: the folder that meant them, if one did: the one that holds both, or a division.
+
+    Returns:
+        list of folders, nearest first: that one, else that of the masks, and those above it up to
+        the one that holds both; of `train/images/` and `train/masks/` also the one that holds
+        `train/` and other divisions.
+    """
+    images, masks = (Path(os.path.abspath(folder)) for folder in pair)
+    start = Path(os.path.abspath(given)) if given else masks
+    root = Path(os.path.commonpath([images, masks]))
+    alike = images.relative_to(root).parts[1:] == masks.relative_to(root).parts[1:]
+    if given:
+        root = min(root, start, key=lambda folder: len(folder.parts))
+    elif images == masks or not alike:  # folders that have nothing to do with each other
+        root = masks.parent
+    if division(root.name) and any(
+        division(path.name) and path.is_dir() and path != root for path in root.parent.glob("*")
+    ):
+        root = root.parent
+    places = [start, *start.parents]
+    return places[: places.index(root) + 1]
 
 
 def given_pair(data_dirs, image_dir, annotation_dir):

@@ -12,6 +12,7 @@ import numpy as np
 
 from segmentation.data import (
     color_tables,
+    groups,
     image_io,
     labels,
     mask_evidence,
@@ -54,6 +55,24 @@ class Sample:
         return masks.read(self.mask, size, self.reading.turned)
 
 
+def paired(keys, images, masks, mapped=None):
+    """Return the samples of some keys of `pairing.below`, with names and groups.
+
+    Args:
+        keys: the keys.
+        images: files by key.
+        masks: files or drawings by key.
+        mapped: groups by the name of an image, which count more than those of `groups.groups_of`.
+    """
+    keys = list(keys)
+    name_of, group_of = pairing.names_of(keys), groups.groups_of(keys)
+    samples = []
+    for key in keys:
+        group = (mapped or {}).get(Path(key).name) or group_of[key]
+        samples.append(Sample(name_of[key], group, images[key], masks[key]))
+    return samples
+
+
 class OpenedImage(NamedTuple):
     """An image whose size is known: `(height, width)`, and `(H, W, 3)` uint8 RGB pixels.
 
@@ -77,10 +96,28 @@ def ids_among(known, why, why_not_colors=None, noun="ids"):
         why_not_colors: of colours; None: the same.
         noun: what messages call the numbers.
     """
+    color_of = {}  # and the first file, by the number
 
     def check(path, mask):
         if not mask.legend.indexed:
             raise InputError(f"{path}: holds colours, {why_not_colors or why}")
+        if mask.lossy:
+            raise InputError(masks.lossy_values(path, mask.shown))
+        greys = mask_evidence.other_greys(mask.legend, mask.shown)
+        if greys and {*greys} <= {*known}:
+            raise InputError(
+                f"{path}: its palette shows {masks.listed(mask.shown)} as the greys "
+                f"{masks.listed(greys)}, and either may be the {noun}: save it without a palette"
+            )
+        of_palette = [] if mask_evidence.in_greys(mask.legend) else mask.shown
+        for code in of_palette:
+            color = mask.legend.color(code)
+            first, file = color_of.setdefault(code, (color, path))
+            if first != color and color and code != labels.IGNORED:
+                raise InputError(
+                    f"{path}: its palette shows {code} as {color}, that of {file} as {first}, in "
+                    f"an order of image software: save the {noun} without palettes"
+                )
         unknown = [str(code) for code in mask.shown if code not in known]
         if unknown:
             raise InputError(f"{path}: holds the {noun} {', '.join(unknown)}, {why}")
@@ -133,16 +170,16 @@ class Reader:
     unmasked: Sequence[Path] = ()
 
 
-def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=None):
+def resolver(places, label_file=None, mask_format=None, colors=None, known=None):
     """Return `Reader.resolve` for image files as masks, whose format shows in all of them.
 
     Args:
-        data_dirs: folders, in which a table of colours may lie.
-        label_file: a labels.txt that names the classes by id; None: the one that lies in the
-            folders, if there is one.
+        places: a list, as of `pairing.places_of`, for each set of folders.
+        label_file: a labels.txt that names the classes by id; None: the nearest one in `places`, if
+            there is one.
         mask_format: one of `mask_formats.FORMATS`; None recognises it.
         colors: a table of colours, as `color_tables.open_table` takes it, which has to explain each
-            colour; None: the one that lies in the folders, if it explains them.
+            colour; None: the nearest one in `places`, if it explains them.
         known: the `color_tables.ColorTable` of the layout, where there is no other, or None.
 
     Raises:
@@ -150,12 +187,12 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=No
     """
     if colors and mask_format not in (None, "colors"):
         raise InputError(f"--colors does not go with --mask_format {mask_format}")
-    label_file = label_file or _labels_beside(data_dirs)
+    label_file = label_file or labels_beside(places)
     names = labels.read(label_file) if label_file else None
     if not colors and label_file and labels.has_colors(label_file):
         table_file = label_file
     else:
-        table_file = colors or _table_beside(data_dirs)
+        table_file = colors or _table_beside(places)
     table = color_tables.open_table(table_file) if table_file else known
 
     def resolve(seen):
@@ -165,25 +202,39 @@ def resolver(data_dirs, label_file=None, mask_format=None, colors=None, known=No
     return resolve
 
 
-def _labels_beside(data_dirs):
-    paths = [path for folder in data_dirs if (path := Path(folder) / labels.FILE_NAME).is_file()]
-    found = _first_of_equals(paths, labels.read, "name different classes", "--labels")
+def labels_beside(places, is_one=Path.is_file):
+    """Return the nearest labels.txt of some sets of folders, or None.
+
+    Args:
+        places: as for `resolver`.
+        is_one: function of a path of that name: whether there is such a file.
+
+    Raises:
+        InputError: if two sets have files that name different classes.
+    """
+
+    def find(folder):
+        path = Path(folder) / labels.FILE_NAME
+        return path if is_one(path) else None
+
+    found = _nearest(places, find, labels.read, "name different classes", "--labels")
     if found:
         logger.info(f"the classes are named by {found}")
     return found
 
 
-def _table_beside(data_dirs):
+def _table_beside(places):
     def content(path):
         table = color_tables.open_table(path)
         return table.names, table.ids
 
-    paths = [path for path in map(color_tables.find, data_dirs) if path]
-    return _first_of_equals(paths, content, "give other colours", "--colors")
+    return _nearest(places, color_tables.find, content, "give other colours", "--colors")
 
 
-def _first_of_equals(paths, read, clash, option):
-    """Return the first of some files, None without any; InputError if they do not say the same."""
+def _nearest(places, find, read, clash, option):
+    """Return the nearest file of the first set that has one; InputError if others say another."""
+    found = [next(filter(None, map(find, folders)), None) for folders in places]
+    paths = [path for path in found if path]
     for path in paths[1:]:
         if read(path) != read(paths[0]):
             raise InputError(f"{paths[0]} and {path} {clash}: say which holds with {option}")

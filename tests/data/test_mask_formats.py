@@ -128,6 +128,32 @@ def test_class_ids_in_jpegs_are_refused_though_they_are_nearly_black(tmp_path):
         ids(tmp_path)
 
 
+def test_a_file_is_a_jpeg_by_what_it_holds(tmp_path):
+    for name, values in (("a", (0, 1, 2, 2)), ("b", (0, 1, 3, 2))):
+        array = quarters(*values).repeat(9, 0).repeat(9, 1)
+        Image.fromarray(array).save(
+            tmp_path / f"{name}.png", format="JPEG" if name == "b" else None
+        )
+    with pytest.raises(InputError, match="b.png: the values .* fit no mask format.*JPEG"):
+        ids(tmp_path, names=["none", "road", "car", "sky", "tree", "pole"])
+
+
+def test_greys_of_a_palette_are_not_taken_for_their_indices(tmp_path):
+    greys = [grey for value in (0, 1, 2, 5) for grey in (value,) * 3]
+    save_palette(tmp_path / "a.png", greys, 0, 1, 3, 3)
+    names = ["none", "road", "car", "sky", "tree", "wall"]
+    for of_six in (None, names):
+        with pytest.raises(
+            InputError,
+            match=r"a.png: the colours .*\(5, 5, 5\) .* without palettes if these greys are",
+        ):
+            ids(tmp_path, names=of_six)
+    assert ids(tmp_path, names=names[:5])[0] == "index"  # a grey of 5 would have no name
+    assert ids(tmp_path, wanted="index")[0] == "index"
+    save_palette(tmp_path / "a.png", [0, 0, 0, 255, 255, 255], 0, 1, 1, 0)
+    assert ids(tmp_path)[0] == "binary"
+
+
 def test_many_ids_beside_255_are_no_blends(tmp_path):
     values = np.arange(256, dtype=np.uint8).repeat(16).reshape(64, 64)
     Image.fromarray(values).save(tmp_path / "a.png")

@@ -67,8 +67,13 @@ def grey_of_4_bits(path, low, high):
 def test_grey_of_few_bits_is_black_and_white_or_refused(tmp_path):
     codes, *_ = masks.read(grey_of_4_bits(tmp_path / "a.png", 0, 15), (1, 2))
     assert codes.tolist() == [[0, 255]]
-    with pytest.raises(InputError, match="b.png: grey of 2 or 4 bits.*8 bits"):
+    with pytest.raises(InputError, match="b.png: grey of fewer than 8 bits.*8 bits"):
         masks.read(grey_of_4_bits(tmp_path / "b.png", 0, 1), (1, 2))
+    (tmp_path / "c.pgm").write_bytes(b"P5 # drawn\n# by hand\n2 1\n3\n\0\1")
+    with pytest.raises(InputError, match="c.pgm: grey of fewer than 8 bits.*8 bits"):
+        masks.read(tmp_path / "c.pgm", (1, 2))
+    (tmp_path / "d.pgm").write_bytes(b"P5\n2 1\n255\n\0\1")
+    assert masks.read(tmp_path / "d.pgm", (1, 2)).codes.tolist() == [[0, 1]]
 
 
 def test_a_truncated_mask_is_damaged_not_wrong(tmp_path):

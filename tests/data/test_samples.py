@@ -9,11 +9,11 @@ from PIL import Image
 
 import evaluate
 from folder_sets import folder_set
-from scene_sets import divided_set, run, scene_set, striped
+from scene_sets import NOISE, divided_set, run, scene_set, striped
 from segmentation import model_card
 from segmentation.data import image_io
 from segmentation.data.dataset import Subset
-from segmentation.data.readers import ade20k, folders
+from segmentation.data.readers import ade20k, cityscapes, folders, roboflow
 from segmentation.data.samples import SourceFiles
 from segmentation.errors import InputError
 
@@ -40,6 +40,53 @@ def test_ade20ks_layout_is_read_with_the_ids_of_its_classes(tmp_path):
     with pytest.raises(InputError, match="b.png: holds the ids 5, which the label file") as error:
         found.read(1)
     assert not isinstance(error.value, image_io.UnreadableError)
+
+
+def paletted(path, ids, colors):
+    """Write a palette image of stripes, whose indices are `ids`, with a grey or colour for each."""
+    image = Image.fromarray(striped(ids)).convert("L")
+    image.putpalette(np.uint8([np.broadcast_to(color, 3) for color in colors]).tobytes())
+    image.save(path)
+
+
+def of_ids(folder, layout):
+    """Write a set of two in a layout, and return the folder of its masks and what opens it."""
+    if layout == "ade20k":
+        scene_set(folder, {"a": [1, 2], "b": [1, 2]})
+        return folder / "annotations/{}.png", lambda: ade20k.open_reader([folder])
+    if layout == "roboflow":
+        for stem in "ab":
+            Image.fromarray(NOISE).save(folder / f"{stem}.jpg")
+            Image.fromarray(striped([1, 2])).save(folder / f"{stem}_mask.png")
+        (folder / "_classes.csv").write_text("Pixel Value, Class\n0, none\n1, road\n2, car\n")
+        return folder / "{}_mask.png", lambda: roboflow.open_reader([folder])
+    (folder / "images").mkdir()
+    (folder / "masks").mkdir()
+    for stem in "ab":
+        Image.fromarray(NOISE).save(folder / f"images/{stem}_0_0_leftImg8bit.png")
+        Image.fromarray(striped([1, 2])).save(folder / f"masks/{stem}_0_0_gtFine_labelIds.png")
+    return folder / "masks/{}_0_0_gtFine_labelIds.png", lambda: cityscapes.open_reader([folder])
+
+
+@pytest.mark.parametrize("layout", ["ade20k", "roboflow", "cityscapes"])
+def test_numbers_that_image_software_gave_to_colours_are_no_ids(tmp_path, layout):
+    name, open_reader = of_ids(tmp_path, layout)
+    first, second = (name.with_name(name.name.format(stem)) for stem in "ab")
+
+    def refused(message):
+        found = SourceFiles(open_reader())
+        with pytest.raises(InputError, match=message):
+            [found.read_mask(index) for index in range(2)]
+
+    paletted(second, [0, 1, 2, 2], [2, 1, 0])  # as lossless optimizers store greys
+    refused("b.*png: its palette shows 0, 1, 2 as the greys 0, 1, 2, and either may be the")
+    paletted(first, [0, 1], [(0, 0, 0), (9, 9, 90)])
+    paletted(second, [0, 1], [(9, 9, 90), (0, 0, 0)])
+    refused(r"b.*png: its palette shows 0 as \(9, 9, 90\), that of .*a.*png as \(0, 0, 0\)")
+    paletted(second, [0, 1, 2], [(0, 0, 0), (9, 9, 90), (90, 9, 9)])
+    assert len(SourceFiles(open_reader())) == 2 and SourceFiles(open_reader()).read_mask(1).any()
+    Image.fromarray(striped([0, 1, 2])).save(second, format="JPEG")
+    refused("b.*png: the values .* fit no mask format that such files can hold")
 
 
 @pytest.mark.parametrize("layout", [folders, ade20k])

@@ -9,7 +9,7 @@ Both folders may be divided, as here into training and validation, or hold their
 from pathlib import Path
 
 from segmentation.data import image_io, labels, pairing
-from segmentation.data.samples import LabelMap, Reader, Sample, ids_among
+from segmentation.data.samples import LabelMap, Reader, ids_among, paired
 from segmentation.data.whitelist import apply_whitelist
 from segmentation.errors import InputError
 
@@ -57,7 +57,7 @@ def open_reader(
         by_stem = pairing.by_stem(image_io.find_some(images))
         mask_by_stem = pairing.by_stem(image_io.find_some(annotations))
         stems, *lone = pairing.match(by_stem, mask_by_stem, images, annotations)
-        samples += [Sample(stem, "", by_stem[stem], mask_by_stem[stem]) for stem in stems]
+        samples += paired(stems, by_stem, mask_by_stem)
         lone_images += lone[0]
         lone_masks += lone[1]
     unpaired = pairing.report_lone(lone_images, lone_masks)

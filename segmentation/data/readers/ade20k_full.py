@@ -23,6 +23,7 @@ SUFFIX = "_seg"
 FILES = f"ADE_*{SUFFIX}.png"
 # Of a folder of one scene up to all, in the release of 2021 (images/ADE/) and those before it.
 PLACES = ("", "*/", "*/*/", "images/*/*/", "images/*/*/*/", "images/ADE/*/*/", "images/ADE/*/*/*/")
+OTHER_ENCODING = "latin-1"  # of some JSON files of the release of 2021
 MAX_ID = 26 * 256  # R ends at 250
 
 
@@ -50,7 +51,7 @@ def open_reader(data_dirs, label_file=None, whitelist=None):
     samples, lone_images, lone_masks, names = [], [], [], {}
     for data_dir in map(Path, data_dirs):
         images, seg_files = {}, {}
-        for path in sorted(data_dir.rglob("*")):
+        for path in pairing.files_below(data_dir):
             if path.suffix.lower() == ".jpg":
                 images[path.with_suffix("")] = path
             elif path.name.endswith(f"{SUFFIX}.png"):
@@ -83,7 +84,7 @@ def _add_names(names, path):
     """Add the classes that the objects of an image name, `{id: name}`."""
     if not path.is_file():
         return
-    annotation = outlines.read_json(path).get("annotation")
+    annotation = outlines.read_json(path, OTHER_ENCODING).get("annotation")
     objects = annotation.get("object") if isinstance(annotation, dict) else None
     if not isinstance(objects, list):
         raise InputError(f"{path}: has no list of objects")

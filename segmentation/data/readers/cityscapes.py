@@ -6,8 +6,8 @@ gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png        or …_label
 images/ and masks/ are other names of the two folders; gtCoarse/ is read where gtFine/ is missing.
 """
 
+import dataclasses
 import logging
-import os
 import re
 from pathlib import Path
 
@@ -36,6 +36,7 @@ CLASSES = {
     **{32: "motorcycle", 33: "bicycle"},
 }
 LAST_ID = 33
+KINDS = ("labelTrainIds", "labelIds")
 
 
 def fits(folder):
@@ -54,7 +55,7 @@ def _pairs(data_dir):
 
 def _has(folder, name):
     """Return whether any file below a folder has such a name, before its suffix."""
-    return any(name.fullmatch(Path(file).stem) for _, _, files in os.walk(folder) for file in files)
+    return any(name.fullmatch(path.stem) for path in pairing.files_below(folder))
 
 
 def open_reader(data_dirs, label_file=None, whitelist=None):
@@ -74,37 +75,63 @@ def open_reader(data_dirs, label_file=None, whitelist=None):
             pairs.
     """
     pairing.refuse_repeats(data_dirs)
-    images, masks = {}, {"labelTrainIds": {}, "labelIds": {}}
-    others = 0
+    found = []
     for data_dir in map(Path, data_dirs):
         pair = pairing.one_pair(data_dir, _pairs(data_dir), DESCRIPTION, fits)
-        for key, path in pairing.below(pair[0]).items():
-            match = IMAGE.fullmatch(Path(key).name)
-            images[path.stem.removesuffix("_leftImg8bit") if match else key] = path
-        for path in pairing.below(pair[1]).values():
-            match = MASK.fullmatch(path.stem)
-            if match:
-                masks[match[2]][match[1]] = path
-            else:
-                others += 1
-                if not OTHER_MASK.fullmatch(path.stem):
-                    logger.warning("left out %s: no mask of ids by its name", path)
-    kind = max(masks, key=lambda kind: len(masks[kind].keys() & images.keys()))  # trainIds if equal
+        found.append((pair, *_by_name(*pair)))
+
+    def fitting(kind):
+        return sum(len(masks[kind].keys() & images.keys()) for _, images, masks, _ in found)
+
+    kind = max(KINDS, key=fitting)  # trainIds if equal
+    counts = {each: sum(len(masks[each]) for _, _, masks, _ in found) for each in KINDS}
+    others = sum(count for *_, count in found) + sum(counts.values()) - counts[kind]
     logger.info(
         "the masks are the %d %s; left out %d files of colours, instances or other ids",
-        *(len(masks[kind]), kind, others + sum(len(masks[each]) for each in masks if each != kind)),
+        *(counts[kind], kind, others),
     )
-    stems, *lone = pairing.match(images, masks[kind], *pair)
-    sequence_of = {stem: (IMAGE.fullmatch(images[stem].stem) or ["", ""])[1] for stem in stems}
-    cities = {sequence.partition("_")[0] for sequence in sequence_of.values()}
-    samples = []
-    for stem in stems:
-        group = sequence_of[stem]
-        if len(cities) >= MANY_CITIES:
-            group = group.partition("_")[0]
-        samples.append(Sample(stem, group, images[stem], masks[kind][stem]))
+    samples, lone_images, lone_masks = [], [], []
+    for pair, images, masks, _ in found:
+        keys, *lone = pairing.match(images, masks[kind], *pair)
+        name_of = pairing.names_of(keys)
+        for key in keys:
+            group = (IMAGE.fullmatch(images[key].stem) or ["", ""])[1]
+            samples.append(Sample(name_of[key], group, images[key], masks[kind][key]))
+        lone_images += lone[0]
+        lone_masks += lone[1]
+    cities = {sample.group.partition("_")[0] for sample in samples}
+    if len(cities) >= MANY_CITIES:
+        samples = [
+            dataclasses.replace(sample, group=sample.group.partition("_")[0]) for sample in samples
+        ]
     label_map = _label_map(kind, label_file, whitelist)
-    return Reader(samples, pairing.report_lone(*lone), label_map, unmasked=lone[0])
+    unpaired = pairing.report_lone(lone_images, lone_masks)
+    return Reader(samples, unpaired, label_map, unmasked=lone_images)
+
+
+def _by_name(image_dir, mask_dir):
+    """Return what two folders hold, by city, sequence and frame.
+
+    Returns:
+        `(images, masks, others)`: paths by key, such paths by each of `KINDS`, and how many other
+        files there are. Folders are part of the keys where files in several have one name.
+    """
+    found = pairing.below(image_dir)
+    images = {key.removesuffix("_leftImg8bit"): path for key, path in found.items()}
+    masks, others = {kind: {} for kind in KINDS}, 0
+    for key, path in pairing.below(mask_dir).items():
+        match = MASK.fullmatch(key)
+        if match:
+            masks[match[2]][match[1]] = path
+        else:
+            others += 1
+            if not OTHER_MASK.fullmatch(path.stem):
+                logger.warning("left out %s: no mask of ids by its name", path)
+    parts = [images, *masks.values()]
+    if all(len({Path(key).name for key in part}) == len(part) for part in parts):
+        images, *of_kinds = [{Path(key).name: part[key] for key in part} for part in parts]
+        masks = dict(zip(masks, of_kinds, strict=True))
+    return images, masks, others
 
 
 def _label_map(kind, label_file, whitelist):

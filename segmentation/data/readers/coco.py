@@ -9,12 +9,14 @@ earlier. Areas of crowds, and boxes of objects without an outline, count for not
 
 import functools
 import logging
+import os
+import unicodedata
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from segmentation.data import image_io, labels, outlines, pairing
+from segmentation.data import groups, image_io, labels, outlines, pairing
 from segmentation.data.labels import IGNORED
 from segmentation.data.masks import Drawing
 from segmentation.data.samples import LabelMap, Reader, Sample
@@ -65,6 +67,7 @@ def open_reader(data_dirs=None, image_dir=None, annotation_dir=None, whitelist=N
     """
     pair = pairing.given_pair(data_dirs, image_dir, annotation_dir)
     found = [pair[::-1]] if pair else [(_one_file(Path(place)), None) for place in data_dirs]
+    pairing.refuse_repeats([path for path, _ in found])
     sets = [_Annotations(path) for path, _ in found]
     if any(each.names != sets[0].names for each in sets):
         raise InputError(f"{found[0][0]} and {found[-1][0]} name different categories")
@@ -95,14 +98,29 @@ def _one_file(place):
 def _image_folder(path, annotations):
     """Return the folder, near a JSON file, in which most of its images are."""
     root = path.parent.parent if path.parent.name == "annotations" else path.parent
-    division = path.stem.partition("_")[2]  # train2017 of instances_train2017
+    division = path.stem.partition("_")[2] or path.stem  # train2017 of instances_train2017
     near = [root / "images" / division, root / division, root / "images", path.parent, root]
     names = [image["file_name"] for image in annotations.images.values()]
-    counts = [sum((folder / name).is_file() for name in names) for folder in near]
+    counts = [sum(_file(folder, name).is_file() for name in names) for folder in near]
     if not max(counts):
         places = ", ".join(map(str, dict.fromkeys(near)))
         raise InputError(f"{path}: none of its {len(names)} images is in {places}")
     return near[counts.index(max(counts))]
+
+
+def _file(folder, name):
+    """Return the path of an image, whose name may be written as another system writes it."""
+    texts = (name, name.replace("\\", "/"))
+    forms = [unicodedata.normalize(form, text) for text in texts for form in ("NFC", "NFD")]
+    paths = [folder / each for each in dict.fromkeys((name, *forms))]
+    return next((path for path in paths if path.is_file()), paths[0])
+
+
+def _keys(names):
+    """Return the keys, as of `pairing.below`, of file names: below the folders that all share."""
+    paths = [PurePosixPath(name.replace("\\", "/")) for name in names]
+    shared = len(os.path.commonprefix([path.parts[:-1] for path in paths]))
+    return ["/".join(path.with_suffix("").parts[shared:]) for path in paths]
 
 
 class _Annotations:
@@ -172,20 +190,22 @@ class _Annotations:
 
     def samples(self, folder):
         """Return samples, images without an entry in the file, and entries without an image."""
-        samples, missing, named, empty, boxes = [], [], set(), 0, 0
+        found, missing, named, empty, boxes = [], [], {}, 0, 0
         for index, image in self.images.items():
-            path = folder / image["file_name"]
-            named.add(path)
+            path = _file(folder, image["file_name"])
+            if (first := named.setdefault(path, index)) != index:
+                raise InputError(
+                    f"{self._path}: the images {first!r} and {index!r} are both {path}: join them"
+                )
             if not path.is_file():
                 missing.append(path)
                 continue
             objects = self._objects[index]
             empty += not objects
-            boxes += sum(not each.get("segmentation") for each in objects)
+            boxes += sum(not _has_outline(each) for each in objects)
             draw = functools.partial(self._draw, image, objects)
-            mask = Drawing(self._path, draw, image["file_name"])
-            samples.append(Sample(path.stem, "", path, mask))
-        if not samples:
+            found.append((path, Drawing(self._path, draw, image["file_name"])))
+        if not found:
             raise InputError(f"{self._path}: none of its {len(self.images)} images is in {folder}")
         if empty:
             logger.info("%s: %d images have no objects: background alone", self._path, empty)
@@ -194,6 +214,12 @@ class _Annotations:
                 "%s: %d objects have a box and no outline: their boxes count for nothing",
                 *(self._path, boxes),
             )
+        keys = _keys([mask.what for _, mask in found])
+        name_of, group_of = pairing.names_of(keys), groups.groups_of(keys)
+        samples = [
+            Sample(name_of[key], group_of[key], *files)
+            for key, files in zip(keys, found, strict=True)
+        ]
         near = {path for path in image_io.find(folder, (".json",)) if path not in named}
         return sorted(samples, key=lambda sample: str(sample.image)), sorted(near), missing
 
@@ -202,7 +228,7 @@ class _Annotations:
         ids, drawn = np.zeros(size, np.uint8), []
         for annotation in objects:
             where = f"{self._path}, annotation {annotation.get('id')!r}"
-            if not annotation.get("segmentation"):
+            if not _has_outline(annotation):
                 _ignore_box(annotation, ids, where)
                 continue
             runs = _runs(annotation["segmentation"], size, where)
@@ -215,12 +241,26 @@ class _Annotations:
         return ids
 
 
+def _has_outline(annotation):
+    """Return whether an object has runs or a polygon; lines and points cover nothing."""
+    shape = annotation.get("segmentation")
+    if not isinstance(shape, list):
+        return bool(shape)
+    return any(not isinstance(polygon, list) or _length(polygon) > 4 for polygon in shape)
+
+
+def _length(polygon):
+    return sum(len(each) if isinstance(each, list) else 1 for each in polygon)
+
+
 def _ignore_box(annotation, ids, where):
-    """Mark the box of an object without an outline."""
+    """Mark the box of an object without an outline; that of a line has no area."""
     box = annotation.get("bbox")
     (x, y), (width, height) = [(0, 0)] * 2
     if isinstance(box, list) and len(box) == 4:
         (x, y), (width, height) = outlines.points_of(box, ids.shape, where)
+    if (width <= 0 or height <= 0) and annotation.get("segmentation"):
+        return
     if width <= 0 or height <= 0:
         raise InputError(f"{where}: has neither an outline nor a box")
     bottom, right = max(int(np.ceil(y + height)), 0), max(int(np.ceil(x + width)), 0)
@@ -239,7 +279,5 @@ def _runs(shape, size, where):
 
     polygons = [outlines.points_of(polygon, size, where) for polygon in shape]
     polygons = [points.reshape(-1).tolist() for points in polygons if len(points) > 2]
-    if not polygons:  # lines and points cover nothing
-        return np.array([size[0] * size[1]])
     merged = coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
     return outlines.counts_of(merged["counts"].decode(), size, where)

@@ -6,30 +6,33 @@ images/drive/0001.jpg                      masks/drive/0001.png
 lfw_funneled/NAME/NAME_0001.jpg            parts_lfw_funneled_gt_images/NAME_0001.ppm
 """
 
-import csv
 import logging
-import os
 import re
 from pathlib import Path
 
-from segmentation.data import image_io, pairing
-from segmentation.data.samples import Reader, Sample, resolver
+from segmentation.data import groups, image_io, pairing
+from segmentation.data.samples import Reader, Sample, paired, resolver
 from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 DESCRIPTION = "images/ and masks/, or lfw_funneled/ and parts_lfw_funneled_gt_images/"
-PERSON_COLUMNS = ("person_group", "person")
-MAPPING_LEVELS = 3  # data_dir itself and two folders above: data/raw/ in a project's folder
-# Two names and a number: Abdullah_al-Attiyah_0002, and not a camera's IMG_0002.
-LFW_NAME = re.compile(r"([A-Z][^_]*(?:_[A-Za-z][^_]*)+)_\d{4}")
-CAMVID_NAME = re.compile(r"(0001TP|0006R0|0016E5|Seq05VD)_f?\d+")  # the drive, and the frame
 SUFFIX = re.compile(r"[_.-].*")  # of masks: what a mask's name has more than its image's
 
 
 def fits(folder):
     """Return whether a folder has this layout."""
-    return bool(_pairs(Path(folder))) or _is_lfw(folder)
+    return any(not _holds_outlines(masks) for _, masks in _pairs(Path(folder))) or _is_lfw(folder)
+
+
+def _holds_outlines(mask_dir):
+    """Return whether JSON files, labelme's say, are where masks would be, and no images."""
+    outlines = False
+    for path in pairing.files_below(mask_dir):
+        if path.suffix.lower() in image_io.SUFFIXES:
+            return False
+        outlines |= path.suffix.lower() == ".json"
+    return outlines
 
 
 def _is_lfw(folder):
@@ -75,15 +78,21 @@ def open_reader(
     """
     pair = pairing.given_pair(data_dirs, image_dir, annotation_dir)
     if pair:
-        found = [_pair_by_name(*pair, mask_suffix)]
-        places = [pair[1], pair[1].absolute().parent]
+        found = [_pair_by_name(*pair, pair[0].parent, mask_suffix)]
+        places = [pairing.places_of(pair)]
     else:
         found = [find_samples(data_dir, mask_suffix) for data_dir in data_dirs]
-        places = data_dirs
+        places = [_places(data_dir) for data_dir in data_dirs]
     samples, lone_images, lone_masks = (sum(parts, []) for parts in zip(*found, strict=True))
     resolve = resolver(places, label_file, mask_format, colors)
     unpaired = pairing.report_lone(lone_images, lone_masks)
     return Reader(samples, unpaired, resolve=resolve, unmasked=lone_images)
+
+
+def _places(data_dir):
+    """Return where the labels.txt of a folder may lie, and its table of colours."""
+    pairs = _pairs(Path(data_dir))
+    return pairing.places_of(pairs[0], data_dir) if pairs else [data_dir]
 
 
 def find_samples(data_dir, mask_suffix=None):
@@ -104,7 +113,7 @@ def find_samples(data_dir, mask_suffix=None):
     pairs = _pairs(data_dir)
     if pairs:
         return _pair_by_name(
-            *pairing.one_pair(data_dir, pairs, DESCRIPTION, fits), mask_suffix, data_dir
+            *pairing.one_pair(data_dir, pairs, DESCRIPTION, fits), data_dir, mask_suffix
         )
     if not _is_lfw(data_dir):
         raise InputError(_no_layout(data_dir))
@@ -120,15 +129,10 @@ def find_samples(data_dir, mask_suffix=None):
     return samples, *lone
 
 
-def _pair_by_name(image_dir, mask_dir, mask_suffix=None, data_dir=None):
+def _pair_by_name(image_dir, mask_dir, folder, mask_suffix=None):
+    """Pair two folders; a mapping.csv of theirs lies in `folder`, or above."""
     images, mask_files = pairing.below(image_dir), pairing.below(mask_dir)
-    group_of = _mapped_groups(data_dir) if data_dir else {}
-    stems = {Path(key).name for key in images}
-    if group_of and not group_of.keys() & stems:
-        raise InputError(
-            f"the mapping.csv of {data_dir} knows none of the images in {image_dir}: its id "
-            f"must be the file name without suffix, as {min(stems, default='0001')}"
-        )
+    mapped = groups.mapped(folder, {Path(key).name for key in images})
     if mask_suffix is None and not images.keys() & mask_files.keys():
         mask_suffix = _common_suffix(images, mask_files, mask_dir)
     others = []
@@ -140,17 +144,7 @@ def _pair_by_name(image_dir, mask_dir, mask_suffix=None, data_dir=None):
             if key.endswith(mask_suffix)
         }
     keys, lone_images, lone_masks = pairing.match(images, mask_files, image_dir, mask_dir)
-    folder_of, name_of = pairing.groups_of(keys), {key: Path(key).name for key in keys}
-    samples = [
-        Sample(
-            pairing.name_of(key),
-            group_of.get(name_of[key]) or folder_of[key] or _group_in(name_of[key]),
-            images[key],
-            mask_files[key],
-        )
-        for key in keys
-    ]
-    return samples, lone_images, lone_masks + others
+    return paired(keys, images, mask_files, mapped), lone_images, lone_masks + others
 
 
 def _common_suffix(images, mask_files, mask_dir):
@@ -188,33 +182,3 @@ def _no_layout(data_dir):
         f"{data_dir} holds neither images/ and masks/ nor lfw_funneled/ and "
         f"parts_lfw_funneled_gt_images/{hint}"
     )
-
-
-def _group_in(stem):
-    """Return the person of a name as in LFW, or the drive of one as in CamVid; else ""."""
-    match = LFW_NAME.fullmatch(stem) or CAMVID_NAME.fullmatch(stem)
-    return match[1] if match else ""
-
-
-def _mapped_groups(data_dir):
-    """Return the person by stem from the nearest mapping.csv with an id and a person column."""
-    folder = Path(os.path.abspath(data_dir))
-    for place in [folder, *folder.parents][:MAPPING_LEVELS]:
-        path = place / "mapping.csv"
-        if not path.is_file():
-            continue
-        try:
-            with open(path, encoding="utf-8-sig", newline="") as file:
-                rows = list(csv.DictReader(file))
-        except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{path}: cannot be read ({error}); fix or remove it") from None
-        columns = rows[0].keys() if rows else ()
-        column = next((name for name in PERSON_COLUMNS if name in columns), None)
-        if "id" in columns and column:
-            return {row["id"]: " ".join((row[column] or "").split()) for row in rows}
-        if place == folder:  # further up, a file of this name may be about something else
-            raise InputError(
-                f"{path}: has the columns {', '.join(map(str, columns)) or '(none)'}, not id and "
-                f"{PERSON_COLUMNS[0]}, comma-separated; fix or remove it"
-            )
-    return {}

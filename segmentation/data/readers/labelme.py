@@ -15,14 +15,13 @@ from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from segmentation.data import image_io, labels, outlines, pairing
+from segmentation.data import groups, image_io, labels, outlines, pairing
 from segmentation.data.labels import IGNORED
 from segmentation.data.masks import Drawing
-from segmentation.data.samples import LabelMap, Reader, Sample
+from segmentation.data.samples import LabelMap, Reader, Sample, labels_beside
 from segmentation.errors import InputError
 
 DESCRIPTION = "images and labelme's .json files"
-NARROWER_THAN = ("folders",)
 JSON_FOLDERS = ("masks", "annotations", "labels", "json", "images")
 KEY = "shapes"
 BACKGROUND, IGNORE = "_background_", "__ignore__"  # labelme's own names
@@ -38,11 +37,15 @@ def _places(data_dir):
     images = data_dir / "images"
     pairs = [(data_dir, data_dir), *((images, data_dir / name) for name in JSON_FOLDERS)]
     for image_dir, json_dir in pairs:
-        first = next(iter(sorted(json_dir.glob("*.json"))), None)
+        first = next(iter(_json_files(json_dir)), None)
         if image_dir.is_dir() and first and outlines.has_keys(first, KEY):
             masks_beside = json_dir != image_dir and image_io.holds_images(json_dir)
             return None if masks_beside else (image_dir, json_dir)
     return None
+
+
+def _json_files(folder):
+    return sorted(path for path in folder.glob("*.json") if not path.name.startswith("."))
 
 
 def open_reader(data_dirs, label_file=None):
@@ -50,8 +53,9 @@ def open_reader(data_dirs, label_file=None):
 
     Args:
         data_dirs: folders.
-        label_file: a labels.txt that names the classes; None: the labels of all shapes, sorted, the
-            background first. Shapes of `__ignore__` count for nothing.
+        label_file: a labels.txt that names the classes; None: the nearest one, if there is one in
+            the form of `labels.read`; else the labels of all shapes, sorted, the background first.
+            Shapes of `__ignore__` count for nothing.
 
     Returns:
         `Reader`.
@@ -61,7 +65,7 @@ def open_reader(data_dirs, label_file=None):
             without an area, or a label that the label file does not name; if nothing pairs.
     """
     pairing.refuse_repeats(data_dirs)
-    found, lone_images, lone_masks = [], [], []
+    found, lone_images, lone_masks, near = [], [], [], []
     for data_dir in map(Path, data_dirs):
         places = _places(data_dir)
         if places is None:
@@ -71,13 +75,14 @@ def open_reader(data_dirs, label_file=None):
         found += pairs
         lone_images += lone[0]
         lone_masks += lone[1]
-    names = _names(found, label_file)
+        near.append(pairing.places_of(places, data_dir))
+    names = _names(found, label_file or labels_beside(near, labels.has_header))
     ids = {labels.key(name): index for index, name in enumerate(names)}
     ids |= {BACKGROUND: 0, IGNORE: IGNORED}
-    samples = []
+    samples, group_of = [], groups.groups_of([image.stem for image, *_ in found])
     for image, path, shapes, drawn_on in found:
         draw = functools.partial(_draw, path, image, shapes, drawn_on, ids)
-        samples.append(Sample(image.stem, "", image, Drawing(path, draw)))
+        samples.append(Sample(image.stem, group_of[image.stem], image, Drawing(path, draw)))
     unpaired = pairing.report_lone(lone_images, lone_masks)
     return Reader(samples, unpaired, LabelMap.of_ids(names), unmasked=lone_images)
 
@@ -89,17 +94,23 @@ def _paired(image_dir, json_dir):
         a list of `(image, path, shapes, size)`: an image, its JSON file, and in that the shapes and
         the `(height, width)` of what they were drawn on; and images and JSON files without partner.
     """
-    images = {path.name: path for path in image_io.find(image_dir, (".json",))}
-    by_stem = {path.stem: path for path in images.values()}
+    images = {pairing.composed(path.name): path for path in image_io.find(image_dir, (".json",))}
+    by_stem = {Path(name).stem: path for name, path in images.items()}
     found, lone = [], []
-    for path in sorted(json_dir.glob("*.json")):
+    for path in _json_files(json_dir):
         content = outlines.read_json(path)
         shapes = content.get("shapes")
         if not isinstance(shapes, list) or not all(isinstance(shape, dict) for shape in shapes):
             raise InputError(f"{path}: has no list of shapes")
         named = content.get("imagePath")
         name = PureWindowsPath(named).name if isinstance(named, str) else ""
-        image = images.get(name) or by_stem.get(path.stem)
+        named, own = images.get(pairing.composed(name)), by_stem.get(pairing.composed(path.stem))
+        if named and own and named.stem != own.stem:
+            raise InputError(
+                f"{path}: its imagePath is {named.name}, and {own.name} is called as the file: "
+                "correct imagePath, or rename the file"
+            )
+        image = named or own
         if image:
             drawn_on = content.get("imageHeight"), content.get("imageWidth")
             found.append((image, path, shapes, drawn_on))
@@ -142,6 +153,8 @@ def _names(found, label_file):
 def _draw(path, image, shapes, drawn_on, ids):
     """Return the `(H, W)` uint8 class ids of an image."""
     size = image_io.size(image)
+    if drawn_on == size[::-1] and image_io.orientation(image) in image_io.SIDEWAYS:
+        size = drawn_on  # of the pixels as they are stored: `samples.check_sizes` asks about it
     if drawn_on != size and None not in drawn_on:
         raise image_io.UnreadableError(
             f"{path} was drawn on {drawn_on[1]!r}x{drawn_on[0]!r} pixels, and {image} has "

@@ -26,7 +26,7 @@ from segmentation.data import (
     pairing,
 )
 from segmentation.data.readers import folders
-from segmentation.data.samples import LabelMap, Reader, Sample
+from segmentation.data.samples import LabelMap, Reader, labels_beside, paired
 from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ CELEBA_CLASSES = (
     "skin nose eye_g l_eye r_eye l_brow r_brow l_ear r_ear mouth u_lip l_lip hair hat ear_r neck_l "
     "neck cloth"
 ).split()
-CLASS = re.compile(r"[^\W\d]\w*")  # a name, not the number of an instance
+CLASS = re.compile(r"[^\W\d](?:[\w -]*\w)?")  # a name, not the number of an instance
 NUMBER = re.compile(r"_?\d+$")  # of an instance: mask_1, mask_2
 NO_CLASSES = frozenset("mask masks seg segmentation gt label labels annotation edge edges".split())
 EXAMPLES = 20  # masks that are read to recognise the layout
@@ -65,8 +65,20 @@ def fits(folder):
 
 def _are_classes(names):
     """Return whether names can be those of classes, and not of one mask beside others."""
-    numbered = {NUMBER.sub("", name.lower()) for name in names}
-    return 1 < len(names) == len(numbered) and not numbered & NO_CLASSES
+    return len(names) > 1 and not _instances(names) and not {*map(_base, names)} & NO_CLASSES
+
+
+def _base(name):
+    return NUMBER.sub("", name.lower())
+
+
+def _instances(names):
+    """Return the first two names that differ in a number alone, None without any."""
+    first = {}
+    for name in sorted(names):
+        if first.setdefault(_base(name), name) != name:
+            return first[_base(name)], name
+    return None
 
 
 def _has_celeba(folder):
@@ -76,9 +88,9 @@ def _has_celeba(folder):
 def _quiet_below(folder):
     """Return the image files below a folder, by name, without a word on others."""
     return {
-        path.relative_to(folder).with_suffix("").as_posix(): path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in image_io.SUFFIXES and not path.name.startswith(".")
+        pairing.composed(path.relative_to(folder).with_suffix("").as_posix()): path
+        for path in pairing.files_below(folder)
+        if path.suffix.lower() in image_io.SUFFIXES
     }
 
 
@@ -105,7 +117,8 @@ def open_reader(data_dirs, label_file=None):
     Args:
         data_dirs: folders.
         label_file: a labels.txt that names the classes, the background first, in the order in which
-            they are drawn; None: CelebAMask-HQ's if all are among them, else sorted.
+            they are drawn; None: the nearest one, if there is one; else CelebAMask-HQ's if all are
+            among them, else sorted.
 
     Returns:
         `Reader`. A class of which an image has no mask is not shown by it.
@@ -115,36 +128,46 @@ def open_reader(data_dirs, label_file=None):
             does not name; if nothing pairs.
     """
     pairing.refuse_repeats(data_dirs)
-    found, lone_images, lone_masks = [], [], []
+    found, lone_images, lone_masks, places = [], [], [], []
     for data_dir in map(Path, data_dirs):
-        everything = _found(data_dir)
-        for all_of, new in zip((found, lone_images, lone_masks), everything, strict=True):
-            all_of.extend(new)
-    shown = {name: path for _, _, parts in found for name, path in parts.items()}
-    names, ordered = _names(shown, label_file)
+        pair = _folders(data_dir)
+        places.append(pairing.places_of(pair, data_dir))
+        pairs, *lone = _found(*pair)
+        found.append(pairs)
+        lone_images += lone[0]
+        lone_masks += lone[1]
+    shown = {}
+    for pairs in found:
+        for _, parts in pairs.values():
+            shown |= parts
+    names, ordered = _names(shown, label_file or labels_beside(places))
     samples = []
-    for key, image, parts in found:
-        in_order = sorted(parts.items(), key=lambda part: names.index(part[0]))
-        draw = functools.partial(_draw, image, in_order, names, ordered)
-        samples.append(
-            Sample(
-                pairing.name_of(key), "", image, masks.Drawing(in_order[0][1], draw, "and others")
-            )
-        )
+    for pairs in found:
+        drawings = {}
+        for key, (image, parts) in pairs.items():
+            in_order = sorted(parts.items(), key=lambda part: names.index(part[0]))
+            draw = functools.partial(_draw, image, in_order, names, ordered)
+            drawings[key] = masks.Drawing(in_order[0][1], draw, "and others")
+        samples += paired(pairs, {key: image for key, (image, _) in pairs.items()}, drawings)
     unpaired = pairing.report_lone(lone_images, lone_masks)
     return Reader(samples, unpaired, LabelMap.of_ids(names), unmasked=lone_images)
 
 
-def _found(data_dir):
-    """Return triples of a key, its image and `{class: mask}`, and paths without a partner."""
+def _folders(data_dir):
+    """Return the folder of images and that of masks."""
     if _has_celeba(data_dir):
-        image_dir, mask_dir = (data_dir / name for name in CELEBA)
+        return tuple(data_dir / name for name in CELEBA)
+    pairs = pairing.pairs_of_folders(data_dir, "images", "masks")
+    return pairing.one_pair(data_dir, pairs, DESCRIPTION, fits)
+
+
+def _found(image_dir, mask_dir):
+    """Return an image and `{class: mask}` by key, and the paths of either without a partner."""
+    if image_dir.name == CELEBA[0]:
         # Images are called 7.jpg, and their masks 00007_hair.png in folders of 2000 each.
         images = {key.zfill(5): path for key, path in pairing.below(image_dir).items()}
         mask_files = {Path(key).name: path for key, path in pairing.below(mask_dir).items()}
     else:
-        pairs = pairing.pairs_of_folders(data_dir, "images", "masks")
-        image_dir, mask_dir = pairing.one_pair(data_dir, pairs, DESCRIPTION, fits)
         images, mask_files = pairing.below(image_dir), pairing.below(mask_dir)
     parts, lone_masks = defaultdict(dict), []
     for key, path in mask_files.items():
@@ -155,7 +178,7 @@ def _found(data_dir):
             parts[part[0]][part[1]] = path
     if not parts:
         raise InputError(f"{mask_dir}: no mask is called as an image of {image_dir} and a class")
-    found = [(key, images[key], parts[key]) for key in sorted(parts)]
+    found = {key: (images[key], parts[key]) for key in sorted(parts)}
     return found, [path for key, path in images.items() if key not in parts], lone_masks
 
 
@@ -167,6 +190,11 @@ def _names(shown, label_file):
             if name not in names[1:]:
                 raise InputError(f"{path}: is the mask of a class that {label_file} does not name")
         return names, True
+    if instances := _instances(shown):
+        raise InputError(
+            f"{shown[instances[1]]}: {' and '.join(instances)} may be instances of one class: join "
+            "their masks, or name both with --labels if they are classes"
+        )
     if len(shown) > outlines.MAX_CLASSES:
         raise InputError(
             f"there are masks of {len(shown)} classes, more than {outlines.MAX_CLASSES}"

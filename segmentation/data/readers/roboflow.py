@@ -5,19 +5,17 @@ train/_classes.csv                         the class of each number: Pixel Value
 """
 
 import csv
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from segmentation.data import color_tables, image_io, labels, pairing
 from segmentation.data.labels import IGNORED
-from segmentation.data.samples import LabelMap, Reader, Sample, ids_among
+from segmentation.data.samples import LabelMap, Reader, ids_among, paired
 from segmentation.errors import InputError
 
 DESCRIPTION = "X.jpg, X_mask.png and _classes.csv"
 CLASSES, SUFFIX = "_classes.csv", "_mask"
-COPY = ".rf."  # and a hash: images that Roboflow made of one image differ in it alone
 
 
 def fits(folder):
@@ -27,7 +25,7 @@ def fits(folder):
 
 def _divisions(data_dir):
     inside = sorted(data_dir.iterdir()) if data_dir.is_dir() else []
-    places = [data_dir, *(path for path in inside if path.name.lower() in pairing.DIVISIONS)]
+    places = [data_dir, *(path for path in inside if pairing.division(path.name))]
     return [path for path in places if (path / CLASSES).is_file() and any(path.glob("*_mask.*"))]
 
 
@@ -64,8 +62,7 @@ def open_reader(data_dirs, label_file=None):
         mask_files = {*masks.values()}
         images = {stem: path for stem, path in files.items() if path not in mask_files}
         stems, *lone = pairing.match(images, masks, found[0], found[0])
-        group_of = _groups(stems)
-        samples += [Sample(stem, group_of[stem], images[stem], masks[stem]) for stem in stems]
+        samples += paired(stems, images, masks)
         lone_images += lone[0]
         lone_masks += lone[1]
         tables.append(_read_classes(found[0] / CLASSES))
@@ -75,12 +72,6 @@ def open_reader(data_dirs, label_file=None):
         raise InputError(f"the {CLASSES} of {', '.join(map(str, data_dirs))} differ")
     unpaired = pairing.report_lone(lone_images, lone_masks)
     return Reader(samples, unpaired, _label_map(tables[0]), unmasked=lone_images)
-
-
-def _groups(stems):
-    originals = {stem: stem.partition(COPY)[0] if COPY in stem else "" for stem in stems}
-    counts = Counter(originals.values())
-    return {stem: name if counts[name] > 1 else "" for stem, name in originals.items()}
 
 
 def _label_map(name_of):

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from segmentation.data import color_tables, pairing
-from segmentation.data.samples import Reader, Sample, resolver
+from segmentation.data.samples import Reader, paired, resolver
 
 DESCRIPTION = "JPEGImages/ and SegmentationClass/"
 MASK_FOLDERS = ("SegmentationClassPNG", "SegmentationClass")  # labelme writes both
@@ -36,22 +36,23 @@ def open_reader(data_dirs, label_file=None, mask_format=None, colors=None):
         colors: table of the colours of masks, as `samples.resolver` takes it.
 
     Returns:
-        `Reader`.
+        `Reader`. Groups are subfolders, or what `groups.groups_of` sees in the names.
 
     Raises:
         InputError: if a folder has another layout or is given twice, or nothing pairs.
     """
     pairing.refuse_repeats(data_dirs)
-    samples, lone_images, lone_masks = [], [], []
+    samples, lone_images, lone_masks, places = [], [], [], []
     for data_dir in data_dirs:
         pair = pairing.one_pair(data_dir, _pairs(data_dir), DESCRIPTION, fits)
         images, masks = map(pairing.below, pair)
         stems, *lone = pairing.match(images, masks, *pair)
-        samples += [Sample(stem, "", images[stem], masks[stem]) for stem in stems]
+        samples += paired(stems, images, masks)
         lone_images += lone[0]
         lone_masks += lone[1]
+        places.append(pairing.places_of(pair, data_dir))
     is_voc = all(VOC_STEM.fullmatch(sample.stem) for sample in samples)
     known = color_tables.voc() if is_voc else None
-    resolve = resolver(data_dirs, label_file, mask_format, colors, known)
+    resolve = resolver(places, label_file, mask_format, colors, known)
     unpaired = pairing.report_lone(lone_images, lone_masks)
     return Reader(samples, unpaired, resolve=resolve, unmasked=lone_images)
