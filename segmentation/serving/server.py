@@ -1,12 +1,14 @@
 """A web server of one folder, for this machine or the local network."""
 
 import datetime
+import functools
 import http.server
 import ipaddress
+import os
 import socket
+import socketserver
 import ssl
-import tempfile
-from pathlib import Path
+import sys
 
 from segmentation.errors import InputError
 from segmentation.serving.site import HEADERS
@@ -47,13 +49,16 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         """Stay silent: the terminal shows the addresses."""
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """A server of a folder.
+class Server(socketserver.ThreadingTCPServer):
+    """A server of a folder. Not an HTTPServer, which asks the network for this machine's name.
 
     Attributes:
         urls: the address on this machine and, if the server listens there, that in the local
             network.
     """
+
+    daemon_threads = True
+    allow_reuse_address = os.name == "posix"  # elsewhere, two programs would share a port
 
     def __init__(self, folder, host, port, https=False):
         """Listen.
@@ -67,9 +72,8 @@ class Server(http.server.ThreadingHTTPServer):
         Raises:
             InputError: if the port is in use, or the address is none of this machine.
         """
-        self.folder = str(folder)
         try:
-            super().__init__((host, port), _Handler)
+            super().__init__((host, port), functools.partial(_Handler, directory=str(folder)))
         except OSError as error:
             raise InputError(
                 f"cannot listen on {host}, port {port} ({error.strerror}); choose another --port "
@@ -87,16 +91,10 @@ class Server(http.server.ThreadingHTTPServer):
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
         scheme = "https" if https else "http"
-        self.urls = [f"{scheme}://{name}:{self.server_port}/" for name in names]
-
-    def finish_request(self, request, client_address):
-        """Answer a request from the folder."""
-        self.RequestHandlerClass(request, client_address, self, directory=self.folder)
+        self.urls = [f"{scheme}://{name}:{self.server_address[1]}/" for name in names]
 
     def handle_error(self, request, client_address):
-        """Pass over connections that broke off: phones do that, and before a certificate is taken."""
-        import sys
-
+        """Pass over connections that broke off, as those that refuse the certificate do."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 

@@ -92,7 +92,9 @@ def build():
 def _run(command, folder, environment):
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
-        lines = [line for line in (done.stderr + done.stdout).splitlines() if "error" in line.lower()]
+        lines = [
+            line for line in (done.stderr + done.stdout).splitlines() if "error" in line.lower()
+        ]
         said = lines[0].strip() if lines else f"status {done.returncode}"
         raise InputError(
             f"{WEB}: npm {command[1]} failed ({said}); it needs Node 20.19 or newer and, the first "
