@@ -27,17 +27,22 @@ let described = 0;
 const say = (text) => { at("status").textContent = text; };
 const complain = (text) => { at("problem").textContent = text; };
 
-/** Do one thing after what is under way, and say in words what goes wrong. */
+/** Do something, and say in words what goes wrong; return whether nothing did. */
+async function attempt(task, isFrame = false) {
+  try {
+    if (!isFrame) complain(""); // frames leave what a person has to read
+    await task();
+    return true;
+  } catch (error) {
+    if (!(error instanceof SourceError || error instanceof ModelError)) console.error(error);
+    complain(error.message);
+    return false;
+  }
+}
+
+/** Do something with the model after what is under way. */
 function enqueue(task, isFrame = false) {
-  queue = queue.then(async () => {
-    try {
-      if (!isFrame) complain(""); // frames leave what a person has to read
-      await task();
-    } catch (error) {
-      if (!(error instanceof SourceError || error instanceof ModelError)) console.error(error);
-      complain(error.message);
-    }
-  });
+  queue = queue.then(() => attempt(task, isFrame));
   return queue;
 }
 
@@ -58,29 +63,29 @@ async function open() {
   const choices = [...(hasWebGpu() ? [["webgpu", "WebGPU"]] : []), ["wasm", cpu]];
   at("accelerator").replaceChildren(...choices.map(([value, text]) => new Option(text, value)));
   await use(choices[0][0]);
+  at("accelerator").value = runner.accelerator;
   for (const id of ["camera", "choose", "take", "accelerator", "run-selftest"]) at(id).disabled = false;
   at("take-label").hidden = Camera.isPossible && !matchMedia("(pointer: coarse)").matches;
   at("selftest").hidden = !site.kit;
   listSamples(site.samples);
-  say("Ready.");
 }
 
-/** Run on an accelerator from now on; on the CPU if WebGPU cannot run the model. */
+/** Run on an accelerator from now on, on the CPU if WebGPU cannot run the model; say which. */
 async function use(accelerator) {
   say("Preparing the model …");
-  let opened;
+  let opened, note = "";
   try {
     opened = await Runner.open(bytes, about, accelerator);
   } catch (error) {
     if (accelerator === "wasm") throw new ModelError(`LiteRT cannot run the model (${error.message}).`);
     opened = await Runner.open(bytes, about, "wasm");
     at("accelerator").querySelector("[value=webgpu]").disabled = true;
-    say(`WebGPU cannot run this model (${error.message}): it runs on the CPU.`);
+    note = ` WebGPU cannot run this model (${error.message}).`;
   }
   runner?.close();
   runner = opened;
-  at("accelerator").value = runner.accelerator;
   at("ran").textContent = runner.accelerator === "webgpu" ? "WebGPU" : cpu;
+  say(`Ready: runs on ${at("ran").textContent}.${note}`);
 }
 
 function listClasses() {
@@ -102,9 +107,10 @@ function listSamples(names) {
     const button = Object.assign(document.createElement("button"), { type: "button" });
     const image = Object.assign(new Image(), { src: path, alt: `Sample ${index + 1}` });
     button.append(image);
-    button.addEventListener("click", () => enqueue(async () => {
-      await show(await fetchFile(path), `Sample ${index + 1}`);
-      button.setAttribute("aria-pressed", "true");
+    button.addEventListener("click", () => attempt(async () => {
+      const blob = await fetchFile(path);
+      const shown = await enqueue(() => show(blob, image.alt));
+      if (shown) button.setAttribute("aria-pressed", "true");
     }));
     return button;
   }));
@@ -161,7 +167,8 @@ function showFigures(milliseconds, isFrame) {
   ticks = [...ticks.filter((tick) => now - tick < SPAN), now];
   const span = now - ticks[0];
   at("milliseconds").textContent = `${milliseconds.toFixed(1)} ms`;
-  at("rate").textContent = isFrame && ticks.length > 1 ? (1000 * (ticks.length - 1) / span).toFixed(0) : "–";
+  at("rate").textContent = ticks.length > 1 ? (1000 * (ticks.length - 1) / span).toFixed(0) : "–";
+  at("rate").parentElement.hidden = !isFrame;
   at("speed").hidden = false;
   found.parts.forEach((part, id) => {
     at("classes").rows[id].lastChild.textContent = `${(100 * part).toFixed(1)} %`;
@@ -177,14 +184,18 @@ function inWords(parts) {
   return shown.sort((a, b) => b[0] - a[0]).map(([part, name]) => `${name} ${(100 * part).toFixed(1)} %`).join(", ");
 }
 
+// Outside the queue: a person may take long to allow it, and look at pictures meanwhile.
 async function startCamera() {
   say("Waiting for the camera …");
+  at("camera").disabled = at("facing").disabled = true;
   try {
     await camera.start(at("facing").value);
   } catch (error) {
     stopCamera();
     say("The camera is off.");
     throw error;
+  } finally {
+    at("camera").disabled = at("facing").disabled = false;
   }
   smoothing.forget();
   ticks = [];
@@ -205,13 +216,12 @@ async function follow() {
   const turn = ++following;
   while (camera.isOn && turn === following) {
     await camera.nextFrame();
-    let failed = true;
-    await enqueue(async () => {
+    if (document.hidden) continue;
+    const went = await enqueue(async () => {
       const { videoWidth, videoHeight } = at("video");
       if (camera.isOn && videoWidth) await segment(at("video"), videoWidth, videoHeight, true);
-      failed = false;
     }, true);
-    if (failed) stopCamera();
+    if (!went) stopCamera();
   }
 }
 
@@ -220,15 +230,18 @@ camera.onlost = () => {
   complain("The camera was disconnected, or taken by another program.");
 };
 
-at("camera").addEventListener("click", () => enqueue(async () => {
+at("camera").addEventListener("click", () => attempt(async () => {
   if (!camera.isOn) return startCamera();
   stopCamera();
   say("The camera is off.");
 }));
-at("facing").addEventListener("change", () => { if (camera.isOn) enqueue(startCamera); });
+at("facing").addEventListener("change", () => { if (camera.isOn) attempt(startCamera); });
 at("accelerator").addEventListener("change", () => enqueue(async () => {
-  await use(at("accelerator").value);
-  if (at("accelerator").value === runner.accelerator) say(`Runs on ${at("ran").textContent}.`);
+  try {
+    await use(at("accelerator").value);
+  } finally {
+    at("accelerator").value = runner.accelerator;
+  }
   const { canvas } = grabber;
   if (found && !camera.isOn) await segment(canvas, canvas.width, canvas.height, false);
 }));
@@ -261,7 +274,7 @@ function changeLook() {
   if (found && !camera.isOn) enqueue(paint, true);
 }
 for (const id of ["effect", "class", "tint", "opacity"]) at(id).addEventListener("input", changeLook);
-at("backdrop").addEventListener("change", ({ target }) => enqueue(async () => {
+at("backdrop").addEventListener("change", ({ target }) => attempt(async () => {
   backdrop = target.files[0] ? await decode(target.files[0], target.files[0].name) : null;
   changeLook();
 }));
@@ -278,8 +291,9 @@ at("run-selftest").addEventListener("click", () => enqueue(async () => {
     verdict.dataset.passed = false;
     return;
   }
+  result.ran_on = at("ran").textContent;
   const { largest_difference: most, mask_iou: iou, milliseconds } = result;
-  const figures = `largest difference ${most.toExponential(1)}, mask IoU ${iou.toFixed(4)}, ${milliseconds.toFixed(1)} ms on ${at("ran").textContent}`;
+  const figures = `largest difference ${most.toExponential(1)}, mask IoU ${iou.toFixed(4)}, ${milliseconds.toFixed(1)} ms on ${result.ran_on}`;
   verdict.textContent = result.passed
     ? `Passed: the model here agrees with the Keras model (${figures}).`
     : `Failed: ${result.reasons.join("; ")} (${figures}).`;

@@ -7,46 +7,31 @@
  */
 export function toMask(probabilities, [h, w, channels], height, width) {
   const mask = new Uint8Array(height * width);
-  if (channels === 1) {
-    const values = upsampled(probabilities, h, w, 1, 0, height, width);
-    for (let i = 0; i < mask.length; i++) mask[i] = values[i] > 0.5 ? 1 : 0;
-    return mask;
-  }
-  const best = upsampled(probabilities, h, w, channels, 0, height, width);
-  for (let channel = 1; channel < channels; channel++) {
-    const values = upsampled(probabilities, h, w, channels, channel, height, width);
-    for (let i = 0; i < mask.length; i++) {
-      if (values[i] > best[i]) {
-        best[i] = values[i];
-        mask[i] = channel;
-      }
-    }
-  }
-  return mask;
-}
-
-/** One channel at another size, as cv2.INTER_LINEAR gives it: centres of pixels, edges repeated. */
-function upsampled(values, h, w, channels, channel, height, width) {
-  const result = new Float32Array(height * width);
-  if (h === height && w === width) {
-    for (let i = 0; i < result.length; i++) result[i] = values[i * channels + channel];
-    return result;
-  }
   const columns = neighbours(w, width);
   const rows = neighbours(h, height);
   for (let y = 0; y < height; y++) {
     const above = rows.low[y] * w, below = rows.high[y] * w, v = rows.share[y];
     for (let x = 0; x < width; x++) {
       const left = columns.low[x], right = columns.high[x], u = columns.share[x];
-      const at = (place) => values[place * channels + channel];
-      const top = at(above + left) * (1 - u) + at(above + right) * u;
-      const bottom = at(below + left) * (1 - u) + at(below + right) * u;
-      result[y * width + x] = top * (1 - v) + bottom * v;
+      let a = (above + left) * channels, b = (above + right) * channels;
+      let c = (below + left) * channels, d = (below + right) * channels;
+      let best = channels === 1 ? 0.5 : -1, id = 0;
+      for (let channel = 0; channel < channels; channel++) {
+        const top = probabilities[a++] * (1 - u) + probabilities[b++] * u;
+        const bottom = probabilities[c++] * (1 - u) + probabilities[d++] * u;
+        const value = top * (1 - v) + bottom * v;
+        if (value > best) {
+          best = value;
+          id = channels === 1 ? 1 : channel;
+        }
+      }
+      mask[y * width + x] = id;
     }
   }
-  return result;
+  return mask;
 }
 
+/** For each of `to` pixels its two neighbours and the share of the second, as cv2.INTER_LINEAR. */
 function neighbours(from, to) {
   const low = new Int32Array(to), high = new Int32Array(to), share = new Float32Array(to);
   for (let i = 0; i < to; i++) {

@@ -94,7 +94,7 @@ def kit(tmp_path_factory, models):
         "model": {"file": "red.tflite", "sha256": sha256(models["red"])},
         "precision": "float32",
         "input": {"height": height, "width": width},
-        "classes": ["background", "red"],
+        "classes": ["red"],
         "limits": {"max_difference": 1e-5, "mask_iou": 0.999},
         "samples": samples,
     }
@@ -142,7 +142,7 @@ def open_page(browser):
         if url:
             page.goto(url)
         if ready:
-            says(page, "#status", "Ready.")
+            says(page, "#status", "Ready: ")
         return page
 
     yield open_page
@@ -275,7 +275,7 @@ def test_the_self_test_says_failed_for_other_weights(sites, tmp_path, open_page)
     page = open_page(None, ready=False)
     page.route("**/model.tflite", lambda route: route.fulfill(body=other.read_bytes()))
     page.goto(sites["red"])
-    says(page, "#status", "Ready.")
+    says(page, "#status", "Ready: ")
     page.click("#run-selftest")
     says(page, "#verdict", "Failed: the model is another file than the kit's red.tflite")
     says(page, "#verdict", "probabilities differ by")
