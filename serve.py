@@ -71,6 +71,7 @@ def main(argv=None):
         kept = check_images.path_beside(args.model)
         if not samples and not args.build and kept.is_dir():  # to be published, they must be named
             samples = kept
+            terminal.say(f"the page offers images of {kept}; --samples names others")
         site.assemble(folder, model, model.name, samples, args.parity_kit)
         result = {"model": str(args.model), "classes": classes}
         if args.build:
@@ -109,12 +110,13 @@ def serve(args, folder, result):
     from segmentation.serving.server import Server
 
     with Server(folder, args.host, args.port, args.https) as server:
-        here, *network = server.urls
-        terminal.say(f"on this machine:      {here}")
+        network = [url for url in server.urls if "//localhost" not in url]
+        for url in server.urls:
+            place = "in the local network" if url in network else "on this machine"
+            terminal.say(f"{place}: {url}")
         for url in network:
             import segno
 
-            terminal.say(f"in the local network: {url}")
             segno.make(url).terminal(compact=True)
         if args.host == "0.0.0.0" and not network:
             terminal.say("this machine is in no network: phones cannot reach the page")

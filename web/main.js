@@ -7,8 +7,9 @@ import { stretch } from "./resize.js";
 import { runKit } from "./selftest.js";
 import { Camera, decode, fetchFile, Grabber, SourceError } from "./sources.js";
 
-// Longest sides in pixels: of what the page shows, and of its mask if the model's input is smaller.
-const SMALLEST = 720, LARGEST = 1280, MASK = 384;
+// The longest side, in pixels, of what the page shows, and of its mask: as large as the model's
+// output, between these.
+const SHOWN = [720, 1280], MASK = [384, 512];
 const SPAN = 1000; // over which frames are counted, milliseconds
 const ANNOUNCED = 3000; // between descriptions of the image for screen readers, milliseconds
 
@@ -25,6 +26,7 @@ let ticks = [];
 let described = 0;
 
 const say = (text) => { at("status").textContent = text; };
+const wordsOf = (error) => error.message ?? String(error); // WebAssembly throws numbers too
 const complain = (text) => { at("problem").textContent = text; };
 
 /** Do something, and say in words what goes wrong; return whether nothing did. */
@@ -35,7 +37,7 @@ async function attempt(task, isFrame = false) {
     return true;
   } catch (error) {
     if (!(error instanceof SourceError || error instanceof ModelError)) console.error(error);
-    complain(error.message);
+    complain(wordsOf(error));
     return false;
   }
 }
@@ -77,10 +79,10 @@ async function use(accelerator) {
   try {
     opened = await Runner.open(bytes, about, accelerator);
   } catch (error) {
-    if (accelerator === "wasm") throw new ModelError(`LiteRT cannot run the model (${error.message}).`);
+    if (accelerator === "wasm") throw new ModelError(`LiteRT cannot run the model (${wordsOf(error)}).`);
     opened = await Runner.open(bytes, about, "wasm");
     at("accelerator").querySelector("[value=webgpu]").disabled = true;
-    note = ` WebGPU cannot run this model (${error.message}).`;
+    note = ` WebGPU cannot run this model (${wordsOf(error)}).`;
   }
   runner?.close();
   runner = opened;
@@ -135,14 +137,17 @@ async function segment(source, width, height, isFrame) {
   const milliseconds = performance.now() - before;
   if (isFrame && at("smooth").checked) probabilities = smoothing.add(probabilities);
   const longest = Math.max(width, height);
-  const size = scaled(width, height, Math.min(Math.max(longest, SMALLEST), LARGEST) / longest);
-  const cells = scaled(width, height, Math.max(MASK, about.width, about.height) / longest);
-  const mask = toMask(probabilities, about.outputShape.slice(1), cells.height, cells.width);
+  const [h, w, channels] = about.outputShape.slice(1);
+  const size = scaled(width, height, within(longest, SHOWN) / longest);
+  const cells = scaled(width, height, within(Math.max(h, w), MASK) / longest);
+  const mask = toMask(probabilities, [h, w, channels], cells.height, cells.width);
   found = { mask, ...cells, size, parts: shares(mask, about.ids.length) };
   at("view").found = found; // for whoever tests the page
   paint();
   showFigures(milliseconds, isFrame);
 }
+
+const within = (value, [least, most]) => Math.min(Math.max(value, least), most);
 
 const scaled = (width, height, factor) => ({
   width: Math.max(1, Math.round(width * factor)),
@@ -287,7 +292,7 @@ at("run-selftest").addEventListener("click", () => enqueue(async () => {
   try {
     result = await runKit(runner, bytes, (text) => { verdict.textContent = text; });
   } catch (error) {
-    verdict.textContent = `The self-test could not be run: ${error.message}`;
+    verdict.textContent = `The self-test could not be run: ${wordsOf(error)}`;
     verdict.dataset.passed = false;
     return;
   }

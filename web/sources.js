@@ -30,10 +30,15 @@ export async function decode(blob, name) {
   }
   const { width, height } = bitmap;
   if (width * height <= MOST_PIXELS) return bitmap;
-  bitmap.close();
+  const canvas = document.createElement("canvas");
   const shrink = Math.sqrt(MOST_PIXELS / (width * height));
-  const [resizeWidth, resizeHeight] = [width, height].map((side) => Math.floor(side * shrink));
-  return createImageBitmap(blob, { ...options, resizeWidth, resizeHeight, resizeQuality: "high" });
+  canvas.width = Math.floor(width * shrink);
+  canvas.height = Math.floor(height * shrink);
+  const context = canvas.getContext("2d", { alpha: false });
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  return createImageBitmap(canvas);
 }
 
 /** Fetch a file of the server; say so in words when the connection is lost. */

@@ -53,8 +53,7 @@ class Server(socketserver.ThreadingTCPServer):
     """A server of a folder. Not an HTTPServer, which asks the network for this machine's name.
 
     Attributes:
-        urls: the address on this machine and, if the server listens there, that in the local
-            network.
+        urls: the address on this machine, that in the local network, or both: where it listens.
     """
 
     daemon_threads = True

@@ -27,7 +27,7 @@ MANIFEST = "manifest.json"  # of a parity kit
 # What the browser may do. Nothing leads elsewhere; LiteRT.js compiles WebAssembly, in workers too.
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
-    "img-src 'self' blob:; media-src 'self' blob:; connect-src 'self'; worker-src 'self' blob:; "
+    "img-src 'self'; connect-src 'self'; worker-src 'self'; "
     "base-uri 'none'; form-action 'none'"
 )
 HEADERS = {
@@ -125,7 +125,8 @@ def assemble(folder, model, name, samples=None, parity_kit=None):
         InputError: if something else stands at `folder`, or samples or kit cannot be read.
     """
     folder = Path(folder)
-    if folder.exists() and not (folder / STAMP).is_file():
+    is_empty = folder.is_dir() and not any(folder.iterdir())
+    if folder.exists() and not is_empty and not (folder / STAMP).is_file():
         raise InputError(f"{folder}: exists and is no page of serve.py; choose another folder")
     built = build()
     with files.written_whole(folder) as site:

@@ -95,7 +95,7 @@ def test_every_answer_isolates_the_page_and_forbids_outside_requests(folder):
             )
             assert rules["default-src"] == "'none'"
             allowed = {source for value in rules.values() for source in value.split()}
-            assert allowed == {"'none'", "'self'", "'wasm-unsafe-eval'", "blob:"}
+            assert allowed == {"'none'", "'self'", "'wasm-unsafe-eval'"}
 
 
 def test_https_has_a_certificate_of_its_own_and_a_silent_connection_stops_no_other(folder):
