@@ -203,6 +203,22 @@ def test_the_masks_of_the_page_are_those_of_litert_in_python(name, sites, models
     assert float(rows[1].rstrip(" %")) == pytest.approx(100 * (mask == 1).mean(), abs=0.06)
 
 
+@pytest.mark.parametrize("size", [(60, 90), (4100, 5000)])  # the latter no canvas has to hold
+def test_photos_are_turned_as_their_exif_orientation_says(size, sites, open_page, tmp_path):
+    image = np.full((*size, 3), 128, np.uint8)
+    image[: size[0] // 4] = [255, 0, 0]
+    turned, exif = Image.fromarray(image), Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise: what is on top goes to the right
+    turned.save(tmp_path / "photo.jpg", quality=95, exif=exif)
+    page = open_page(sites["red"])
+    page.set_input_files("#choose", tmp_path / "photo.jpg")
+    says(page, "#status", "photo.jpg: ")
+    mask = mask_of(page)
+    assert mask.shape[0] == 384 and mask.shape[1] == round(384 * size[0] / size[1])
+    border = round(mask.shape[1] * 0.75)
+    assert mask[:, border + 12 :].all() and not mask[:, : border - 12].any()  # JPEG blurs
+
+
 def test_the_frames_of_the_camera_give_masks(sites, open_page):
     page = open_page(sites["red"], permissions=["camera"])
     page.click("#camera")
