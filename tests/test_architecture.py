@@ -22,7 +22,7 @@ MAX_LINES = 400
 FLOORS = (
     {"commands"},
     {"cli"},
-    {"training", "export", "synthetic", "benchmark", "checking"},
+    {"training", "export", "synthetic", "benchmark", "checking", "serving"},
     {"evaluation"},
     {"inference"},
     {"legacy"},

@@ -1,0 +1,1 @@
+"""The page that shows a model in a browser: built, put together in a folder, and served."""
