@@ -9,6 +9,8 @@ from segmentation.cli import data_options, options
 from segmentation.data import pairing, readers
 from segmentation.errors import InputError
 
+logger = logging.getLogger(__name__)
+
 FOUND = 3  # exit status: there are findings
 DIVISIONS = {"train": "training", "training": "training"} | dict.fromkeys(
     ("val", "valid", "validation"), "validation"
@@ -53,11 +55,16 @@ def run(args):
     if out_dir.exists() and not out_dir.is_dir():
         raise InputError(f"{out_dir}: --out_dir names a folder, and this is a file")
     with _warnings() as notes:
-        datasets, more = _open(args.data, args)
-        if args.validation:
-            validation, theirs = _open(args.validation, args)
-            datasets = {"training": _whole(datasets, args.data)} | {
-                "validation": _whole(validation, args.validation)
+        path, other = args.data, args.validation
+        try:
+            datasets, more = _open(path, args)
+        except pairing.DividedError as error:
+            path, other = _divided(error, other)
+            datasets, more = _open(path, args)
+        if other:
+            validation, theirs = _open(other, args)
+            datasets = {"training": _whole(datasets, path)} | {
+                "validation": _whole(validation, other)
             }
             more += [
                 replace(one, samples=tuple(("validation", number) for _, number in one.samples))
@@ -65,7 +72,7 @@ def run(args):
             ]
     names = next(iter(datasets.values())).labels
     labels.check(names)
-    data = [args.data, *([args.validation] if args.validation else [])]
+    data = [path, *([other] if other else [])]
     return check.check(
         datasets, out_dir, data, args.fewest, args.workers, more, notes, predict=predict
     )
@@ -82,6 +89,17 @@ def _load(path):
     return predict
 
 
+def _divided(error, other):
+    """Return the folders of training and of validation in a set with both."""
+    named = {DIVISIONS.get(pairing.division(folder.name)): folder for folder in error.folders}
+    if other or not {"training", "validation"} <= named.keys():
+        raise error
+    chosen = named["training"], named["validation"]
+    if left := [str(folder) for folder in error.folders if folder not in chosen]:
+        logger.info("not checked: %s; name it by itself", ", ".join(left))
+    return chosen
+
+
 def _whole(datasets, path):
     if len(datasets) > 1:
         raise InputError(f"{path}: has training and validation already; leave out --validation")
@@ -92,10 +110,12 @@ def _open(path, args):
     """Return a `Dataset` by part, and the findings that show before any sample is read."""
     from segmentation.data import arrays, tfrecords
 
-    if not path.is_dir() and (path.suffix == ".npy" or path.suffix == tfrecords.SUFFIX):
+    folder = path.is_dir()
+    records = any(path.glob(f"*{tfrecords.SUFFIX}")) if folder else path.suffix == tfrecords.SUFFIX
+    if records or (path.suffix == ".npy" and not folder):
         if args.layout != "auto" or data_options.names_source(args):
             raise InputError(f"{path}: options of source layouts do not go with prepared data")
-        if path.suffix == tfrecords.SUFFIX:
+        if records:
             return {"training": tfrecords.open_records(path, args.labels)}, []
         return {"training": arrays.open_arrays(path, label_file=args.labels)}, []
     return _open_folder(path, args)

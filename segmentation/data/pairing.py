@@ -20,6 +20,19 @@ DIVISIONS = re.compile(
 IN_FLIGHT = 4  # items waiting per worker: enough to keep all busy, few enough for memory
 
 
+class DividedError(InputError):
+    """A set in several divisions, of which one is wanted.
+
+    Attributes:
+        folders: what to give in its place: one path a division.
+    """
+
+    def __init__(self, root, folders):
+        names = ", ".join(map(str, folders))
+        super().__init__(f"{root} holds {len(folders)} divisions: give one of {names}")
+        self.folders = folders
+
+
 def refuse_repeats(folders):
     """Raise InputError if a folder is given twice."""
     resolved = [Path(folder).resolve() for folder in folders]
@@ -224,8 +237,7 @@ def one_pair(root, pairs, description, fits):
         hint = did_you_mean(root, fits)
         raise InputError(f"{root} does not hold {description} with files of both{hint}")
     if len(pairs) > 1:
-        names = ", ".join(str(images) for images, _ in pairs)
-        raise InputError(f"{root} holds {len(pairs)} divisions: give one of {names}")
+        raise DividedError(root, [images for images, _ in pairs])
     return pairs[0]
 
 

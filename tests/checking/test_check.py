@@ -86,6 +86,28 @@ def test_images_of_validation_that_training_shows_are_found(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_divided_set_is_checked_across_its_divisions(tmp_path):
+    own = tmp_path / "own"
+    for part, seed in (("train", 1), ("val", 2), ("test", 3)):
+        made = draw(tmp_path / part, seed=seed)
+        for name in ("images", "masks"):
+            (own / name).mkdir(parents=True, exist_ok=True)
+            (made / name).rename(own / name / part)
+    for name in ("images", "masks"):
+        shutil.copy(own / name / "train/07.png", own / name / "val/99.png")
+    status, found = check(own, tmp_path / "check")
+    assert status == 3 and found == {"between_parts": ["07 and 99"]}
+    report = json.loads((tmp_path / "check/report.json").read_text())
+    assert report["parts"] == {"training": COUNT, "validation": COUNT + 1}
+    assert any("not checked" in note and "test" in note for note in report["notes"])
+
+
+def test_a_folder_of_tfrecords_is_that_set(tmp_path):
+    own = draw(tmp_path / "own")
+    data.main(["prepare", "-d", str(own), "--format", "tfrecord", "-o", f"{tmp_path}/r/a.tfrecord"])
+    assert check(tmp_path / "r", tmp_path / "check")[0] == 0
+
+
 def test_the_masks_that_a_model_disputes_most_come_first(tmp_path):
     own = draw(tmp_path / "own", 4)
     shares = {path.stem: (np.array(Image.open(path)) > 0).mean() for path in own.glob("masks/*")}

@@ -51,8 +51,7 @@ def open_reader(data_dirs, label_file=None):
             hint = pairing.did_you_mean(data_dir, fits)
             raise InputError(f"{data_dir} does not hold {DESCRIPTION}{hint}")
         if len(found) > 1:
-            names = ", ".join(map(str, found))
-            raise InputError(f"{data_dir} holds {len(found)} divisions: give one of {names}")
+            raise pairing.DividedError(data_dir, found)
         files = pairing.by_stem(image_io.find(found[0], (".csv",)))
         masks = {
             stem.removesuffix(SUFFIX): path
