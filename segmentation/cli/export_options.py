@@ -70,7 +70,7 @@ def add(parser):
 def check(parser, args, model, without_untrained, without_ladder):
     """Refuse options that do not go together; fill in the defaults of `--untrained`.
 
-    `args.export_size` gets an `--img_size` that is not of legacy weights, in their place.
+    `args.export_size` gets an `--img_size` that is not of legacy weights.
 
     Args:
         parser: for errors.

@@ -289,9 +289,9 @@ def test_images_that_cannot_calibrate_are_a_mistake_of_the_user(tmp_path):
     ("options", "message"),
     [
         (["--calibration_images", "photos"], "--calibration_images goes with --quantize int8"),
-        (["--quantize", "int8", "--calibration_images", "a", "--format", "pb"], "add it to"),
-        (["--quantize", "float16", "--format", "pb", "saved_model"], "add it to --format"),
-        (["--two_channels", "--format", "saved_model"], "add it to --format"),
+        (["--quantize", "int8", "--calibration_images", "a", "--format", "pb"], "add tflite to"),
+        (["--quantize", "float16", "--format", "pb", "saved_model"], "add tflite to --format"),
+        (["--two_channels", "--format", "saved_model"], "add tflite to --format"),
         (["--quantize", "int4"], "invalid choice: 'int4'"),
     ],
 )
