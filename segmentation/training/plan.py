@@ -30,6 +30,12 @@ def img_size(card):
         return LARGEST
     sides = card["image_sizes"]["median"]
     scale = min(1, math.sqrt(math.prod(LARGEST) / math.prod(sides)))
+    while math.prod(size := _at_multiples(sides, scale)) > math.prod(LARGEST):
+        scale *= 0.99  # both sides were rounded up
+    return size
+
+
+def _at_multiples(sides, scale):
     return tuple(max(STEP, round(scale * side / STEP) * STEP) for side in sides)
 
 
