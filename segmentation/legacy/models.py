@@ -151,8 +151,8 @@ def require_probabilities(path, model):
         )
     if not np.allclose(sums, 1, atol=1e-3):
         raise InputError(
-            f"{path}: its probabilities do not sum to 1, as with a sigmoid for each class; train it "
-            "with softmax, so that a pixel is of one class"
+            f"{path}: its probabilities do not sum to 1, as with a sigmoid for each class; train "
+            "it with softmax, so that a pixel is of one class"
         )
 
 
