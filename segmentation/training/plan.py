@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 
+from segmentation.data import split
 from segmentation.data.pipeline import BATCH_SIZE
 
 logger = logging.getLogger(__name__)
@@ -48,10 +49,14 @@ def complete(config, samples):
 
     Returns:
         the `TrainConfig`, and the plan: by the name of each option that was planned, its value.
+
+    Raises:
+        InputError: if no validation data can be held out.
     """
-    count = len(samples.training)
-    if samples.validation is None:
-        count -= round(config.validation_split * count)
+    rows = range(len(samples.training))
+    if samples.validation is None:  # whole groups are held out, which may be far more than asked for
+        rows, _ = split.split(samples.training.groups, config.validation_split, config.seed)
+    count = len(rows)
     values = {"batch_size": batch_size(count, samples.img_size)}
     if config.files.tfrecord_data:
         values["img_size"] = samples.img_size
