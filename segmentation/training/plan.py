@@ -54,7 +54,7 @@ def complete(config, samples):
         InputError: if no validation data can be held out.
     """
     rows = range(len(samples.training))
-    if samples.validation is None:  # whole groups are held out, which may be far more than asked for
+    if samples.validation is None:  # whole groups are held out, which may be many more
         rows, _ = split.split(samples.training.groups, config.validation_split, config.seed)
     count = len(rows)
     values = {"batch_size": batch_size(count, samples.img_size)}
