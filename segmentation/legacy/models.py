@@ -39,7 +39,8 @@ def load(path, spec=UNSPECIFIED):
         raise InputError(f"{path}: holds more than weights; omit --model and its options")
     if saved is None:
         model = nets.load(str(path))
-        if spec.normalization is None and model_card.path_beside(path).exists():
+        says_all = spec.normalization is None and spec.activation is None
+        if says_all and model_card.path_beside(path).exists():
             return model
     elif saved.config:
         model = keras2.from_config(saved.config, saved.version)
@@ -105,7 +106,7 @@ def _require_scores(path, model, img_size, activation):
     if (activation == "sigmoid") != (channels == 1):
         fits = "sigmoid" if channels == 1 else "softmax"
         raise InputError(f"{path}: has {channels} channels: give --activation {fits}")
-    if _are_probabilities(_scores_of_noise(model, img_size)):
+    if _in_range(_scores_of_noise(model, img_size)):
         raise InputError(f"{path}: its output is probabilities already; omit --activation")
 
 
@@ -142,10 +143,16 @@ def _with_contract(model, spec, img_size):
 def require_probabilities(path, model):
     """Raise InputError if the output of the model for an image of noise is not probabilities."""
     scores = _scores_of_noise(model, model.input_shape[1:3])
-    if not _are_probabilities(scores):
+    sums = scores.sum(-1) if scores.shape[-1] > 1 else np.ones(1)
+    if not _in_range(scores):
         raise InputError(
             f"{path}: its output is not probabilities ({scores.min():.3g} to {scores.max():.3g}); "
             "if it gives scores (logits), say --activation sigmoid for one class, or softmax"
+        )
+    if not np.allclose(sums, 1, atol=1e-3):
+        raise InputError(
+            f"{path}: its probabilities do not sum to 1, as with a sigmoid for each class; train "
+            "it with softmax, so that a pixel is of one class"
         )
 
 
@@ -155,6 +162,5 @@ def _scores_of_noise(model, img_size):
     return keras.ops.convert_to_numpy(first([noise.astype("float32")], training=False))
 
 
-def _are_probabilities(scores):
-    sums = scores.sum(-1) if scores.shape[-1] > 1 else np.ones(1)
-    return scores.min() >= 0 and scores.max() <= 1 and np.allclose(sums, 1, atol=1e-3)
+def _in_range(scores):
+    return scores.min() >= 0 and scores.max() <= 1

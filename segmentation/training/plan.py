@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 
+from segmentation.data import split
 from segmentation.data.pipeline import BATCH_SIZE
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,12 @@ def img_size(card):
         return LARGEST
     sides = card["image_sizes"]["median"]
     scale = min(1, math.sqrt(math.prod(LARGEST) / math.prod(sides)))
+    while math.prod(size := _at_multiples(sides, scale)) > math.prod(LARGEST):
+        scale *= 0.99  # both sides were rounded up
+    return size
+
+
+def _at_multiples(sides, scale):
     return tuple(max(STEP, round(scale * side / STEP) * STEP) for side in sides)
 
 
@@ -42,10 +49,14 @@ def complete(config, samples):
 
     Returns:
         the `TrainConfig`, and the plan: by the name of each option that was planned, its value.
+
+    Raises:
+        InputError: if no validation data can be held out.
     """
-    count = len(samples.training)
-    if samples.validation is None:
-        count -= round(config.validation_split * count)
+    rows = range(len(samples.training))
+    if samples.validation is None:  # whole groups are held out, which may be many more
+        rows, _ = split.split(samples.training.groups, config.validation_split, config.seed)
+    count = len(rows)
     values = {"batch_size": batch_size(count, samples.img_size)}
     if config.files.tfrecord_data:
         values["img_size"] = samples.img_size

@@ -30,13 +30,16 @@ PARTS = Classes(("background", "hair", "face"), ((0, 0, 0), (255, 0, 0), (0, 255
 HAIR = Classes(("hair",), ((255, 0, 0),))
 CONTRACTS = [(HAIR, None), (HAIR, (1 / 256, 0)), (PARTS, None), (PARTS, (1 / 256, 0))]
 # Frame height and width, bytes of padding, result height and width, rotation: down, up, one of
-# each, neither, thirty times.
+# each, neither, thirty times, and a height far more than a width, of which Pillow 13 resizes the
+# rows first.
 FRAMES = [
     *[(48, 64, 0, 32, 32, rotation) for rotation in (0, 90, 180, 270)],
     *[(37, 53, 12, 64, 32, rotation) for rotation in (0, 90, 180, 270)],
     (20, 30, 8, 64, 96, 270),
     (32, 64, 0, 32, 64, 0),
     (480, 640, 64, 16, 32, 90),
+    *[(96, 72, 0, 32, 64, rotation) for rotation in (0, 180)],
+    (72, 96, 0, 32, 64, 90),
 ]
 
 

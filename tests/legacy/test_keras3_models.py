@@ -71,8 +71,19 @@ def test_an_activation_makes_probabilities_of_logits(tmp_path, channels, normali
 
 def test_probabilities_get_no_second_activation(tmp_path):
     path = saved(tmp_path / "inside.keras", normalising=True)
+    for card in (None, {"img_size": [32, 32], **Classes.of_names(["hair"]).to_card()}):
+        if card:  # nor is the option passed over where a card describes the model
+            model_card.write(path, card)
+        with pytest.raises(InputError, match="probabilities already; omit --activation"):
+            models.load(path, LegacySpec(activation="sigmoid"))
+
+
+def test_a_sigmoid_for_each_class_is_no_softmax(tmp_path):
+    path = saved(tmp_path / "labels.keras", normalising=True, filters=3)
+    with pytest.raises(InputError, match="do not sum to 1, as with a sigmoid for each class"):
+        models.load(path)
     with pytest.raises(InputError, match="probabilities already; omit --activation"):
-        models.load(path, LegacySpec(activation="sigmoid"))
+        models.load(path, LegacySpec(activation="softmax"))
 
 
 def test_a_model_of_any_size_is_used_at_the_size_that_is_given(tmp_path, capsys):

@@ -8,7 +8,7 @@ import pytest
 
 import data
 import train_full
-from segmentation.data import data_card
+from segmentation.data import data_card, split
 from segmentation.errors import InputError
 from segmentation.synthetic import room_dataset
 from segmentation.training import plan, sources
@@ -26,14 +26,15 @@ FILES = DataFiles(img_file="data/images-32.npy")
         ((360, 480), (352, 480)),  # CamVid's halves
         ((512, 683), (512, 672)),  # of ADE20K: no more pixels than 768 x 768
         ((96, 128), (96, 128)),
-        ((1024, 2048), (544, 1088)),  # Cityscapes
+        ((1024, 2048), (544, 1056)),  # Cityscapes
+        ((3024, 4032), (672, 864)),  # phones' photos: 672 x 896 are more pixels
         ((768, 768), (768, 768)),
         ((20, 20), (32, 32)),
     ],
 )
 def test_records_are_stretched_to_the_median_of_their_images(median, size):
     found = plan.img_size({"image_sizes": {"median": list(median)}})
-    assert found == size
+    assert found == size and np.prod(found) <= 768 * 768
     assert abs(np.log(found[0] / found[1] * median[1] / median[0])) < 0.05
 
 
@@ -99,6 +100,20 @@ def test_few_images_get_more_epochs_and_options_win(data, capsys):
     config = TransferConfig(files=FILES, model="tiny", lr=0.1, fine_tune_lr=0.1)
     _, planned = plan.complete(config, samples)
     assert planned == {"batch_size": 4, "transfer_epochs": 20, "fine_tune_epochs": 280}
+
+
+def test_a_batch_is_no_larger_than_what_whole_groups_leave_to_train_on(data):
+    names = [f"{row}\t{'ann' if row < 17 else 'bob'}" for row in range(20)]
+    Path("data/names-32.txt").write_text("\n".join(names) + "\n")
+    batches = set()
+    for seed in range(8):
+        config = FullConfig(files=FILES, model="tiny", lr=0.1, validation_split=0.1, seed=seed)
+        samples = sources.open_samples(config)
+        planned, _ = plan.complete(config, samples)
+        parts = split.hold_out(samples.training, 0.1, seed)
+        assert planned.batch_size <= len(parts.training)
+        batches.add(planned.batch_size)
+    assert batches == {2, 4}  # where bob's 3 are left, and ann's 17
 
 
 def test_a_data_card_of_other_data_is_not_used_and_a_damaged_one_is_an_error(tmp_path, caplog):
