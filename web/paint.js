@@ -1,7 +1,7 @@
 // What the page shows: an image with its mask in colours, recoloured, blurred, or on another
 // background. The canvas stretches masks smoothly, which softens their borders.
 
-const SOFTNESS = [4, 16]; // a blur by shrinking, in steps: Safari's canvas has no filter
+const SOFTNESS = [2, 4, 8, 16, 8, 4, 2]; // a blur by shrinking: Safari's canvas has no filter
 
 const canvasOf = (width, height) => Object.assign(document.createElement("canvas"), { width, height });
 
@@ -63,7 +63,7 @@ export class Painter {
     const context = this.layer.getContext("2d");
     if (look.effect === "blur") {
       let small = source;
-      for (const factor of [...SOFTNESS, SOFTNESS[0]]) {
+      for (const factor of SOFTNESS) {
         const next = canvasOf(Math.ceil(width / factor), Math.ceil(height / factor));
         next.getContext("2d").drawImage(small, 0, 0, next.width, next.height);
         small = next;
