@@ -72,6 +72,8 @@ def write(exporter, exports):
     Returns:
         `(written, failed)`: dictionaries of what was written, and paths of what failed its check.
     """
+    from segmentation.export import parity_kit
+
     written, failed = [], []
     for path, options in exports.items():
         try:
@@ -84,6 +86,9 @@ def write(exporter, exports):
         suffix = f", checked by {checked_by}" if checked_by else ""
         suffix += f", kit {comparison['parity_kit']}" if options.kit else ""
         terminal.show(_line(path, comparison, f"{options.precision}, ") + suffix)
+        kit = parity_kit.path_beside(path)
+        if kit.exists() and not options.kit:
+            terminal.say(f"{kit}: is of an earlier export; remove it, or add --parity_kit")
         result = {"path": str(path), "megabytes": _megabytes(path), "precision": options.precision}
         written.append(result | comparison)
     return written, failed

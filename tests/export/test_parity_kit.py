@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -13,7 +14,7 @@ from PIL import Image
 import evaluate
 import tf_converter
 from segmentation import files, formats, model_card
-from segmentation.cli import terminal
+from segmentation.cli import exports, terminal
 from segmentation.errors import InputError
 from segmentation.export import parity, parity_kit
 from segmentation.export.options import Options
@@ -289,3 +290,13 @@ def test_weights_that_changed_after_the_export_are_found_out(package, tmp_path, 
     assert evaluate.main([str(tmp_path / "hair.mlpackage"), "--parity_kit", str(kit)]) == 3
     found, _ = result(capsys)
     assert not found["is_kit_model"] and not found["within_limits"]
+
+
+def test_a_kit_of_an_earlier_export_is_called_out(export, kit, capsys):
+    terminal.connect()
+    compared = {"largest_difference": 0.0, "mask_iou": 1.0, "checked_on": "noise (8)"}
+    exporter = SimpleNamespace(write=lambda path, options: compared | {"parity_kit": str(kit)})
+    exports.write(exporter, {export: Options()})
+    assert f"{kit}: is of an earlier export" in capsys.readouterr().err
+    exports.write(exporter, {export: Options(kit=True)})
+    assert "earlier export" not in capsys.readouterr().err
