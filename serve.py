@@ -43,6 +43,8 @@ def parse_args(argv=None):
     parser.add_argument("--parity_kit", type=Path, metavar="DIR", help="kit for the self-test")
     parser.add_argument("--build", type=Path, metavar="DIR", help="write the page, and end")
     args = parser.parse_args(argv)
+    if not args.host:  # would mean all networks
+        parser.error("--host is empty")
     if args.port > HIGHEST_PORT:
         parser.error(f"--port is at most {HIGHEST_PORT}")
     served = [
@@ -58,6 +60,7 @@ def parse_args(argv=None):
 def main(argv=None):
     """Put the page together, and serve it until Ctrl-C."""
     args = parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     with tempfile.TemporaryDirectory(prefix="serve-") as workspace:
         workspace = Path(workspace)
         model = as_tflite(args.model, workspace)
@@ -66,14 +69,14 @@ def main(argv=None):
         from segmentation.data import check_images
         from segmentation.serving import site
 
-        classes = site.require_model(model)
+        predict = site.open_model(model)
         folder, samples = args.build or workspace / "site", args.samples
         kept = check_images.path_beside(args.model)
         if not samples and not args.build and kept.is_dir():  # to be published, they must be named
             samples = kept
             terminal.say(f"the page offers images of {kept}; --samples names others")
-        site.assemble(folder, model, model.name, samples, args.parity_kit)
-        result = {"model": str(args.model), "classes": classes}
+        site.assemble(folder, predict, samples, args.parity_kit)
+        result = {"model": str(args.model), "classes": list(predict.classes.names)}
         if args.build:
             terminal.print_result(result | {"folder": str(folder)})
             return 0
@@ -86,12 +89,13 @@ def as_tflite(path, workspace):
     Raises:
         InputError: if the file is missing, of another kind, or without a model card.
     """
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such file")
-    if path.suffix.lower() == ".tflite":
-        return path
-    if path.suffix.lower() != ".keras":
+    suffix = path.suffix.lower()
+    if suffix not in (".tflite", ".keras") or not path.is_file():
         raise InputError(f"{path}: the page runs .tflite files; convert it with tf_converter.py")
+    if suffix == ".tflite":
+        return path
     from segmentation import model_card
 
     model_card.read(path)  # whoever has none hears it before the conversion
@@ -130,7 +134,6 @@ def serve(args, folder, result):
             terminal.say("A phone's camera needs --https; without it the page takes pictures.")
         terminal.say("Ctrl-C ends the server.")
         terminal.print_result(result | {"urls": server.urls})
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
         try:
             server.serve_forever()
         except KeyboardInterrupt:

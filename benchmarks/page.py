@@ -61,9 +61,9 @@ def served(model, samples):
     from segmentation.serving import site
     from segmentation.serving.server import Server
 
-    site.require_model(model)
+    predict = site.open_model(model)
     with tempfile.TemporaryDirectory() as folder:
-        site.assemble(Path(folder) / "site", model, model.name, samples)
+        site.assemble(Path(folder) / "site", predict, samples)
         with Server(Path(folder) / "site", "127.0.0.1", 0) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             yield server.urls[0]

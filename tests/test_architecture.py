@@ -22,7 +22,8 @@ MAX_LINES = 400
 FLOORS = (
     {"commands"},
     {"cli"},
-    {"training", "export", "synthetic", "benchmark", "checking", "serving"},
+    {"serving"},
+    {"training", "export", "synthetic", "benchmark", "checking"},
     {"evaluation"},
     {"inference"},
     {"legacy"},

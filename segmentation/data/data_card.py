@@ -60,7 +60,9 @@ def read(path, fingerprint):
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
         of_these = card["fingerprint"] == fingerprint
-        card["image_sizes"]["median"]
+        height, width = card["image_sizes"]["median"]
+        if not (isinstance(height, int) and isinstance(width, int) and min(height, width) > 0):
+            raise ValueError(f"the median size is {height} x {width}")
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:

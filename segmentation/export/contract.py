@@ -1,5 +1,6 @@
 """The contract beside an export: what an app passes to exactly this file, and what it gets back."""
 
+import html
 from pathlib import Path
 
 from segmentation import files, formats
@@ -66,7 +67,7 @@ def _output(interface):
 
 def _class_rows(classes):
     for number, (name, rgb) in enumerate(zip(classes.id_names, classes.id_colors, strict=True)):
-        yield number, name, f"#{bytes(rgb).hex()}"
+        yield number, html.escape(name, quote=False).replace("|", "\\|"), f"#{bytes(rgb).hex()}"
 
 
 def _table(header, rows):

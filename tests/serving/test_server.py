@@ -19,7 +19,10 @@ from PIL import Image
 import page_models
 import serve
 from segmentation.cli import terminal
+from segmentation.data.classes import Classes
 from segmentation.errors import InputError
+from segmentation.export import parity, parity_kit
+from segmentation.export.options import Options
 from segmentation.serving import site
 from segmentation.serving.server import Server
 
@@ -164,7 +167,7 @@ def test_build_writes_whole_folders_and_replaces_only_its_own(tmp_path, model, b
     before = sorted(path.name for path in tmp_path.iterdir())
     (out / "mark").touch()
     kit = tmp_path / "kit"
-    with pytest.raises(InputError, match="kit: no parity kit .*manifest.json"):
+    with pytest.raises(InputError, match="kit: no manifest.json in it"):
         serve.main([str(model), "--build", str(out), "--parity_kit", str(kit)])
     assert (out / "mark").exists() and sorted(path.name for path in tmp_path.iterdir()) == before
     serve.main([str(model), "--build", str(out)])
@@ -179,8 +182,8 @@ def test_a_kit_that_names_files_elsewhere_is_refused(tmp_path, model, built):
     kit = tmp_path / "kit"
     kit.mkdir()
     sample = {"image": "../secret.png", "scores": "0.npy", "mask": "0_mask.png"}
-    (kit / "manifest.json").write_text(json.dumps({"samples": [sample]}))
-    with pytest.raises(InputError, match="names ../secret.png, which is in another folder"):
+    (kit / "manifest.json").write_text(json.dumps({"version": 1, "samples": [sample]}))
+    with pytest.raises(InputError, match="manifest.json: not as the converters write it"):
         serve.main([str(model), "--build", str(tmp_path / "out"), "--parity_kit", str(kit)])
     assert not (tmp_path / "out").exists()
 
@@ -286,3 +289,38 @@ def test_a_keras_model_is_converted_and_the_interrupt_ends_the_server_cleanly(tm
     assert process.returncode == 0 and "Traceback" not in errors
     assert not list((tmp_path / "temporary").iterdir())
     assert not (tmp_path / "red.tflite").exists()
+
+
+def test_a_kit_of_another_model_is_refused_or_called_out(tmp_path, model, built, capsys):
+    reference = parity.Reference(
+        np.zeros((1, *page_models.SIZE, 3), np.uint8),
+        np.zeros((1, *page_models.SIZE, 1), np.float32),
+        "black (1)",
+    )
+    other = tmp_path / "other.tflite"
+    other.write_bytes(b"another file")
+    kit = parity_kit.write(other, reference, Classes.of_names(["red"]), Options(), "float32")
+    out = tmp_path / "out"
+    terminal.connect()
+    serve.main([str(model), "--build", str(out), "--parity_kit", str(kit)])
+    assert "the kit of another file than red.tflite" in capsys.readouterr().err
+    assert (out / "kit/0_mask.png").exists()
+    kit = parity_kit.write(other, reference, Classes.of_names(["blue"]), Options(), "float32")
+    with pytest.raises(InputError, match="a kit of a model of blue"):
+        serve.main([str(model), "--build", str(out), "--parity_kit", str(kit)])
+
+
+@pytest.mark.parametrize("path", ["/%00", "/index.html%00.js", "/%ed%a0%80"])
+def test_names_that_no_file_can_have_are_not_found(tmp_path, path, capsys):
+    with running(tmp_path) as server:
+        connection = http.client.HTTPConnection(*server.server_address, timeout=10)
+        connection.request("GET", path)
+        assert connection.getresponse().status == 404
+    assert not capsys.readouterr().err
+
+
+def test_a_link_to_a_folder_stays_a_link(tmp_path, model, built):
+    (tmp_path / "www").mkdir()
+    (tmp_path / "site").symlink_to(tmp_path / "www")
+    serve.main([str(model), "--build", str(tmp_path / "site")])
+    assert (tmp_path / "site").is_symlink() and (tmp_path / "www/model.tflite").exists()
