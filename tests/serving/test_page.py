@@ -4,7 +4,10 @@ import hashlib
 import io
 import json
 import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,6 +29,7 @@ FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
     "--use-fake-device-for-media-stream",
 )
+ROOT = Path(__file__).resolve().parents[2]
 FILM_SIZE, FRAMES = (120, 160), 8
 RED, GREY = (81, 90, 240), (128, 128, 128)  # Y, U, V of BT.601
 WAIT = 60_000  # milliseconds, on a busy machine
@@ -314,3 +318,15 @@ def test_every_control_has_a_name_and_is_reached_by_the_keyboard(sites, open_pag
     wanted = ["camera", "choose", "effect", "opacity", "facing", "accelerator", "smooth"]
     assert [each for each in dict.fromkeys(reached) if each in wanted] == wanted
     assert page.locator("[aria-live=polite]").count() == 1
+
+
+def test_the_pictures_of_the_documentation_are_taken(sites, browser, models, tmp_path):
+    (tmp_path / "samples").mkdir()
+    Image.fromarray(page_models.images(1, (90, 70))[0]).save(tmp_path / "samples/a.png")
+    command = [sys.executable, ROOT / "benchmarks/page.py", models["red"], "--chromium", CHROMIUM]
+    command += ["--samples", tmp_path / "samples", "--screenshots", tmp_path]
+    subprocess.run(command, check=True, capture_output=True)
+    for name, size in (("desktop", (1280, 800)), ("phone", (390, 844))):
+        with Image.open(tmp_path / f"page-{name}.jpg") as picture:
+            assert picture.size == size
+            assert len(picture.getcolors(picture.width * picture.height)) > 100  # it is not blank
