@@ -43,7 +43,7 @@ def write(path, fingerprint, image_sizes, facts):
             "largest": sizes.max(0).tolist(),
         },
     }
-    files.write_text(path, json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    files.write_json(path, card)
 
 
 def read(path, fingerprint):

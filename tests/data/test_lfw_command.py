@@ -13,7 +13,7 @@ from PIL import Image
 
 import data
 from folder_sets import folder_set
-from segmentation.data import arrays, image_io
+from segmentation.data import arrays, data_card, image_io
 from segmentation.errors import InputError
 
 ROOT = Path(data.__file__).parent
@@ -48,6 +48,7 @@ def test_arrays_names_and_labels_are_written(tmp_path, capsys):
         "names-32x64.txt",
     ]
     opened = arrays.open_arrays(result["images"])
+    assert data_card.read(result["images"], opened.fingerprint())["groups"] == 2
     assert opened.images.shape == (2, 32, 64, 3)
     assert opened.stems == ["0001", "0002"] and opened.groups == ["ann", "bob"]
     assert opened.labels == ["background", "hair", "face"]

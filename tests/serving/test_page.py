@@ -1,6 +1,5 @@
 """The page in a real browser, Debian's Chromium: skipped where that or Node is missing."""
 
-import hashlib
 import io
 import json
 import shutil
@@ -17,6 +16,8 @@ import page_models
 from segmentation import probabilities
 from segmentation.data import image_io
 from segmentation.errors import InputError
+from segmentation.export import parity, parity_kit
+from segmentation.export.options import Options
 from segmentation.inference import predictor
 from segmentation.serving import site
 from segmentation.serving.server import Server
@@ -80,34 +81,12 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def kit(tmp_path_factory, models):
+def kit(models):
     """The parity kit of the model of one class."""
-    folder = tmp_path_factory.mktemp("kit")
-    predict, samples = predictor.load(models["red"]), []
-    for index, image in enumerate(page_models.images(2, page_models.SIZE, seed=5)):
-        (scores,) = predict(image[None])
-        names = {"image": f"{index}.png", "scores": f"{index}.npy", "mask": f"{index}_mask.png"}
-        Image.fromarray(image).save(folder / names["image"])
-        np.save(folder / names["scores"], scores.astype("<f4"))
-        Image.fromarray(probabilities.to_mask(scores)).save(folder / names["mask"])
-        digests = {name: sha256(folder / name) for name in names.values()}
-        samples.append({"name": f"photo {index}", **names, "sha256": digests})
-    height, width = page_models.SIZE
-    manifest = {
-        "version": 1,
-        "model": {"file": "red.tflite", "sha256": sha256(models["red"])},
-        "precision": "float32",
-        "input": {"height": height, "width": width},
-        "classes": ["red"],
-        "limits": {"max_difference": 1e-5, "mask_iou": 0.999},
-        "samples": samples,
-    }
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-    return folder
-
-
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    images = page_models.images(2, page_models.SIZE, seed=5)
+    predict = predictor.load(models["red"])
+    reference = parity.Reference(images, predict(images), "photos (2)")
+    return parity_kit.write(models["red"], reference, predict.classes, Options(), "float32")
 
 
 @pytest.fixture(scope="module")

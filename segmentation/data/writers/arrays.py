@@ -71,6 +71,7 @@ class ArraysWriter:
 
     def finish(self, label_map):
         """Write masks and names, when all rows have been added."""
+        self._labels = label_map.labels
         tables = {legend: label_map.table(legend) for legend in self._one_of_each}
         height, width = self.mask_size
         self._code_rows.seek(0)
@@ -84,8 +85,14 @@ class ArraysWriter:
         arrays.write_names(self._names, stems, [sample.group for sample in self._samples])
 
     def fingerprint(self):
-        """Return what identifies the data that were published."""
-        return arrays.open_arrays(self.target).fingerprint()
+        """Return what identifies the data that were published, as when they are opened again.
+
+        They are not checked again, which reads every mask.
+        """
+        images, masks = (np.load(path, mmap_mode="r") for path in self._targets[:2])
+        stems = [sample.stem for sample in self._samples]
+        persons = [sample.group for sample in self._samples]
+        return arrays.Arrays(images, masks, stems, persons, self._labels).fingerprint()
 
     def publish(self):
         """Move the files to their places; return the entries of the result that name them."""
