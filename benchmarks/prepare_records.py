@@ -21,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from segmentation.cli import options, terminal
-from segmentation.data import labels, preparation, tfrecords
+from segmentation.data import engines, labels, preparation, tfrecords
 from segmentation.data.readers import ade20k
 from segmentation.data.whitelist import apply_whitelist
 from segmentation.data.writers import RecordsWriter
@@ -75,7 +75,7 @@ def main(argv=None):
             else:
                 reader = ade20k.open_reader(**vars(args))
                 workers = 1 if way == "one thread" else 2
-                preparation.prepare(reader, RecordsWriter(output), workers)
+                preparation.prepare(reader, RecordsWriter(output), engines.Threads(workers))
             speeds[way] = max(speeds[way], len(samples) / (time.perf_counter() - start))
     for way, speed in speeds.items():
         print(f"{way:12} {speed:6.0f} images/s")
