@@ -41,6 +41,8 @@ report.json. It exits with 0 if it finds nothing, with 3 if it does.
 lfw, the default command, prepares folders as arrays; ade20k prepares its layout as
 TFRecords. Both keep the options that they have always had.
 
+prepare, lfw and ade20k work in threads, or with --engine dask on a Dask cluster.
+
 The options of each command: python data.py prepare --help
 """
 

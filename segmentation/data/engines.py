@@ -8,10 +8,11 @@ time; and `elsewhere`: whether paths must be absolute, and what it is given be p
 import contextlib
 import logging
 import pickle
+import re
 import signal
 import uuid
+import warnings
 from collections import deque
-from multiprocessing import resource_tracker
 
 from segmentation.data import labels, pairing
 from segmentation.errors import InputError, reason
@@ -71,15 +72,29 @@ def open_dask(scheduler=None, workers=1):
                     silence_logs=logging.CRITICAL,
                 )
             stack.enter_context(cluster)
+        name = scheduler or "the cluster on this machine"
+        client = stack.enter_context(_connected(distributed, cluster, name))
+        yield Dask(client, name, 1 if scheduler else workers)
+
+
+def _connected(distributed, cluster, name):
+    """Return a client; say in one line what Dask says in a table: that versions differ."""
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
         try:
             client = distributed.Client(cluster, timeout=PATIENCE, set_as_default=False)
         except Exception as error:  # of many kinds, by what is wrong with an address or a network
             raise InputError(
-                f"--scheduler {scheduler}: no Dask scheduler of this version answers "
+                f"--scheduler {name}: no Dask scheduler of this version answers "
                 f"({reason(error)}); its address is like tcp://host:8786"
             ) from None
-        stack.enter_context(client)
-        yield Dask(client, scheduler or "the cluster on this machine", 1 if scheduler else workers)
+    for warning in raised:
+        if warning.category is distributed.versions.VersionMismatchWarning:
+            packages = re.findall(r"^\| (\w+) ", str(warning.message), re.M)[1:]  # after the head
+            logger.warning(
+                "warning: %s has other versions than this machine of %s", name, ", ".join(packages)
+            )
+    return client
 
 
 @contextlib.contextmanager
@@ -92,6 +107,8 @@ def _without_interrupts():
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    from multiprocessing import resource_tracker
+
     resource_tracker.ensure_running()  # if a process is the first to need it, the block is undone
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:

@@ -1,5 +1,6 @@
 """Shards on a Dask cluster: the bytes of the local run, and what a worker may lack or suffer."""
 
+import itertools
 import json
 import os
 import signal
@@ -252,6 +253,20 @@ def test_a_worker_of_other_versions_is_refused(threads, tmp_path, monkeypatch):
     facts = shards.FACTS | {"pillow": "2.0"}
     with pytest.raises(InputError, match="the worker on .* has pillow .*, and this machine 2.0: "):
         shards.run(facts, tmp_path, tmp_path / "part", b"", b"")
+
+
+def test_a_scheduler_of_other_versions_is_one_line(threads, monkeypatch, capsys):
+    numbers, honest = itertools.count(), distributed.versions.get_versions
+
+    def differing():
+        found = honest()
+        return found | {"packages": found["packages"] | {"numpy": f"1.{next(numbers)}"}}
+
+    monkeypatch.setattr(distributed.versions, "get_versions", differing)
+    with engines.open_dask(threads.scheduler_address):
+        pass
+    err = capsys.readouterr().err
+    assert err.endswith(" has other versions than this machine of numpy\n") and err.count("\n") == 1
 
 
 def test_a_worker_must_see_the_images_and_the_output(tmp_path):
