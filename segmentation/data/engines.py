@@ -64,17 +64,27 @@ def open_dask(scheduler=None, workers=1):
     with contextlib.ExitStack() as stack:
         cluster = scheduler
         if scheduler is None:
-            with _without_interrupts():
-                cluster = distributed.LocalCluster(
-                    n_workers=workers,
-                    threads_per_worker=1,
-                    dashboard_address=":0",
-                    silence_logs=logging.CRITICAL,
-                )
-            stack.enter_context(cluster)
+            cluster = stack.enter_context(_started(distributed, workers))
         name = scheduler or "the cluster on this machine"
         client = stack.enter_context(_connected(distributed, cluster, name))
         yield Dask(client, name, 1 if scheduler else workers)
+
+
+def _started(distributed, workers):
+    """Return a cluster of processes on this machine."""
+    try:
+        with _without_interrupts():
+            return distributed.LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=":0",
+                silence_logs=logging.CRITICAL,
+            )
+    except Exception as error:  # of several kinds, when processes cannot start, or not in time
+        raise InputError(
+            f"--engine dask: {workers} processes do not start on this machine ({reason(error)}): "
+            "choose fewer --workers"
+        ) from None
 
 
 def _connected(distributed, cluster, name):

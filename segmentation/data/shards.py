@@ -109,6 +109,7 @@ def _logged():
     """Yield a list of what this thread logs meanwhile, for whoever runs the command to see."""
     handler = _Messages(threading.get_ident())
     logger = logging.getLogger("segmentation")
+    logger.setLevel(logging.INFO)  # as a command's
     logger.addHandler(handler)
     try:
         yield handler.messages
