@@ -173,10 +173,13 @@ class Dask:
         from segmentation.data import shards  # reads our source files: only where it is needed
 
         self._look_at_workers()
-        work, run, waiting = cloudpickle.dumps(function), uuid.uuid4().hex, deque()
+        run, waiting = uuid.uuid4().hex, deque()
+        # It may be large, as with a table for each palette: each worker reads it once.
+        work = folder.absolute() / run
+        work.write_bytes(cloudpickle.dumps(function))
         for start in range(0, len(samples), SHARD):
             shard = samples[start : start + SHARD]
-            part = folder.absolute() / f"{run}-{start}"
+            part = work.with_name(f"{run}-{start}")
             call = _Call(
                 *(shards.run, shards.FACTS, samples[0].image, part, work, cloudpickle.dumps(shard))
             )

@@ -5,6 +5,7 @@ a file under its final name is whole.
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib.metadata
 import logging
@@ -55,8 +56,8 @@ def run(facts, image, part, function, samples):
         image: path of an image, which this machine must see.
         part: path of the file to write, of a pickled `Outcome` for each sample up to an error. Its
             folder must be there.
-        function: of a sample, pickled, since it may not mean anything to other code.
-        samples: list of `Sample`, pickled.
+        function: path of a function of a sample, pickled, in the folder of `part`.
+        samples: list of `Sample`, pickled, so that versions are compared before it is loaded.
 
     Raises:
         InputError: if this machine has other versions, does not see the files, or cannot write.
@@ -77,8 +78,9 @@ def run(facts, image, part, function, samples):
             )
     if part.exists():
         return
-    function, samples = pickle.loads(function), pickle.loads(samples)
+    samples = pickle.loads(samples)
     try:
+        function = _load(function)
         with tempfile.NamedTemporaryFile(dir=part.parent, delete=False) as file:
             for sample in samples:
                 outcome = _outcome(function, sample, host)
@@ -88,8 +90,13 @@ def run(facts, image, part, function, samples):
         os.replace(file.name, part)
     except OSError as error:
         raise InputError(
-            f"the worker on {host} cannot write into {part.parent.parent} ({error.strerror})"
+            f"the worker on {host} cannot work in {part.parent.parent} ({error.strerror})"
         ) from None
+
+
+@functools.lru_cache(maxsize=1)
+def _load(path):
+    return pickle.loads(path.read_bytes())
 
 
 def _outcome(function, sample, host):

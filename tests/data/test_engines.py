@@ -252,7 +252,7 @@ def test_a_worker_of_other_versions_is_refused(threads, tmp_path, monkeypatch):
     monkeypatch.setattr(shards, "FACTS", shards.FACTS | {"numpy": "1.0"})
     facts = shards.FACTS | {"pillow": "2.0"}
     with pytest.raises(InputError, match="the worker on .* has pillow .*, and this machine 2.0: "):
-        shards.run(facts, tmp_path, tmp_path / "part", b"", b"")
+        shards.run(facts, tmp_path, tmp_path / "part", None, b"")
 
 
 def test_a_scheduler_of_other_versions_is_one_line(threads, monkeypatch, capsys):
@@ -275,9 +275,9 @@ def test_a_worker_must_see_the_images_and_the_output(tmp_path):
         (tmp_path, tmp_path / "out/.x/part", f"does not see {tmp_path / 'out'}: the output"),
     ):
         with pytest.raises(InputError, match=what):
-            shards.run(shards.FACTS, image, part, b"", b"")
+            shards.run(shards.FACTS, image, part, None, b"")
     (tmp_path / "part").write_text("done before")
-    shards.run(shards.FACTS, tmp_path, tmp_path / "part", b"", b"")
+    shards.run(shards.FACTS, tmp_path, tmp_path / "part", None, b"")
     assert (tmp_path / "part").read_text() == "done before"
 
 
