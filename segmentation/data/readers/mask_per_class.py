@@ -207,16 +207,12 @@ def _names(shown, label_file):
 
 
 def _draw(image, in_order, names, ordered, said):
-    """Return the `(H, W)` uint8 class ids of an image; `said` are the folders warned of."""
+    """Return the `(H, W)` uint8 class ids of an image; `said` is what has been said of the set."""
     ids = None
     for name, path in in_order:
         area, blended = _object(masks.read(path), path)
-        mark = object()
-        if blended and said.setdefault(path.parent, mark) is mark:  # once, in threads as well
-            logger.warning(
-                "%s: masks have blended edges; from %d on they are the class",
-                *(path.parent, mask_formats.MIDDLE),
-            )
+        if blended:
+            _say_once(said, "%s: masks have blended edges; from %d on they are the class", path)
         if ids is None:
             ids = np.zeros(area.shape, np.uint8)
         if area.shape != ids.shape:
@@ -231,6 +227,13 @@ def _draw(image, in_order, names, ordered, said):
             )
         ids[area] = names.index(name)
     return _as_large(ids, image)
+
+
+def _say_once(said, message, path):
+    """Say it of a folder, not of each of its files, whichever threads read them."""
+    mark = object()
+    if said.setdefault((message, path.parent), mark) is mark:
+        logger.warning(message, path.parent, mask_formats.MIDDLE)
 
 
 def _as_large(ids, image):
