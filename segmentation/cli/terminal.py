@@ -6,7 +6,7 @@ import os
 import sys
 
 from segmentation import progress
-from segmentation.errors import InputError
+from segmentation.errors import InputError, WorkerError
 
 # TensorFlow's start-up notices (oneDNN, CPU features) hide the lines that matter.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -103,6 +103,9 @@ def run(main):
     except InputError as error:
         logger.error("error: %s", error)
         status = 2
+    except WorkerError as error:
+        logger.error("error: %s", error)
+        status = 1
     except KeyboardInterrupt:
         logger.error("interrupted")
         status = 130
