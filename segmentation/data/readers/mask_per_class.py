@@ -240,6 +240,8 @@ def _object(mask, path):
     """Return the `(H, W)` bool object of a black and white mask, blended or not."""
     seen = {}
     mask_evidence.note(seen, mask, path)
+    if mask.clear or mask.soft:
+        _say_ground(path.parent)
     colors = mask_evidence.colors(seen)
     if len(colors) == 1 or mask_evidence.one_on_black(seen):
         is_object = [mask.legend.color(code) != masks.BLACK for code in range(256)]
@@ -255,4 +257,14 @@ def _say_blended(folder):
     """Say it of a folder, not of each of its files."""
     logger.warning(
         "%s: masks have blended edges; from %d on they are the class", folder, mask_formats.MIDDLE
+    )
+
+
+@functools.cache
+def _say_ground(folder):
+    logger.warning(
+        "%s: masks have transparent pixels, which are background; edges that are partly "
+        "transparent are divided at %d of 255",
+        folder,
+        mask_formats.MIDDLE,
     )
