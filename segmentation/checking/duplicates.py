@@ -6,7 +6,7 @@ import numpy as np
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 512  # rows compared at once: 512 x 20,000 differences take 80 MB
+DIFFERENCES = 1 << 20  # looked at at once: 8 MB, however many images there are
 NEAREST = 4  # of 64 bits: hashes that differ in no more are of nearly equal images
 MOST = 100_000  # pairs: enough to see that a set is nothing but copies
 
@@ -22,14 +22,14 @@ def phash(image):
 def near_pairs(hashes):
     """Yield `(i, j, bits)` of pairs i < j of hashes that differ in `NEAREST` bits at most.
 
-    Memory does not grow with the number of pairs.
+    Memory does not grow with the number of hashes or pairs.
 
     Args:
         hashes: `(N,)` uint64.
     """
-    count = 0
-    for start in range(0, len(hashes), BLOCK):
-        block = hashes[start : start + BLOCK, None]
+    count, rows = 0, max(1, DIFFERENCES // max(1, len(hashes)))
+    for start in range(0, len(hashes), rows):
+        block = hashes[start : start + rows, None]
         distances = np.bitwise_count(block ^ hashes[None, start:])
         for row, column in np.argwhere(distances <= NEAREST):
             if row < column:

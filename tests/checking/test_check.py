@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 import data
 import tiny_network
-from segmentation.checking import duplicates
+from segmentation.checking import blends, duplicates
 
 SIDE = 96
 COUNT = 24
@@ -119,8 +119,35 @@ def test_the_masks_that_a_model_disputes_most_come_first(tmp_path):
     assert disputed[0]["detail"] == f"{shares[worst_first[0]]:.1%} of the pixels"
 
 
+def test_borders_are_counted_by_hand():
+    ids = np.array([[0, 0, 0, 1, 5, 5, 5, 0], [5, 5, 3, 3, 3, 0, 0, 0]], np.uint8)
+    # Rows: 0 1 5 is a blend, 5 0 a jump; 3 is too wide for one, so 5 3 and 3 0 jump.
+    # Columns: seven of the eight steps are of more than one.
+    assert blends.count(ids) == (1, 3 + 7)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_narrow_objects_are_no_blends_and_interpolated_masks_are(tmp_path, width):
+    """Poles of class 3 stand before 1 and before 5; masks 0 and 1 of 24 are halved smoothly."""
+    own = draw(tmp_path / "own")
+    (own / "labels.txt").write_text("idx\tlabel\n" + "".join(f"{i}\tc{i}\n" for i in range(6)))
+    for number in range(COUNT):
+        mask = Image.open(own / "masks" / f"{number:02}.png").resize((2 * SIDE, 2 * SIDE), 0)
+        ids = np.where(np.array(mask) > 0, 5, 1).astype(np.uint8)
+        if number > 1:
+            ids = ids[::2, ::2]
+            ids[:, 10::12] = 3
+            ids[:, 10 + width - 1 :: 12] = 3
+        else:
+            blended = Image.fromarray(ids, "L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+            ids = np.array(blended)
+        Image.fromarray(ids).save(own / "masks" / f"{number:02}.png")
+    status, found = check(own, tmp_path / "check", "--fewest", "1")
+    assert status == 3 and found["blended"] == ["00", "01"]
+
+
 def test_near_pairs_are_those_of_all_comparisons_across_blocks(monkeypatch):
-    monkeypatch.setattr(duplicates, "BLOCK", 3)
+    monkeypatch.setattr(duplicates, "DIFFERENCES", 30)  # three of ten rows
     hashes = np.random.default_rng(0).integers(0, 2**64, 10, np.uint64)
     hashes[7] = hashes[1] ^ np.uint64(0b1011)
     hashes[8] = hashes[2] ^ np.uint64(0b11111)
