@@ -35,6 +35,7 @@ class Facts:
     borders: tuple[int, int] = (0, 0)
     phash: int = 0
     digest: bytes = b""
+    small: bytes = b""
     place: placement.Placement | None = None
 
 
@@ -71,6 +72,7 @@ def examine(dataset, part, workers=1):
             facts.borders = blends.count(ids)
             facts.phash = duplicates.phash(image)
             facts.digest = hashlib.blake2b(image.tobytes(), digest_size=8).digest()
+            facts.small = duplicates.small(image)
             facts.place = placement.place(image, ids)
         return facts, counts
 

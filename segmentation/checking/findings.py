@@ -82,13 +82,13 @@ def _about(one, kind, detail):
 
 def _copies(facts):
     hashes = np.array([one.phash for one in facts], np.uint64)
-    for i, j, bits in duplicates.near_pairs(hashes):
+    for i, j, similarity in duplicates.pairs(hashes, [one.small for one in facts]):
         one, other = facts[i], facts[j]
         equal = one.digest == other.digest
         kind = "equal" if equal else "nearly_equal"
         if one.part != other.part:
             kind = "between_parts"
-        detail = "equal" if equal else f"hashes differ in {bits} of 64 bits"
+        detail = "equal" if equal else f"structural similarity {similarity:.2f}"
         if one.part == other.part and one.group != other.group:
             detail += f"; in the groups {one.group!r} and {other.group!r}"
         shown = ((one.part, one.number), (other.part, other.number))

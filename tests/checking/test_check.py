@@ -146,12 +146,27 @@ def test_narrow_objects_are_no_blends_and_interpolated_masks_are(tmp_path, width
     assert status == 3 and found["blended"] == ["00", "01"]
 
 
-def test_near_pairs_are_those_of_all_comparisons_across_blocks(monkeypatch):
+def test_near_hashes_are_those_of_all_comparisons_across_blocks(monkeypatch):
     monkeypatch.setattr(duplicates, "DIFFERENCES", 30)  # three of ten rows
     hashes = np.random.default_rng(0).integers(0, 2**64, 10, np.uint64)
-    hashes[7] = hashes[1] ^ np.uint64(0b1011)
-    hashes[8] = hashes[2] ^ np.uint64(0b11111)
-    assert list(duplicates.near_pairs(hashes)) == [(1, 7, 3)]
+    hashes[7] = hashes[1] ^ np.uint64(0b1111111111)
+    hashes[8] = hashes[2] ^ np.uint64(0b11111111111)
+    assert list(duplicates.near(hashes)) == [(1, 7)]
+
+
+def test_copies_are_alike_in_structure_whatever_was_done_to_them(tmp_path):
+    own = draw(tmp_path / "own", 8)
+    image = Image.open(own / "images" / "00.png")
+    cropped = image.crop((2, 2, SIDE - 2, SIDE - 2)).resize((SIDE, SIDE))
+    cropped.point(lambda value: min(255, value * 1.2)).save(own / "images" / "01.png")
+    status, found = check(own, tmp_path / "check", "--fewest", "1")
+    assert status == 3 and found["nearly_equal"] == ["00 and 01"]
+
+
+def test_images_that_hashes_alone_take_for_copies_are_told_apart():
+    dark, light = (bytes([value]) * duplicates.SIDE**2 for value in (20, 230))
+    hashes = np.zeros(3, np.uint64)
+    assert list(duplicates.pairs(hashes, [dark, light, dark])) == [(0, 2, 1.0)]
 
 
 @pytest.mark.parametrize("name", ["images-8.npy", "none.tfrecord", "no_folder"])
