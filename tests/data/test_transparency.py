@@ -6,7 +6,7 @@ from PIL import Image, ImageDraw
 
 import data
 from mask_files import quarters, save
-from segmentation.data import color_tables, mask_evidence, mask_formats, masks
+from segmentation.data import color_tables, mask_evidence, mask_formats, masks, samples
 from segmentation.errors import InputError
 
 SIDE = 16
@@ -122,6 +122,14 @@ def test_palettes_may_have_a_transparent_0_alone(tmp_path):
     indices.save(tmp_path / "a.png", transparency=1)
     with pytest.raises(InputError, match="a.png: its palette shows 1 as transparent"):
         masks.read(tmp_path / "a.png")
+
+
+def test_layouts_of_ids_take_no_ground(tmp_path):
+    pixels = np.stack([quarters(0, 1, 2, 3), quarters(0, 255, 255, 255)], -1)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    check = samples.ids_among({0, 1, 2, 3}, "which nothing names")
+    with pytest.raises(InputError, match="a.png: has transparent pixels, which hold ids or none"):
+        check(tmp_path / "a.png", masks.read(tmp_path / "a.png"))
 
 
 def test_a_set_from_an_image_editor_is_prepared_and_its_empty_masks_named(tmp_path, capsys):
