@@ -96,11 +96,11 @@ def _of_palette(image, path):
     """Return the `Flat` of indices. 0 alone may be transparent: others may be class ids."""
     indices = np.array(image)
     alpha = np.array(image.convert("RGBA"))[..., 3]
-    of_index = {int(index) for index in np.unique(indices[alpha < 255])}
-    if not of_index:
+    clear = np.unique(indices[alpha < MIDDLE]).tolist()
+    if not clear:
         return Flat(image, 0, 0)
-    if of_index != {0} or alpha[indices == 0][0] >= MIDDLE:
-        found = ", ".join(map(str, sorted(of_index)[:5]))
+    if clear != [0]:
+        found = ", ".join(map(str, clear[:5]))
         raise InputError(
             f"{path}: its palette shows {found} as transparent, which may be the background or a "
             "class id; save it with colours, or without transparency"

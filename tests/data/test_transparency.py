@@ -115,6 +115,8 @@ def test_palettes_may_have_a_transparent_0_alone(tmp_path):
         indices.save(tmp_path / "a.png", transparency=0)
         mask = masks.read(tmp_path / "a.png")
         assert mask.clear == 4 and mask.legend.color(0) == BLACK and mask.legend.color(1) == DOG
+    indices.save(tmp_path / "a.png", transparency=bytes([255, 128]))  # to lie over an image
+    assert masks.read(tmp_path / "a.png").clear == 0
     indices.putpalette([*WHITE, *BLACK])  # would be read the wrong way round
     indices.save(tmp_path / "a.png", transparency=0)
     with pytest.raises(InputError, match="shows black beside transparent"):
