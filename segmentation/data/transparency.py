@@ -74,7 +74,7 @@ def _require_areas_opaque(alpha, path):
 
 def _round(colors, alpha, edges):
     """Set colours on edges that differ by rounding to the opaque ones that are meant, in place."""
-    opaque = np.unique(_packed(colors[alpha > 255 - ENDS]))
+    opaque = np.unique(_packed(colors[alpha == alpha.max()]))
     found, place = np.unique(_packed(colors[edges]), return_inverse=True)
     if len(opaque) > 256 or len(found) > MANY:
         return  # no mask: whoever reads it counts its colours
