@@ -1,7 +1,7 @@
 """Measure how many faults data.py check finds: planted in a tenth of a set at a time.
 
-    python benchmarks/check_faults.py data/raw
-    python data.py sample --kind scenes -o rooms && python benchmarks/check_faults.py rooms
+    python data.py sample --kind scenes -o rooms --count 250 --seed 11
+    python benchmarks/check_faults.py rooms/images/training
 
 takes a folder in any layout. Each mask is once among the tenth that gets a fault of a kind, while
 the others stay as they are, and the findings are those that the check has for such a set. Printed
