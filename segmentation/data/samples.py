@@ -102,6 +102,11 @@ def ids_among(known, why, why_not_colors=None, noun="ids"):
             raise InputError(f"{path}: holds colours, {why_not_colors or why}")
         if mask.lossy:
             raise InputError(masks.lossy_values(path, mask.shown))
+        if mask.clear and mask.legend == masks.GREY:
+            raise InputError(
+                f"{path}: has transparent pixels, which hold {noun} or none: save it without "
+                "transparency"
+            )
         greys = mask_evidence.other_greys(mask.legend, mask.shown)
         if greys and {*greys} <= {*known}:
             raise InputError(

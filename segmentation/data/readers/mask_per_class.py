@@ -43,6 +43,11 @@ CLASS = re.compile(r"[^\W\d](?:[\w -]*\w)?")  # a name, not the number of an ins
 NUMBER = re.compile(r"_?\d+$")  # of an instance: mask_1, mask_2
 NO_CLASSES = frozenset("mask masks seg segmentation gt label labels annotation edge edges".split())
 EXAMPLES = 20  # masks that are read to recognise the layout
+BLENDED = "%s: masks have blended edges; from %d on they are the class"
+TRANSPARENT = (
+    "%s: masks have transparent pixels, which are background; edges that are partly transparent "
+    "are divided at %d of 255"
+)
 
 
 def fits(folder):
@@ -210,9 +215,12 @@ def _draw(image, in_order, names, ordered, said):
     """Return the `(H, W)` uint8 class ids of an image; `said` is what has been said of the set."""
     ids = None
     for name, path in in_order:
-        area, blended = _object(masks.read(path), path)
+        mask = masks.read(path)
+        area, blended = _object(mask, path)
         if blended:
-            _say_once(said, "%s: masks have blended edges; from %d on they are the class", path)
+            _say_once(said, BLENDED, path)
+        if mask.clear or mask.soft:
+            _say_once(said, TRANSPARENT, path)
         if ids is None:
             ids = np.zeros(area.shape, np.uint8)
         if area.shape != ids.shape:
