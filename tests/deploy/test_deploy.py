@@ -1,5 +1,6 @@
 """The files of jobs: what can be known of them without a cluster, a cloud or Docker."""
 
+import importlib
 import os
 import re
 import shlex
@@ -127,6 +128,34 @@ def test_the_commands_of_jobs_exist_and_carry_on_after_a_restart():
         config = train_full.parse_args([each.replace("gs://BUCKET", "data") for each in options])
         assert config.resume
         assert {"name": "KERAS_BACKEND", "value": "jax"} in container["env"]
+
+
+def printed_options():
+    """Yield the command and the options of each line for a job or the package that is printed."""
+    for page in (printed.ROOT / "README.md", printed.ROOT / "docs" / "cloud.md"):
+        for line in (line for block in printed.blocks(page) for line in block):
+            if not re.match(r"\s*(gcloud|sbatch|mobile-segmentation) ", line):
+                continue
+            words = shlex.split(line)
+            for word in words:
+                if word.startswith("--args="):
+                    options = word.removeprefix("--args=").removeprefix("train_full,").split(",")
+                    yield "train_full", options
+            if words[0] == "mobile-segmentation":
+                yield words[1], words[2:]
+            if "deploy/slurm.sh" in words:
+                yield "train_full", words[words.index("deploy/slurm.sh") + 1 :]
+
+
+def test_the_options_that_the_documentation_prints_for_jobs_exist():
+    lines = list(printed_options())
+    assert len(lines) >= 7 and sum("--job-dir=" in str(options) for _, options in lines) == 3
+    for name, options in lines:
+        command = importlib.import_module(name)
+        try:
+            command.parse_args([each.replace("gs://BUCKET", "data") for each in options])
+        except SystemExit as end:
+            assert not end.code, (name, options)  # --help
 
 
 # https://cloud.google.com/vertex-ai/docs/reference/rest/v1/CustomJobSpec
