@@ -21,6 +21,7 @@ import shutil
 from pathlib import Path
 
 from setuptools.command.build_py import build_py
+from setuptools.command.editable_wheel import editable_wheel
 from setuptools.errors import SetupError
 
 PACKAGE = "mobile_segmentation"
@@ -38,11 +39,6 @@ class BuildPackage(build_py):
 
     def run(self):
         """Fill the folder from which the wheel is made."""
-        if self.editable_mode:
-            raise SetupError(
-                "an editable install would need the modules under other names: run the commands "
-                "of the checkout in place, or install without -e"
-            )
         top = Path(self.build_lib) / PACKAGE
         shutil.rmtree(top, ignore_errors=True)  # of an earlier build: files that are gone since
         self.run_command("egg_info")
@@ -58,6 +54,17 @@ class BuildPackage(build_py):
                 target.write_text(rewritten(source, str(path), modules, commands), "utf-8")
             else:
                 shutil.copyfile(path, target)
+
+
+class RefuseEditable(editable_wheel):
+    """The step of setuptools for `pip install -e`, which could not rewrite what it links to."""
+
+    def run(self):
+        """End the installation."""
+        raise SetupError(
+            "pip install -e cannot work, as modules have other names in the package: run the "
+            "commands of the checkout in place, or install without -e"
+        )
 
 
 def place_of(path):
@@ -94,7 +101,7 @@ def rewritten(source, name, modules, commands):
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__module__"
     }
-    lines = [line.encode() for line in source.splitlines(keepends=True)]  # ast counts bytes
+    lines = source.encode().splitlines(keepends=True)  # as ast counts lines, and bytes in them
     edits = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.level == 0:
