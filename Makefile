@@ -76,4 +76,4 @@ docs: .venv/docs
 	@touch $@
 
 clean:
-	rm -rf .venv demo logs/portraits site docs/commands.md web/dist
+	rm -rf .venv demo logs/portraits site docs/commands.md web/dist build dist *.egg-info

@@ -22,23 +22,24 @@ logger = logging.getLogger(__name__)
 # Settings that may change from a run to the one that resumes it.
 MAY_CHANGE = set("epochs num_steps transfer_epochs fine_tune_epochs patience model_name".split())
 
+DEFAULT_FOLDER = "artifacts"
 FINGERPRINTS = ("data", "validation_data", "teacher_weights", "unlabelled_data")
 
 
-def output_path(output, names):
+def output_path(config, names):
     """Return where the model is to be written, in a folder that can be written to.
 
     Args:
-        output: `.keras` or `.h5` path, or None: `artifacts/CLASS.keras`, or `artifacts/model.keras`
-            for several classes.
+        config: `TrainConfig`. Its `output`, a `.keras` or `.h5` path, may be None: `CLASS.keras`,
+            or `model.keras` for several classes, in its `model_dir`, or in `artifacts`.
         names: of the classes to learn.
 
     Raises:
         InputError: if no model can be written under that name.
     """
     name = re.sub(r"\W+", "_", names[0]) if len(names) == 1 else "model"
-    output = Path(output or f"artifacts/{name}.keras")
-    for path in (output, log_dir(output)):
+    output = Path(config.output or f"{config.model_dir or DEFAULT_FOLDER}/{name}.keras")
+    for path in (output, checkpoint_path(config, output), log_dir(config, output)):
         with files.workspace_beside(path):  # shows at once what would stop the first epoch
             pass
     if output.suffix not in model_card.MODEL_SUFFIXES or output.is_dir():
@@ -50,9 +51,14 @@ def output_path(output, names):
     return output
 
 
-def log_dir(output):
+def checkpoint_path(config, output):
+    """Return the path of the checkpoint of a run that writes `output`."""
+    return Path(config.checkpoint_dir or output.parent) / f"{output.stem}.ckpt" / "state.npz"
+
+
+def log_dir(config, output):
     """Return the folder of TensorBoard's logs for a run that writes `output`."""
-    return Path("logs") / Path(output).stem
+    return Path(config.log_dir or "logs") / output.stem
 
 
 class RunFiles:
@@ -60,7 +66,7 @@ class RunFiles:
 
     Beside `output` are the card (`.json`), the history (`.csv`), the curves (`.png`), predictions
     for a few samples (`.samples.png`), the check images (`.check/`) and the checkpoint (`.ckpt/`);
-    `logs/STEM/` is for TensorBoard.
+    `logs/STEM/` is for TensorBoard. The config may name other folders for the last two.
 
     Attributes:
         config: `TrainConfig`.
@@ -82,9 +88,9 @@ class RunFiles:
         self.config = config
         self.averaging = []  # callbacks that swap in averaged weights, of the present stage
         self.check_images = self.samples = None
-        self.output = output_path(config.output, classes.names)
-        self.log_dir = log_dir(self.output)
-        self.checkpoint_path = self.output.with_suffix(".ckpt") / "state.npz"
+        self.output = output_path(config, classes.names)
+        self.log_dir = log_dir(config, self.output)
+        self.checkpoint_path = checkpoint_path(config, self.output)
         self.replaced_path = self.checkpoint_path.with_name("earlier.npz")
         self.begun = checkpoint.read(self.checkpoint_path) if config.resume else None
         if not self.begun and config.initial_weights != IMAGENET:

@@ -95,9 +95,10 @@ def test_files_that_are_of_no_run_are_left_alone(data):
 
 def test_a_class_has_a_default_output_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run_files.output_path(None, ["face"]) == Path("artifacts/face.keras")
-    assert run_files.output_path(None, ["sofa, couch"]) == Path("artifacts/sofa_couch.keras")
-    assert run_files.output_path(None, ["hair", "face"]) == Path("artifacts/model.keras")
+    config = FullConfig(files=DataFiles(), model="tiny", lr=0.1)
+    assert run_files.output_path(config, ["face"]) == Path("artifacts/face.keras")
+    assert run_files.output_path(config, ["sofa, couch"]) == Path("artifacts/sofa_couch.keras")
+    assert run_files.output_path(config, ["hair", "face"]) == Path("artifacts/model.keras")
 
 
 @pytest.mark.parametrize("folder", ["out", "logs"])
