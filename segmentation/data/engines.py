@@ -19,7 +19,7 @@ from segmentation.errors import InputError, reason
 
 logger = logging.getLogger(__name__)
 
-REQUIREMENTS = "requirements-dask.txt"
+REQUIREMENTS = "-r requirements-dask.txt"
 SHARD = 32  # samples of a task: a tenth of a second, of which Dask's own part is small
 PATIENCE = 5  # seconds without an answer
 
@@ -57,7 +57,7 @@ def open_dask(scheduler=None, workers=1):
         import distributed
     except ImportError:
         raise InputError(
-            f"--engine dask needs distributed; run pip install -r {REQUIREMENTS}"
+            f"--engine dask needs distributed; run pip install {REQUIREMENTS}"
         ) from None
     for name in ("distributed", "distributed.client"):  # what it says in many lines is said here
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import segmentation
 from segmentation.errors import InputError, WorkerError, reason
 
 DISTRIBUTIONS = ("distributed", "numpy", "pillow", "pi-heif", "opencv-python-headless")
@@ -115,7 +116,7 @@ def _outcome(function, sample, host):
 def _logged():
     """Yield a list of what this thread logs meanwhile, for whoever runs the command to see."""
     handler = _Messages(threading.get_ident())
-    logger = logging.getLogger("segmentation")
+    logger = logging.getLogger(segmentation.__name__)
     logger.setLevel(logging.INFO)  # as a command's
     logger.addHandler(handler)
     try:
