@@ -185,6 +185,12 @@ def _add_training(training):
     )
     training.add_argument("--precision", choices=PRECISIONS, default=TrainConfig.precision)
     training.add_argument(
+        "--workers",
+        type=options.count,
+        metavar="N",
+        help="threads that read and augment (as many as cores, 2 to 8); same batches for any N",
+    )
+    training.add_argument(
         "--patience", type=options.count, help="stop a stage after N epochs without improvement"
     )
     training.add_argument("--seed", type=options.seed, default=0)

@@ -31,7 +31,8 @@ FINE_TUNE_FACTOR, IMAGENET_FINE_TUNE_FACTOR = 0.5, 0.25
 # `distillation.TeacherLoss` says, the hair IoU was 0.602 with it, and 0.584 with 0.5.
 TEACHER_WEIGHT = 0.9
 UNLABELLED_SHARE = 0.5  # of a batch: as many images without masks as with them
-NO_SETTINGS = {"files", "unlabelled", "output", "resume"}  # they say where things are
+# They say where things are, or how fast.
+NO_SETTINGS = {"files", "unlabelled", "workers", "output", "resume"}
 # Of these files the card notes the name alone.
 MODELS = ("weights", "fine_tune_checkpoint", "teacher")
 
@@ -117,6 +118,7 @@ class TrainConfig:
     augment: bool = True
     flip_up_down: bool = False
     precision: str = "float32"
+    workers: int | None = None
     patience: int | None = None
     seed: int = 0
     resume: bool = False
