@@ -183,7 +183,12 @@ def _add_training(training):
         action="store_true",
         help="for images without an up, such as aerial photographs",
     )
-    training.add_argument("--precision", choices=PRECISIONS, default=TrainConfig.precision)
+    training.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=TrainConfig.precision,
+        help="auto: what pays on the device, float32 on a CPU (default)",
+    )
     training.add_argument(
         "--workers",
         type=options.count,

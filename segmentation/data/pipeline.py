@@ -34,7 +34,6 @@ class BatchOptions:
         steps_per_epoch: batches in an epoch, or None: one pass over the training images.
         taught: whether the last output of the network is for a teacher (`training.distillation`).
         unlabelled: images without masks that are a part of every batch of training, or None.
-        workers: threads that read and augment.
     """
 
     img_size: tuple[int, int]
@@ -46,7 +45,6 @@ class BatchOptions:
     steps_per_epoch: int | None = None
     taught: bool = False
     unlabelled: Unlabelled | None = None
-    workers: int = WORKERS
 
     @property
     def labelled(self):
@@ -115,13 +113,7 @@ def open_training_data(split, counts, classes, options, aux_classes=None):
         targets.append(targets[0])
     return TrainingData(
         TrainingBatches(split.training, targets, options),
-        Batches(
-            split.validation,
-            targets,
-            options.validation_batch_size,
-            options.img_size,
-            options.workers,
-        ),
+        Batches(split.validation, targets, options.validation_batch_size, options.img_size),
         classes,
         of_training,
         _card(split, options.unlabelled),
@@ -178,11 +170,10 @@ class Batches(keras.utils.PyDataset):
             each class id (`Classes.table`), and the stride of the output.
         batch_size: images in a batch.
         img_size: `(height, width)` in pixels to stretch them to.
-        workers: threads that read them.
     """
 
-    def __init__(self, samples, targets, batch_size, img_size, workers=WORKERS):
-        super().__init__(workers=workers, max_queue_size=QUEUE)
+    def __init__(self, samples, targets, batch_size, img_size):
+        super().__init__(workers=WORKERS, max_queue_size=QUEUE)
         self.data, self.rows, self.targets = samples.dataset, np.asarray(samples.rows), targets
         self.batch_size, self.img_size = batch_size, img_size
         self.error = None  # what stopped the reading, which Keras and TensorFlow reword
@@ -235,7 +226,7 @@ class TrainingBatches(Batches):
     """
 
     def __init__(self, samples, targets, options):
-        super().__init__(samples, targets, options.batch_size, options.img_size, options.workers)
+        super().__init__(samples, targets, options.batch_size, options.img_size)
         self.seed, self.affine_ranges = options.seed, options.affine_ranges
         self.unlabelled, self.labelled = options.unlabelled, options.labelled
         self.epoch = 0

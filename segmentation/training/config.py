@@ -19,7 +19,7 @@ LOSSES = {
 OTHER_LOSS_NAMES = {"categorical": "crossentropy", "binary": "crossentropy"}
 OPTIMIZERS = {"adamw": 8e-3, "sgd": 0.1}  # and the peak learning rate of each
 SCHEDULES = ("cosine", "progressive", "constant")
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 IMAGENET = "imagenet"  # the weights that belong to an encoder
 STAGES = ("transfer", "fine_tune")
 # The learning rate of fine-tuning relative to that of the stage before. From a model of the same
@@ -117,7 +117,7 @@ class TrainConfig:
     ema: bool = False
     augment: bool = True
     flip_up_down: bool = False
-    precision: str = "float32"
+    precision: str = "auto"
     workers: int | None = None
     patience: int | None = None
     seed: int = 0

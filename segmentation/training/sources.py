@@ -106,9 +106,11 @@ def open_batches(config, samples, model, begun=None):
         config.steps_per_epoch,
         bool(config.teacher),
         _unlabelled(config, samples),
-        config.workers or statistics.WORKERS,
     )
-    return pipeline.open_training_data(parts, counts, samples.classes, options, samples.aux_classes)
+    data = pipeline.open_training_data(parts, counts, samples.classes, options, samples.aux_classes)
+    if config.workers:
+        data.train.workers = data.validation.workers = config.workers
+    return data
 
 
 def _unlabelled(config, samples):

@@ -73,7 +73,8 @@ def test_advice_names_what_is_left_to_do(monkeypatch, workers, stored, img_size,
     found = arrays.Arrays(images, masks, ["0"] * 5, [""] * 5, ["background", "hair"])
     if stored is None:  # as of TFRecords
         found = Subset(found, range(5))
-    options = pipeline.BatchOptions(img_size, batch_size=2, workers=workers)
+    options = pipeline.BatchOptions(img_size, batch_size=2)
     batches = pipeline.TrainingBatches(Subset(found, range(5)), [(np.arange(256), 1)], options)
+    batches.workers = workers
     line = data_wait.advice(0.456, batches)
     assert line.startswith("training waited for data in 46% of the time: ") and help_ in line
