@@ -62,5 +62,5 @@ def _advice(batches, cores):
     if not isinstance(batches.data, Arrays):
         return f"arrays of {size} px need no decoding (docs/scaling.md says what else changes)"
     if batches.data.images.shape[1:3] != batches.img_size:
-        return f"arrays of {size} px need no resizing (data.py --img_size {size})"
+        return f"arrays of {size} px need no resizing (data.py prepare --img_size {size})"
     return f"all {cores} cores read already; a machine with more of them for an accelerator helps"

@@ -64,9 +64,8 @@ def jit_compile(backend, device, replicas=1):
 
 def find():
     """Return the `Device` that Keras' backend trains on."""
-    return {"tensorflow": _of_tensorflow, "jax": _of_jax, "torch": _of_torch}[
-        keras.backend.backend()
-    ]()
+    finders = {"tensorflow": _of_tensorflow, "jax": _of_jax, "torch": _of_torch}
+    return finders.get(keras.backend.backend(), Device)()
 
 
 def with_precision(config, device, begun=None):
@@ -81,7 +80,7 @@ def with_precision(config, device, begun=None):
     """
     chosen, card = config.precision, begun["card"] if begun else {}
     if chosen == "auto":
-        chosen = card["settings"]["precision"] if begun else precision(device)
+        chosen = card["settings"].get("precision", "float32") if begun else precision(device)
     before = card.get("device", str(device))  # cards of older versions don't name it
     if before != str(device):
         logger.info(f"begun on {before}, resumed on {device}, in {chosen}")
@@ -108,11 +107,15 @@ def _of_jax():
     import jax
 
     found = jax.local_devices()
-    if found[0].platform != "gpu":
-        return Device(found[0].platform, "" if found[0].platform == "cpu" else found[0].device_kind)
-    # "8.0" from CUDA, "gfx90a" from ROCm.
-    texts = [re.fullmatch(r"(\d+)\.(\d+)", str(each.compute_capability)) for each in found]
-    return _gpu(found[0].device_kind, [text and tuple(map(int, text.groups())) for text in texts])
+    first = found[0]
+    if first.platform in ("cpu", "tpu"):
+        return Device(first.platform, first.device_kind if first.platform == "tpu" else "")
+    # "8.0" from CUDA, "gfx90a" from ROCm, nothing from Metal.
+    texts = [
+        re.fullmatch(r"(\d+)\.(\d+)", str(getattr(each, "compute_capability", "")))
+        for each in found
+    ]
+    return _gpu(first.device_kind, [text and tuple(map(int, text.groups())) for text in texts])
 
 
 def _of_torch():

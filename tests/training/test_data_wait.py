@@ -61,7 +61,7 @@ def test_the_card_leaves_out_the_first_epoch_and_those_of_versions_that_measured
     ("workers", "stored", "img_size", "help_"),
     [
         (2, (32, 32), (32, 32), "--workers 4 reads with all 4 cores"),
-        (4, (64, 64), (32, 48), "data.py --img_size 32x48"),
+        (4, (64, 64), (32, 48), "data.py prepare --img_size 32x48"),
         (4, (32, 32), (32, 32), "more of them"),
         (4, None, (32, 32), "arrays of 32 px"),
     ],

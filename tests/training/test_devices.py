@@ -100,6 +100,8 @@ OF_A100 = {"device_name": "NVIDIA A100", "compute_capability": (8, 0)}
             Device("gpu", "B200", (7, 5)),
         ),
         ("jax", fake_jax(("gpu", "MI250", "gfx90a")), Device("gpu", "MI250")),
+        ("jax", fake_jax(("METAL", "Metal")), Device("gpu", "Metal")),
+        ("openvino", None, Device()),
         ("torch", fake_torch(), Device()),
         ("torch", fake_torch((9, 0), (8, 6)), Device("gpu", "a GPU", (8, 6))),
         ("torch", fake_torch((9, 0), hip="6.2"), Device("gpu", "a GPU")),
