@@ -24,3 +24,6 @@ def test_the_table_of_passes_goes_from_one_worker_to_many():
     alone, many = SCALING["passes_table"](args).splitlines()[2:]
     assert alone.startswith("| 1 | 16 | 0.008 | 0.008 | 99 | 1,263 |")
     assert many.startswith("| 64 | 1,024 | 0.064 | 0.512 | 1 | 19 |")
+    fewer = SCALING["passes_table"](SCALING["parse_args"](["--workers", "4", "-b", "4"]))
+    assert fewer.splitlines()[2].startswith("| 1 | 4 | 0.004 | 0.002 |")
+    assert fewer.splitlines()[3].startswith("| 4 | 16 | 0.008 | 0.008 |")
