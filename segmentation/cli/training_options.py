@@ -184,7 +184,18 @@ def _add_training(training):
         action="store_true",
         help="for images without an up, such as aerial photographs",
     )
-    training.add_argument("--precision", choices=PRECISIONS, default=TrainConfig.precision)
+    training.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=TrainConfig.precision,
+        help="auto: what pays on the device, float32 on a CPU (default)",
+    )
+    training.add_argument(
+        "--workers",
+        type=options.count,
+        metavar="N",
+        help="threads that read and augment (as many as cores, 2 to 8); same batches for any N",
+    )
     training.add_argument(
         "--patience", type=options.count, help="stop a stage after N epochs without improvement"
     )

@@ -19,7 +19,7 @@ LOSSES = {
 OTHER_LOSS_NAMES = {"categorical": "crossentropy", "binary": "crossentropy"}
 OPTIMIZERS = {"adamw": 8e-3, "sgd": 0.1}  # and the peak learning rate of each
 SCHEDULES = ("cosine", "progressive", "constant")
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 IMAGENET = "imagenet"  # the weights that belong to an encoder
 STAGES = ("transfer", "fine_tune")
 # The learning rate of fine-tuning relative to that of the stage before. From a model of the same
@@ -31,8 +31,8 @@ FINE_TUNE_FACTOR, IMAGENET_FINE_TUNE_FACTOR = 0.5, 0.25
 # `distillation.TeacherLoss` says, the hair IoU was 0.602 with it, and 0.584 with 0.5.
 TEACHER_WEIGHT = 0.9
 UNLABELLED_SHARE = 0.5  # of a batch: as many images without masks as with them
-# They say where things are.
-NO_SETTINGS = {"files", "unlabelled", "output", "model_dir", "checkpoint_dir", "log_dir", "resume"}
+# They say where things are, or how fast.
+NO_SETTINGS = set("files unlabelled workers output model_dir checkpoint_dir log_dir resume".split())
 # Of these files the card notes the name alone.
 MODELS = ("weights", "fine_tune_checkpoint", "teacher")
 
@@ -117,7 +117,8 @@ class TrainConfig:
     ema: bool = False
     augment: bool = True
     flip_up_down: bool = False
-    precision: str = "float32"
+    precision: str = "auto"
+    workers: int | None = None
     patience: int | None = None
     seed: int = 0
     resume: bool = False

@@ -230,7 +230,8 @@ class RunFiles:
         if find_spec("tensorflow"):  # without it there are no curves of Keras' callback either
             self.samples.log(self.log_dir)
         table = io.StringIO()
-        writer = csv.DictWriter(table, state.history[0], lineterminator="\n")
+        # The last row has all columns; an older version may have begun the run with fewer.
+        writer = csv.DictWriter(table, state.history[-1], lineterminator="\n")
         writer.writeheader()
         writer.writerows(state.history)
         files.write_text(self.output.with_suffix(".csv"), table.getvalue())

@@ -13,7 +13,7 @@ from PIL import Image
 
 import nets
 from segmentation.data import labels, tfrecords
-from tiny_network import save_constant
+from tiny_network import history, save_constant
 
 pytestmark = pytest.mark.slow
 
@@ -86,6 +86,7 @@ def test_training_and_resuming_without_tensorflow(data, source, backend, environ
         command = [sys.executable, "-c", TRAIN, json.dumps(runs)]
         subprocess.run(command, cwd=data, env=environment, check=True)
     assert nets.load("out/whole.keras").output_shape == (None, 32, 32, 1)
+    assert all(0 < float(row["data_wait"]) < 1 for row in history(data / "out/whole.csv"))
     states = [np.load(data / "out" / f"{name}.ckpt/state.npz") for name in ("whole", "parts")]
     for key in states[0]:
         if key != "run":
