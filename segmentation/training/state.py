@@ -92,8 +92,9 @@ class RunState:
 def data_wait(history):
     """Return the mean `data_wait` of the epochs of a history, the first left out if it can be.
 
-    The first compiles the graph. Epochs of versions that did not measure it are left out as well.
+    The first compiles the graph. Epochs of versions that did not measure it are left out as well;
+    if that is all of them, None.
     """
     shares = [row["data_wait"] for row in history if "data_wait" in row]
     shares = shares[1:] or shares
-    return sum(shares) / len(shares)
+    return sum(shares) / len(shares) if shares else None
