@@ -1,11 +1,13 @@
 """The share of the time that training waits for data: measured, written down, and what helps."""
 
+import itertools
 import json
 import os
-import time
+import types
 
 import numpy as np
 import pytest
+from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 
 from segmentation.data import arrays, pipeline
 from segmentation.data.dataset import Subset
@@ -15,39 +17,54 @@ from tiny_network import history, train_tiny
 ADVICE = "training waited for data"
 
 
-def slow_down(monkeypatch, kind, method, seconds):
-    whole = getattr(kind, method)
+@pytest.fixture
+def clock(monkeypatch):
+    """Return a function of the seconds of a batch and of a step: no other time passes."""
+    now = itertools.count()  # a tick for each look at the clock keeps time from standing still
+    passed = [0.0]
+    fake = types.SimpleNamespace(perf_counter=lambda: passed[0] + next(now) * 1e-6)
+    for module in (data_wait, callbacks):
+        monkeypatch.setattr(module, "time", fake)
 
-    def slow(self, *arguments, **options):
-        time.sleep(seconds)
-        return whole(self, *arguments, **options)
+    def set_up(batch, step):
+        batches = PyDatasetAdapter._get_iterator
 
-    monkeypatch.setattr(kind, method, slow)
+        def drawn(self):
+            for each in batches(self):
+                passed[0] += batch
+                yield each
+
+        def trained(self, *arguments, **options):
+            passed[0] += step
+
+        monkeypatch.setattr(PyDatasetAdapter, "_get_iterator", drawn)
+        # The end of a step is when the callback looks at the clock.
+        monkeypatch.setattr(callbacks.Recorder, "on_train_batch_begin", trained)
+
+    return set_up
 
 
 @pytest.mark.slow
-def test_slow_data_show_as_a_high_share_in_the_line_the_history_and_the_card(
-    data, monkeypatch, capsys
-):
-    slow_down(monkeypatch, arrays.Arrays, "read", 0.05)
+def test_slow_data_show_as_a_high_share_in_the_line_the_history_and_the_card(data, clock, capsys):
+    clock(batch=3.0, step=1.0)
     train_tiny("--epochs", "3", "--no_augment", "--workers", "2")
     rows = history(data / "artifacts/hair.csv")
-    shares = [float(row["data_wait"]) for row in rows]
-    assert all(0.5 < share <= 1 for share in shares[1:])  # the first compiles the graph
+    assert [float(row["data_wait"]) for row in rows] == pytest.approx([0.75] * 3, rel=1e-4)
     card = json.loads((data / "artifacts/hair.json").read_text())
-    assert card["data_wait"] == pytest.approx(np.mean(shares[1:]))
-    assert card["metrics"]["data_wait"] == shares[card["best_epoch"] - 1]
+    assert card["data_wait"] == pytest.approx(0.75, rel=1e-4)
+    assert card["metrics"]["data_wait"] == float(rows[card["best_epoch"] - 1]["data_wait"])
     assert "workers" not in card["settings"]
     lines = capsys.readouterr().err.splitlines()
-    assert any(line.endswith(f"images/s, data {shares[2]:.0%}") for line in lines)
+    assert sum(line.endswith("images/s, data 75%") for line in lines) == 3
     assert sum(ADVICE in line for line in lines) == 1  # once is enough
 
 
 @pytest.mark.slow
-def test_fast_data_show_as_a_low_share_without_advice(data, monkeypatch, capsys):
-    slow_down(monkeypatch, callbacks.StopRules, "on_train_batch_end", 0.1)  # as a large network
-    train_tiny("--epochs", "2", "--steps_per_epoch", "6")
-    assert all(float(row["data_wait"]) < 0.5 for row in history(data / "artifacts/hair.csv"))
+def test_fast_data_show_as_a_low_share_without_advice(data, clock, capsys):
+    clock(batch=0.1, step=0.9)
+    train_tiny("--epochs", "2")
+    rows = history(data / "artifacts/hair.csv")
+    assert [float(row["data_wait"]) for row in rows] == pytest.approx([0.1] * 2, rel=1e-4)
     assert ADVICE not in capsys.readouterr().err
 
 
