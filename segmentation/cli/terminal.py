@@ -5,7 +5,7 @@ import logging
 import os
 import sys
 
-from segmentation import progress
+from segmentation import progress, remote, storage
 from segmentation.errors import InputError
 
 # TensorFlow's start-up notices (oneDNN, CPU features) hide the lines that matter.
@@ -23,7 +23,7 @@ class _Lines(logging.Handler):
 
     def emit(self, record):
         """Write a record."""
-        print(self.format(record), file=sys.stderr, flush=True)
+        print(remote.shown(self.format(record)), file=sys.stderr, flush=True)
 
 
 def connect():
@@ -58,7 +58,7 @@ def say(text):
 
 def show(text):
     """Print lines of a result (stdout)."""
-    print(text, flush=True)
+    print(remote.shown(text), flush=True)
 
 
 class EpochBar:
@@ -88,25 +88,34 @@ class EpochBar:
 
 def print_result(result):
     """Print `result`, a dictionary, as the one JSON line that ends stdout."""
-    print(json.dumps(result), flush=True)
+    show(json.dumps(result))
 
 
 def run(main):
     """Call `main()` and exit: 0 done, 2 a mistake that the user can fix, 130 interrupted, 1 if
     nobody reads the output any more.
 
-    Any other exception is a fault of ours: its traceback shows and the status is 1.
+    Any other exception is a fault of ours: its traceback shows and the status is 1. Whatever
+    happens, what was written for a bucket is sent; the status is 2 if that fails.
     """
     connect()
     try:
-        status = main()
+        status = _status(main)
+    finally:
+        unsent = _status(storage.finish)
+    sys.exit(status or unsent)
+
+
+def _status(function):
+    """Call a function and return the exit status; show what it raises, but for faults of ours."""
+    try:
+        return function()
     except InputError as error:
         logger.error("error: %s", error)
-        status = 2
+        return 2
     except KeyboardInterrupt:
         logger.error("interrupted")
-        status = 130
+        return 130
     except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
-    sys.exit(status)
+        return 1

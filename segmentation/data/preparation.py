@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from segmentation import files
+from segmentation import files, storage
 from segmentation.data import data_card, image_io, labels, mask_evidence, masks, pairing
 from segmentation.data.samples import check_sizes, read_label_map
 from segmentation.errors import InputError
@@ -66,6 +66,7 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
             kept.
     """
     start = time.perf_counter()
+    storage.look(writer.label_path)
     if threshold is None:  # else few samples may be kept
         writer.require_room(reader.samples, workers)
     label_map = read_label_map(reader, workers) if writer.needs_label_map else reader.label_map

@@ -31,7 +31,7 @@ FINE_TUNE_FACTOR, IMAGENET_FINE_TUNE_FACTOR = 0.5, 0.25
 # `distillation.TeacherLoss` says, the hair IoU was 0.602 with it, and 0.584 with 0.5.
 TEACHER_WEIGHT = 0.9
 UNLABELLED_SHARE = 0.5  # of a batch: as many images without masks as with them
-NO_SETTINGS = {"files", "unlabelled", "output", "resume"}  # they say where things are
+NO_SETTINGS = {"files", "unlabelled", "output", "gcs_bucket", "resume"}  # they say where things are
 # Of these files the card notes the name alone.
 MODELS = ("weights", "fine_tune_checkpoint", "teacher")
 
@@ -121,6 +121,7 @@ class TrainConfig:
     seed: int = 0
     resume: bool = False
     output: str | None = None
+    gcs_bucket: str | None = None
 
     def initial_card(self):
         """Return the card of the model to begin with, or None.

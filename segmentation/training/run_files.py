@@ -9,7 +9,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from segmentation import files, model_card
+from segmentation import files, model_card, remote, storage
 from segmentation.data import check_images
 from segmentation.errors import InputError
 from segmentation.evaluation import plots
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 # Settings that may change from a run to the one that resumes it.
 MAY_CHANGE = set("epochs num_steps transfer_epochs fine_tune_epochs patience model_name".split())
 
+BESIDE = (".json", ".csv", ".png", ".samples.png", ".check", ".ckpt")
 FINGERPRINTS = ("data", "validation_data", "teacher_weights", "unlabelled_data")
 
 
@@ -38,6 +39,7 @@ def output_path(output, names):
     """
     name = re.sub(r"\W+", "_", names[0]) if len(names) == 1 else "model"
     output = Path(output or f"artifacts/{name}.keras")
+    storage.look(*paths(output))
     for path in (output, log_dir(output)):
         with files.workspace_beside(path):  # shows at once what would stop the first epoch
             pass
@@ -51,8 +53,19 @@ def output_path(output, names):
 
 
 def log_dir(output):
-    """Return the folder of TensorBoard's logs for a run that writes `output`."""
-    return Path("logs") / Path(output).stem
+    """Return the folder of TensorBoard's logs for a run that writes `output`.
+
+    It is in `logs/` here; in a bucket, in `logs/` beside the model.
+    """
+    folder = Path(output).parent if remote.url_of(output) else Path()
+    return folder / "logs" / Path(output).stem
+
+
+def paths(output):
+    """Return where the files and folders of a run are, of this one or of an earlier one."""
+    output = Path(output)
+    beside = [output.with_suffix(suffix) for suffix in (*model_card.MODEL_SUFFIXES, *BESIDE)]
+    return [*beside, log_dir(output)]
 
 
 class RunFiles:
@@ -84,6 +97,7 @@ class RunFiles:
         self.check_images = self.samples = None
         self.output = output_path(config.output, classes.names)
         self.log_dir = log_dir(self.output)
+        self._duplicates = self._in_bucket(config.gcs_bucket) if config.gcs_bucket else {}
         self.checkpoint_path = self.output.with_suffix(".ckpt") / "state.npz"
         self.replaced_path = self.checkpoint_path.with_name("earlier.npz")
         self.begun = checkpoint.read(self.checkpoint_path) if config.resume else None
@@ -91,6 +105,16 @@ class RunFiles:
             self._require_other_file(config.initial_weights, "weights")
         self._require_other_file(config.teacher, "teacher")
         self.earlier_card = self.begun["card"] if self.begun else config.initial_card()
+
+    def _in_bucket(self, bucket):
+        """Return where the files of the run are to be in a bucket as well, by path."""
+        if remote.url_of(self.output):
+            raise InputError("--gcs_bucket copies a run that is here: -o names a bucket already")
+        folder = remote.parse(bucket) or f"gs://{bucket}"
+        found = {path: f"{folder}/{path.name}" for path in paths(self.output)}
+        found[self.log_dir] = f"{folder}/logs/{self.log_dir.name}"
+        storage.opened().buckets.require_writable(found[self.output])
+        return found
 
     def _require_other_file(self, model, role):
         if model and Path(model).resolve().with_suffix("") == self.output.resolve().with_suffix(""):
@@ -131,7 +155,7 @@ class RunFiles:
         if not self.checkpoint_path.exists():
             return
         for events in self.log_dir.glob("*/events.out.tfevents*"):
-            events.unlink()
+            storage.remove(events)
         self.checkpoint_path.replace(self.replaced_path)
         for path in (self.output, model_card.path_beside(self.output)):
             if path.exists():
@@ -231,3 +255,4 @@ class RunFiles:
         plots.curves(state.history, state.watched, self.output.with_suffix(".png"))
         progress = {"card": state.card, "history": state.history, "samples": self.samples.stems}
         checkpoint.save(self.checkpoint_path, model, progress, self.samples.masks)
+        storage.send(self._duplicates)
