@@ -140,12 +140,9 @@ class Storage:
                 f"{self.cache}; make room there, or name a folder on another disk in {CACHE}"
             )
         if found and not to_replace:
-            whole = sum(info["size"] for info in found.values())
             noun = "file" if len(found) == 1 else "files"
-            held = "in" if not absent else f"{len(absent):,} of them not yet in"
-            logger.info(
-                f"{urls[0]}: {len(found):,} {noun}, {whole / 1e6:,.1f} MB, {held} {self.cache}"
-            )
+            held = f"{len(absent):,} to fetch, {size / 1e6:,.1f} MB, into" if absent else "all in"
+            logger.info(f"{urls[0]}: {len(found):,} {noun}, {held} {self.cache}")
         batches = [absent[start : start + BATCH] for start in range(0, len(absent), BATCH)]
         try:
             for batch in progress.track(batches, len(batches), "Fetching"):
