@@ -181,7 +181,7 @@ class Storage:
                 os.replace(target, place)
                 if self.cache / OBJECTS in place.parents:
                     for earlier_version in set(place.parent.iterdir()) - {place}:
-                        earlier_version.unlink()
+                        earlier_version.unlink(missing_ok=True)
 
     def fetch_around(self, url, levels):
         """Bring what says something about the files of a folder, from folders above it.
@@ -216,6 +216,8 @@ class Storage:
 
     def finish(self):
         """Send what has changed, and remove the copies; as `finish` of this module."""
+        if self._handles_signals:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # what it asks for is being done
         try:
             self.send()
         except InputError as error:

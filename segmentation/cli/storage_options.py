@@ -7,6 +7,7 @@ from segmentation import remote, storage
 from segmentation.errors import InputError
 
 ABOVE = 3  # folders above one of images that may hold its labels.txt, mapping.csv and the like
+PREPARED = (".npy", ".tfrecord")
 PARTNERS = {  # folders of masks by that of images, in layouts that are named by a part of them
     "images": ("masks", "annotations"),
     "leftImg8bit": ("gtFine", "gtCoarse"),
@@ -58,8 +59,8 @@ def _copies(name, value, expand):
         return [type(value)(remote.local(url))]
     named = expand(url)
     opened.fetch([url, *(other for each in named for other in READ[name](each))])
-    if READ[name] is _around:
-        for each in named:
+    for each in named:
+        if READ[name] is _around and not each.endswith(PREPARED):
             opened.fetch_around(each, ABOVE)
     return [type(value)(remote.local(each)) for each in named]
 
@@ -97,10 +98,10 @@ def _with_masks(url):
 
 def _around(url):
     """Return what is read beside a folder, or a file, in a source layout."""
-    path = PurePosixPath(url.partition("://")[2])
-    if path.suffix in (".npy", ".tfrecord"):
+    if url.endswith(PREPARED):
         return _with_masks(url)
-    scheme = url.partition("://")[0]
+    scheme, _, path = url.partition("://")
+    path = PurePosixPath(path)
     if path.suffix == ".json":  # of COCO: its images are near
         root = path.parent.parent if path.parent.name == "annotations" else path.parent
         return [f"{scheme}://{root}"]
