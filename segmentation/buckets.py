@@ -168,7 +168,7 @@ def _errors(what, missing="no such bucket"):
         elif isinstance(error, PermissionError) or said.startswith("Forbidden"):
             problem = f"no permission ({said})"
         elif any(part in name for name in names for part in NO_ANSWER):
-            problem = f"no connection, or it broke ({type(error).__name__}: {said})"
+            problem = f"no connection, or it broke ({said})"
         else:
             problem = said
         raise InputError(f"{what}: {problem}") from None

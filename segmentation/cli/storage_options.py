@@ -26,9 +26,9 @@ def stage(args):
         InputError: if a bucket is missing, or cannot be read or written, or a name is of neither
             gs:// nor s3://.
     """
-    for name, value in vars(args).items():
-        if name in READ or name in WRITTEN:
-            setattr(args, name, _staged(name, value))
+    for names in (WRITTEN, READ):  # whoever may not write hears it before much is fetched
+        for name in vars(args).keys() & names:
+            setattr(args, name, _staged(name, getattr(args, name)))
 
 
 def _staged(name, value):

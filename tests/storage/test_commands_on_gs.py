@@ -3,12 +3,13 @@
 import json
 import socket
 
+import numpy as np
 import pytest
 
 import tiny_network
 import train_full
 from segmentation import buckets, storage
-from storage_runs import TRAIN, run
+from storage_runs import TRAIN, run, trained
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ def names(system):
     return {name.removeprefix("bucket/") for name in system.find("bucket")}
 
 
-def test_a_run_in_a_bucket_is_resumed(gs, folder, capsys):
+def test_a_run_in_a_bucket_resumes_to_the_weights_of_one_that_was_whole(gs, folder, capsys):
     for path in (folder / "data").iterdir():
         gs.put_file(str(path), f"bucket/data/{path.name}")
     options = ["--img_file", "gs://bucket/data/images-32.npy", *TRAIN, "--schedule", "constant"]
@@ -54,6 +55,11 @@ def test_a_run_in_a_bucket_is_resumed(gs, folder, capsys):
     assert "resuming after epoch 1" in err and "/runs/" not in out + err
     assert json.loads(out.splitlines()[-1])["epochs_trained"] == 2
     assert len(gs.cat("bucket/run/hair.csv").splitlines()) == 3
+    whole = ["--img_file", "data/images-32.npy", *options[2:-2], "--epochs", "2"]
+    assert not run(train_full, *whole, "-o", "whole.keras")
+    gs.get_file("bucket/run/hair.keras", "got.keras")
+    for one, two in zip(trained("whole.keras"), trained("got.keras"), strict=True):
+        np.testing.assert_array_equal(one, two)
     assert run(train_full, *options[:2], *TRAIN, "-o", "gs://absent/hair.keras") == 2
     assert "error: gs://absent/hair.keras: no such bucket" in capsys.readouterr().err
 

@@ -129,6 +129,7 @@ def test_a_model_is_trained_measured_used_and_exported_in_a_bucket(bucket, folde
     assert json.loads(bucket.read("b.json"))["rows"][0]["file"] == "s3://bucket/run/hair.tflite"
 
 
+@pytest.mark.long
 def test_a_run_killed_on_one_machine_resumes_on_another_to_the_same_weights(bucket, folder):
     tiny_network.write_arrays(folder / "data")
     options = ["--img_file", "data/images-32.npy", *TRAIN, "--epochs", "3"]
@@ -217,6 +218,7 @@ def test_arrays_whose_sending_was_cut_off_are_kept_here_and_not_mixed_there(
         arrays.open_arrays(folder / "got/images-32.npy")
 
 
+@pytest.mark.long
 def test_an_earlier_run_in_the_bucket_is_kept_like_one_here(bucket, folder, capsys):
     tiny_network.write_arrays(folder / "data")
     options = ["--img_file", "data/images-32.npy", *TRAIN, "--epochs", "1"]
