@@ -8,18 +8,20 @@ import uuid
 from segmentation import files
 from segmentation.errors import InputError, reason
 
-logger = logging.getLogger(__name__)
-
 REQUIREMENTS = "requirements-storage.txt"
 PACKAGES = {"gs": "gcsfs", "s3": "s3fs"}
 CREDENTIALS = {
     "gs": "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
     "s3": "run aws configure, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
 }
+GOOGLE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 ANSWER_WITHIN = 15  # seconds, of the first request: the libraries try for more than 30
 WILDCARDS = "*?["
-NO_CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound")
-NO_ANSWER = ("Timeout", "Connection", "ClientConnector", "ClientOSError", "ServerDisconnected")
+NO_CREDENTIALS = (
+    *("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"),
+    *("DefaultCredentialsError", "RefreshError"),
+)
+NO_ANSWER = ("Timeout", "Connection", "Transport", "ClientOSError", "ServerDisconnected")
 
 
 class Buckets:
@@ -119,7 +121,7 @@ def _connected(scheme, path):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # or they print tracebacks
     import fsspec.asyn
 
-    options = {"token": _google_token()} if scheme == "gs" else {}
+    options = {"token": _google_credentials()} if scheme == "gs" else {}
     system = fsspec.filesystem(
         scheme, use_listings_cache=False, skip_instance_cache=True, **options
     )
@@ -128,17 +130,25 @@ def _connected(scheme, path):
     return system
 
 
-def _google_token():
-    """Return where gcsfs finds credentials. Left to itself, it searches for a quarter minute."""
+def _google_credentials():
+    """Return what gcsfs takes as `token`.
+
+    Left to itself, it searches for a quarter minute where there are none, and tries for half a
+    minute with those that have expired.
+    """
     import google.auth.exceptions
+    import google.auth.transport.requests
 
     if os.environ.get("STORAGE_EMULATOR_HOST"):
         return "anon"
     try:
-        google.auth.default()
+        credentials, _ = google.auth.default(scopes=[GOOGLE_SCOPE])
     except google.auth.exceptions.DefaultCredentialsError:
+        if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):  # names a file that is not right
+            raise
         return "anon"  # enough for public buckets
-    return "google_default"
+    credentials.refresh(google.auth.transport.requests.Request())
+    return credentials
 
 
 @contextlib.contextmanager

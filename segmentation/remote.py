@@ -15,7 +15,7 @@ _copies = None
 
 
 def keep_copies_in(folder):
-    """Set the folder of the copies, an absolute path without links; None: there are none."""
+    """Set the folder of the copies of this command, an absolute path without links, or None."""
     global _copies
     _copies = folder
 

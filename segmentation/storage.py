@@ -24,7 +24,8 @@ from segmentation.errors import InputError
 logger = logging.getLogger(__name__)
 
 CACHE = "MOBILE_SEGMENTATION_CACHE"  # environment variable: the folder of the cache
-OBJECTS, RUNS = "objects", "runs"  # folders in it; RUNS has a folder of copies for each command
+# Folders in it. RUNS has a folder of copies for each command, UNSENT what is left of some.
+OBJECTS, RUNS, UNSENT = "objects", "runs", "unsent"
 BATCH = 64  # objects fetched before what there is of them is kept
 # Files that are sent after those that they are about, and in this order.
 LAST = ("*.json", "images*.npy", "state.npz")
@@ -101,7 +102,7 @@ class Storage:
         self.buckets, self.duplicates = Buckets(), {}
         self.cache = Path(os.environ.get(CACHE) or pooch.os_cache("mobile-segmentation")).resolve()
         try:
-            for folder in (OBJECTS, RUNS):
+            for folder in (OBJECTS, RUNS, UNSENT):
                 (self.cache / folder).mkdir(parents=True, exist_ok=True)
             self._copies = Path(tempfile.mkdtemp(dir=self.cache / RUNS))
         except OSError as error:
@@ -227,7 +228,6 @@ class Storage:
         else:
             shutil.rmtree(self._copies, ignore_errors=True)
         finally:
-            remote.keep_copies_in(None)
             if self._handles_signals:
                 signal.signal(signal.SIGTERM, self._handler)
 
@@ -239,8 +239,10 @@ class Storage:
                 path.unlink(missing_ok=True)
         if not unsent:
             return problem
-        inside = [path for path in unsent if self._copies in path.parents]
-        where = self._copies if inside else next(iter(unsent)).parent
+        where = next(iter(unsent)).parent
+        if any(self._copies in path.parents for path in unsent):
+            # Elsewhere, because what lies in the folder of copies is called what it is a copy of.
+            where = self._copies.rename(self.cache / UNSENT / self._copies.name)
         noun = "file" if len(unsent) == 1 else "files"
         return (
             f"{problem}; {len(unsent)} {noun} not sent: kept in {where}; copy them to the bucket, "

@@ -88,34 +88,39 @@ class EpochBar:
 
 def print_result(result):
     """Print `result`, a dictionary, as the one JSON line that ends stdout."""
-    show(json.dumps(result))
+    print(remote.shown(json.dumps(result)), flush=True)
 
 
 def run(main):
     """Call `main()` and exit: 0 done, 2 a mistake that the user can fix, 130 interrupted, 1 if
     nobody reads the output any more.
 
-    Any other exception is a fault of ours: its traceback shows and the status is 1. Whatever
-    happens, what was written for a bucket is sent; the status is 2 if that fails.
+    Any other exception is a fault of ours: its traceback shows and the status is 1.
     """
     connect()
     try:
-        status = _status(main)
-    finally:
-        unsent = _status(storage.finish)
-    sys.exit(status or unsent)
-
-
-def _status(function):
-    """Call a function and return the exit status; show what it raises, but for faults of ours."""
-    try:
-        return function()
+        status = _sending(main)
     except InputError as error:
         logger.error("error: %s", error)
-        return 2
+        status = 2
     except KeyboardInterrupt:
         logger.error("interrupted")
-        return 130
+        status = 130
     except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        status = 1
+    sys.exit(status)
+
+
+def _sending(main):
+    """Call `main()` and, however it ends, send what it has written for a bucket."""
+    try:
+        status = main()
+    except BaseException:
+        try:
+            storage.finish()
+        except InputError as error:
+            logger.error("error: %s", error)
+        raise
+    storage.finish()
+    return status

@@ -207,7 +207,7 @@ def test_arrays_whose_sending_was_cut_off_are_kept_here_and_not_mixed_there(
     capsys.readouterr()
     assert run(data, *lfw) == 2
     err = capsys.readouterr().err
-    (kept,) = (folder / "cache/runs").iterdir()
+    (kept,) = (folder / "cache/unsent").iterdir()
     assert f"names-32.txt: no connection; 3 files not sent: kept in {kept}; copy them" in err
     assert {path.name for path in kept.rglob("*") if path.is_file()} == {
         *("images-32.npy", "images-32.dataset.json", "names-32.txt"),

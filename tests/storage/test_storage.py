@@ -204,6 +204,9 @@ def test_whoever_lacks_credentials_a_connection_or_a_package_is_told(bucket, mon
         patch.setenv("AWS_MAX_ATTEMPTS", "1")
         assert run(predict, "s3://bucket/m.keras", "x.jpg", "-o", "y") == 2
     assert "m.keras: no connection, or it broke (Could not connect" in capsys.readouterr().err
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "none.json")
+    assert run(predict, "gs://bucket/m.keras", "x.jpg", "-o", "y") == 2
+    assert "no credentials (File none.json was not found.); run gcloud" in capsys.readouterr().err
 
     def filesystem(*_, **__):
         raise ImportError("Install s3fs to access S3")
