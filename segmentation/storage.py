@@ -208,8 +208,7 @@ class Storage:
         Raises:
             InputError: if something cannot be sent; nothing after it is.
         """
-        self._make_way()
-        changed = self._changed()
+        changed = self._make_way(self._changed())
         for path in sorted(changed, key=_rank):
             stamp = _stamp(path)
             self.buckets.put(path, changed[path])
@@ -249,29 +248,39 @@ class Storage:
             "or run again"
         )
 
-    def _written(self):
-        """Return the URLs of all that is here, fetched or not, by path."""
-        found = {path: remote.url_of(path) for path in _files_in(self._copies)}
-        for place, url in self.duplicates.items():
-            if place.is_file():
-                found[place] = url
-            for path in _files_in(place):
-                found[path] = f"{url}/{path.relative_to(place).as_posix()}"
-        return found
-
     def _changed(self):
         """Return the URLs of what is to be sent, by path."""
-        written = self._written().items()
-        return {path: url for path, url in written if self._known.get(path) != _stamp(path)}
+        found = {}
+        for place in (self._copies, *self.duplicates):
+            for path in [place] if place.is_file() else _files_in(place):
+                if self._known.get(path) != _stamp(path):
+                    found[path] = self._url(path)
+        return found
 
-    def _make_way(self):
+    def _url(self, path):
+        """Return where a file is to be sent."""
+        if url := remote.url_of(path):
+            return url
+        for place in (path, *path.parents):
+            if place in self.duplicates:
+                break
+        below = path.relative_to(place).as_posix()
+        return self.duplicates[place] + ("" if path == place else f"/{below}")
+
+    def _make_way(self, changed):
         """Remove objects that must not be seen beside those that are sent now.
 
         Old images beside new masks, a shard of another set among new ones and half a model package
         would be read without a complaint.
+
+        Args:
+            changed: of `_changed`.
+
+        Returns:
+            `changed`, and what of the same sets has been sent before.
         """
         old = set()
-        for url in self._changed().values():
+        for url in changed.values():
             folder, _, name = url.rpartition("/")
             if fnmatch.fnmatch(name, "images*.npy"):
                 old.add(url)
@@ -283,9 +292,11 @@ class Storage:
             old |= {"/".join(parts[: end + 1]) for end in ends[:1]}
         gone = {each for name in old for each in self.buckets.find(name)}
         self.buckets.remove(gone)
-        for path, url in self._written().items() if gone else ():
-            if url in gone:  # sent before something else of its set was not
-                self._known.pop(path, None)
+        if not gone:
+            return changed
+        for path in [path for path in self._known if self._url(path) in gone]:
+            del self._known[path]
+        return self._changed()
 
 
 def _files_in(folder):
