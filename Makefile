@@ -63,7 +63,7 @@ docs: .venv/docs
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/development: .venv/runtime requirements-dev.txt requirements-storage.txt
+.venv/development: .venv/runtime requirements-dev.txt requirements-dask.txt requirements-storage.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 
@@ -76,4 +76,4 @@ docs: .venv/docs
 	@touch $@
 
 clean:
-	rm -rf .venv demo logs/portraits site docs/commands.md web/dist
+	rm -rf .venv demo logs/portraits site docs/commands.md web/dist build dist *.egg-info

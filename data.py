@@ -41,9 +41,12 @@ report.json. It exits with 0 if it finds nothing, with 3 if it does.
 lfw, the default command, prepares folders as arrays; ade20k prepares its layout as
 TFRecords. Both keep the options that they have always had.
 
+prepare, lfw and ade20k work in threads, or with --engine dask on a Dask cluster.
+
 The options of each command: python data.py prepare --help
 """
 
+import functools
 import sys
 
 from segmentation.cli import check_options, data_options, data_report, options, terminal
@@ -121,7 +124,7 @@ def _add_prepare(commands):
     _add_img_size(prepare, None)
     _add_num_shards(prepare, None)
     _add_max_bad(prepare)
-    data_options.add_workers(prepare)
+    data_options.add_engine(prepare)
 
 
 def _add_lfw(commands):
@@ -138,7 +141,7 @@ def _add_lfw(commands):
     )
     data_options.add_source(lfw)
     _add_max_bad(lfw)
-    data_options.add_workers(lfw)
+    data_options.add_engine(lfw)
 
 
 def _add_ade20k(commands):
@@ -153,7 +156,7 @@ def _add_ade20k(commands):
         "--list_labels", action="store_true", help="print the classes of the label file, and stop"
     )
     _add_num_shards(ade20k, 1)
-    data_options.add_workers(ade20k)
+    data_options.add_engine(ade20k)
     ade20k.add_argument(
         "--skip_bad",
         action="store_true",
@@ -248,7 +251,8 @@ def run_prepare(args):
     pair = {"image_dir": args.image_dir, "annotation_dir": args.annotation_dir}
     in_pair = any(pair.values())
     of_pair = "coco" if str(args.annotation_dir).endswith(".json") else "ade20k"
-    reader = data_options.open_reader(
+    open_reader = functools.partial(
+        data_options.open_reader,
         of_pair if in_pair and args.layout == "auto" else args.layout,
         args.data_dir or (None if in_pair else [DEFAULT_DATA_DIR]),
         label_file=args.labels,
@@ -257,20 +261,21 @@ def run_prepare(args):
         **data_options.of_source(args),
         **pair,
     )
-    return _prepare(reader, writer, args.workers, args.max_bad, threshold)
+    return _prepare(args, open_reader, writer, args.max_bad, threshold)
 
 
 def run_lfw(args):
     """Turn folders of images and masks into arrays."""
     writer = data_options.open_writer("arrays", args.out_dir, img_size=args.img_size)
-    reader = data_options.open_reader(
+    open_reader = functools.partial(
+        data_options.open_reader,
         "folders",
         args.data_dir or [DEFAULT_DATA_DIR],
         label_file=args.labels,
         exif=args.exif,
         **data_options.of_source(args),
     )
-    return _prepare(reader, writer, args.workers, args.max_bad)
+    return _prepare(args, open_reader, writer, args.max_bad)
 
 
 def run_ade20k(args):
@@ -282,7 +287,8 @@ def run_ade20k(args):
             raise InputError(f"--{name} is missing (see data.py ade20k --help)")
     threshold = _threshold(args)
     writer = data_options.open_writer("tfrecord", args.output, num_shards=args.num_shards)
-    reader = data_options.open_reader(
+    open_reader = functools.partial(
+        data_options.open_reader,
         "ade20k",
         None,
         label_file=args.label_filename,
@@ -290,7 +296,7 @@ def run_ade20k(args):
         annotation_dir=args.annotation_dir,
         whitelist=args.whitelist,
     )
-    return _prepare(reader, writer, args.workers, 1 if args.skip_bad else None, threshold)
+    return _prepare(args, open_reader, writer, 1 if args.skip_bad else None, threshold)
 
 
 def _threshold(args):
@@ -304,8 +310,10 @@ def _threshold(args):
     return preparation.DEFAULT_THRESHOLD if given is None else given
 
 
-def _prepare(reader, writer, workers, max_bad, threshold=None):
-    result = preparation.prepare(reader, writer, workers, max_bad, threshold)
+def _prepare(args, open_reader, writer, max_bad, threshold=None):
+    with data_options.open_engine(args) as engine:
+        reader = open_reader(absolute=engine.elsewhere)
+        result = preparation.prepare(reader, writer, engine, max_bad, threshold)
     data_report.print_prepared(result)
     return result
 

@@ -5,10 +5,13 @@
 
 The plain way is one process that decodes every file with Pillow, relabels class by class, encodes
 both again (JPEG of quality 95, PNG) and writes with TensorFlow. Both ways run in this process:
-importing TensorFlow, which only the plain way needs, counts for neither. Both keep every image; the
+importing TensorFlow, which only the plain way needs, counts for neither. Where Dask is installed,
+two of its workers are compared as well; starting them does not count. All keep every image; the
 best of three runs counts.
 """
 
+import contextlib
+import importlib.util
 import io
 import sys
 import tempfile
@@ -21,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from segmentation.cli import options, terminal
-from segmentation.data import labels, preparation, tfrecords
+from segmentation.data import engines, labels, preparation, tfrecords
 from segmentation.data.readers import ade20k
 from segmentation.data.whitelist import apply_whitelist
 from segmentation.data.writers import RecordsWriter
@@ -66,19 +69,22 @@ def main(argv=None):
     _, table = apply_whitelist(names, args.whitelist)
     ids = [(table[old], old) for old in names if table[old]]
     samples = ade20k.open_reader(**vars(args)).samples
-    speeds = dict.fromkeys(("plain", "one thread", "two threads"), 0.0)
-    for way in [*speeds] * REPEATS:
-        with tempfile.TemporaryDirectory() as folder:
-            output, start = Path(folder, "all.tfrecord"), time.perf_counter()
-            if way == "plain":
-                plain(samples, output, ids)
-            else:
-                reader = ade20k.open_reader(**vars(args))
-                workers = 1 if way == "one thread" else 2
-                preparation.prepare(reader, RecordsWriter(output), workers)
-            speeds[way] = max(speeds[way], len(samples) / (time.perf_counter() - start))
+    with contextlib.ExitStack() as stack:
+        ways = {"plain": None, "one thread": engines.Threads(1), "two threads": engines.Threads(2)}
+        if importlib.util.find_spec("distributed"):
+            ways["two Dask workers"] = stack.enter_context(engines.open_dask(workers=2))
+        speeds = dict.fromkeys(ways, 0.0)
+        for way in [*ways] * REPEATS:
+            with tempfile.TemporaryDirectory() as folder:
+                output, start = Path(folder, "all.tfrecord"), time.perf_counter()
+                if way == "plain":
+                    plain(samples, output, ids)
+                else:
+                    reader = ade20k.open_reader(**vars(args))
+                    preparation.prepare(reader, RecordsWriter(output), ways[way])
+                speeds[way] = max(speeds[way], len(samples) / (time.perf_counter() - start))
     for way, speed in speeds.items():
-        print(f"{way:12} {speed:6.0f} images/s")
+        print(f"{way:16} {speed:6.0f} images/s")
     ratios = {way: round(speeds[way] / speeds["plain"], 2) for way in speeds if way != "plain"}
     terminal.print_result({"pictures_per_second": speeds, "ratio": ratios})
 

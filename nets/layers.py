@@ -17,6 +17,8 @@ class BilinearUpSampling2D(keras.layers.Layer):
     Input: `(batch, height, width, channels)` of known height and width.
     """
 
+    __module__ = "nets.layers"  # in .keras files, wherever this file is installed
+
     def __init__(self, size=(2, 2), **options):
         super().__init__(**options)
         self.size = tuple(size)
@@ -51,6 +53,8 @@ class PyramidLevel(keras.layers.Layer):
 
     Input: `(batch, height, width, channels)` of known height and width.
     """
+
+    __module__ = "nets.layers"  # in .keras files, wherever this file is installed
 
     def __init__(self, bins, **options):
         super().__init__(**options)

@@ -16,6 +16,13 @@ class ExportError(Exception):
     """
 
 
+class WorkerError(Exception):
+    """A fault of ours on another machine, whose traceback is there.
+
+    The message is one line. Commands print it and exit with status 1.
+    """
+
+
 def reason(error):
     """Return the first line of an exception's message, or its type if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -32,7 +32,7 @@ class Format:
         converter: the command that writes it.
         runtime: the module that runs it on this computer, whose version benchmark.py reports.
         packages: modules that writing it needs beyond `requirements.txt`.
-        requirements: the file that lists what reading and writing it need.
+        requirements: what `pip install` needs to be told to bring all that reads and writes it.
         legacy: whether other projects wrote this format as well; `reader` then takes a path and a
             `legacy.spec.LegacySpec`.
     """
@@ -46,7 +46,7 @@ class Format:
     converter: str = "tf_converter.py"
     runtime: str = "numpy"
     packages: tuple[str, ...] = ()
-    requirements: str = "requirements.txt"
+    requirements: str = "-r requirements.txt"
     legacy: bool = False
 
 
@@ -92,7 +92,7 @@ FORMATS = {
         contract="onnx.md",
         runtime="onnxruntime",
         packages=("onnx", "tf2onnx", "onnxruntime"),
-        requirements="requirements-onnx.txt",
+        requirements="-r requirements-onnx.txt",
     ),
     "mlpackage": Format(
         ".mlpackage",
@@ -130,8 +130,7 @@ def require_packages(path):
     missing = [name for name in chosen.packages if importlib.util.find_spec(name) is None]
     if missing:
         raise InputError(
-            f"{path}: writing it needs {', '.join(missing)}; run pip install -r "
-            f"{chosen.requirements}"
+            f"{path}: writing it needs {', '.join(missing)}; run pip install {chosen.requirements}"
         )
 
 

@@ -15,6 +15,7 @@ from segmentation.formats import FORMATS
 ROOT = Path(__file__).resolve().parent.parent
 SLOW = {"tensorflow", "keras", "coremltools", "matplotlib"}
 ONNX = {"onnx", "tf2onnx", "onnxruntime"}  # optional
+DASK = {"dask", "distributed", "cloudpickle"}  # optional
 COMMANDS = sorted(ROOT.glob("*.py"))
 LIBRARY = sorted([*ROOT.glob("segmentation/**/*.py"), *ROOT.glob("nets/*.py")])
 MAX_LINES = 400
@@ -162,11 +163,13 @@ def test_libraries_of_converters_stay_in_their_rooms_and_tensorflow_is_imported_
         assert not {"coremltools", *ONNX} & packages(path)
     if path.parent.name not in ("export", "inference", "benchmark"):
         assert "ai_edge_litert" not in packages(path)
+    if path.name != "engines.py":
+        assert not DASK & packages(path)
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in tree.body:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         names += [node.module] if isinstance(node, ast.ImportFrom) else []
-        assert not {"tensorflow", *ONNX} & {name.split(".")[0] for name in names}
+        assert not {"tensorflow", *ONNX, *DASK} & {name.split(".")[0] for name in names}
 
 
 def test_no_file_grows_too_long():

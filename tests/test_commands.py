@@ -14,10 +14,11 @@ import predict
 import printed
 import tf_converter
 import train_full
+from nets import icnet
 from segmentation.inference import predictor
 from segmentation.synthetic import room_dataset
 from segmentation.synthetic.portraits import portrait
-from tiny_models import save, tiny_model
+from tiny_models import SHALLOW_ICNET, save, tiny_model
 
 pytestmark = pytest.mark.slow
 
@@ -68,6 +69,7 @@ def test_the_command_lines_of_the_older_projects_work_as_the_documentation_print
     tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(icnet, "STAGES", SHALLOW_ICNET)
     data.main(["sample", "--out_dir", "data/raw", "--count", "30", "--seed", "2"])
     room_dataset.write_rooms(".", 10, 1)
     # A model of an older name, so sure of itself that rounding to half precision flips no pixel.

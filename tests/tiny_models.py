@@ -12,15 +12,31 @@ IMG_SIZE = (32, 64)  # not square, so that swapped sides show
 CORE_ML_SIZE = (64, 96)
 HAIR = Classes(("hair",), ((255, 0, 0),))
 CLASSES = {1: ["hair"], 3: ["background", "hair", "face"]}
+# `icnet.STAGES` with 6 blocks for 16, of every stride and dilation: a fraction of the graph.
+SHALLOW_ICNET = ((128, 1, 1, 1), (256, 1, 2, 1), (512, 1, 1, 2), (1024, 3, 1, 4))
 
 
 def tiny_model(num_classes, seed=0):
-    """Return a MobileUNet of 32x64 px with random weights, also where training begins with 0 or 1.
+    """Return a MobileUNet of 32x64 px with random weights (`with_random_weights`)."""
+    keras.utils.set_random_seed(seed)
+    network = nets.build("mobile_unet", IMG_SIZE, num_classes, alpha=0.25, narrowest=1)
+    return with_random_weights(network, seed)
+
+
+def quick_model(num_classes, seed=0):
+    """Return a `small_net` of 32x64 px with random weights (`with_random_weights`).
+
+    It is wide enough for its weights to be most of a file.
+    """
+    keras.utils.set_random_seed(seed)
+    return with_random_weights(small_net(IMG_SIZE, num_classes, alpha=16), seed)
+
+
+def with_random_weights(model, seed):
+    """Give a new model random weights, also where training begins with 0 or 1.
 
     Converters leave a bias of zeros out.
     """
-    keras.utils.set_random_seed(seed)
-    model = nets.build("mobile_unet", IMG_SIZE, num_classes, alpha=0.25, narrowest=1)
     generator = np.random.default_rng(seed)
     for layer in model.layers:
         if getattr(layer, "bias", None) is not None:
@@ -31,7 +47,8 @@ def tiny_model(num_classes, seed=0):
             mean, variance = generator.normal(0, 0.3, width), generator.uniform(0.3, 1.5, width)
             layer.set_weights([gamma, beta, mean, variance])
     kernel, bias = model.get_layer("score").get_weights()
-    model.get_layer("score").set_weights([generator.normal(0, 2, kernel.shape), bias])
+    scale = 2 if kernel.shape[2] < 32 else 0.2  # of wide features the sum is large
+    model.get_layer("score").set_weights([generator.normal(0, scale, kernel.shape), bias])
     images = generator.integers(0, 256, (4, *IMG_SIZE, 3)).astype("float32")
     scores = keras.Model(model.input, model.get_layer("score").output).predict(images, verbose=0)
     # Centred, so that no class wins everywhere.
@@ -86,20 +103,22 @@ def with_clear_masks(model, img_size):
     return model
 
 
-def small_net():
+def small_net(img_size=(32, 32), num_classes=1, alpha=1):
     """Return a network with one of each layer of MobileUNet, which converts quickly."""
     layers = keras.layers
-    image = keras.Input((32, 32, 3), name="image")
+    image = keras.Input((*img_size, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1, name="rescale")(image)
-    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False, name="conv")(x)
+    x = layers.Conv2D(8 * alpha, 3, strides=2, padding="same", use_bias=False, name="conv")(x)
     x = layers.BatchNormalization(name="bn")(x)
     skip = layers.ReLU(6.0)(x)
     x = layers.ZeroPadding2D(((0, 1), (0, 1)))(skip)
     x = layers.DepthwiseConv2D(3, strides=2, use_bias=False)(x)
     x = layers.BatchNormalization()(x)
     x = layers.ReLU(6.0)(x)
-    x = layers.Conv2DTranspose(4, 2, strides=2, padding="same")(x)
+    x = layers.Conv2DTranspose(4 * alpha, 2, strides=2, padding="same")(x)
     x = layers.Concatenate()([x, skip])
-    x = layers.Conv2D(1, 1, name="score")(x)
+    x = layers.Conv2D(num_classes, 1, name="score")(x)
     x = layers.UpSampling2D(2, interpolation="bilinear", name="score_up")(x)
-    return keras.Model(image, layers.Activation("sigmoid", name="mask")(x))
+    return keras.Model(
+        image, layers.Activation("sigmoid" if num_classes == 1 else "softmax", name="mask")(x)
+    )

@@ -31,9 +31,11 @@ def check(datasets, out_dir, data, fewest=10, workers=1, more=(), notes=(), pred
     for part, dataset in datasets.items():
         if not labels.same(dataset.labels, names):
             raise InputError(f"{part} has other classes: {labels.listed(dataset.labels)}")
-    facts = [
-        one for part, dataset in datasets.items() for one in examine.examine(dataset, part, workers)
-    ]
+    facts, pixels = [], 0
+    for part, dataset in datasets.items():
+        more_facts, more_pixels = examine.examine(dataset, part, workers)
+        facts += more_facts
+        pixels = pixels + more_pixels
     good = [one for one in facts if not one.problem]
     if not good:
         raise InputError(f"none of the {len(facts)} samples can be read: {facts[0].problem}")
@@ -44,7 +46,7 @@ def check(datasets, out_dir, data, fewest=10, workers=1, more=(), notes=(), pred
 
         disputed = disputes.rank(predict, datasets)
     by_kind = Counter(one.kind for one in found)
-    pixels = sum(one.pixels for one in good)
+    shown = Counter(index for one in good for index in one.shown)
     total = max(1, int(pixels[: len(names)].sum()))
     sizes = Counter(f"{one.size[1]} x {one.size[0]}" for one in good)
     report = {
@@ -53,9 +55,7 @@ def check(datasets, out_dir, data, fewest=10, workers=1, more=(), notes=(), pred
         "parts": {part: len(dataset) for part, dataset in datasets.items()},
         "classes": names,
         "pixel_share": {name: round(pixels[i] / total, 6) for i, name in enumerate(names)},
-        "pictures_showing": {
-            name: sum(bool(one.pixels[i]) for one in good) for i, name in enumerate(names)
-        },
+        "pictures_showing": {name: shown[i] for i, name in enumerate(names)},
         "ignored_share": round(int(pixels[labels.IGNORED]) / int(pixels.sum()), 6),
         "sizes": dict(sizes.most_common(20)),
         "notes": list(notes),

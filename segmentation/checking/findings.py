@@ -8,11 +8,13 @@ import numpy as np
 from segmentation.checking import duplicates
 from segmentation.data import labels
 
-# Of standard deviations, `placement.Placement`. Measured on LFW and CamVid, see docs/data.md.
+# All measured, see docs/data.md. Of standard deviations, `placement.Placement`:
 GAIN = 1.0  # by which borders must fit better elsewhere than where they lie
 POOR = 0.3  # of the set's median fit: less, and the mask may be of another image
 FEWEST_PLACED = 20  # masks: fewer have no distribution
 MANY_SPECKS = 20  # in a mask, and more than the outer fence of the set's own numbers
+BLENDED = 0.25  # of the places where a border of a mask passes: as many are blends
+FEWEST_BLENDS = 24  # in a mask: hair that ends in a point is as narrow as a blend
 TINY = 32  # pixels, of the shorter side
 USUAL = 0.9  # of the images: if so many are of one size, the others are odd
 
@@ -30,6 +32,7 @@ MEANINGS = {
     "one_class": "masks that show one class alone",
     "no_class": "masks that show no class, or the background alone",
     "rare_class": "classes that few images show",
+    "blended": "masks with classes in narrow lines between others, as interpolation makes them",
     "specks": "masks with many specks and holes",
     "odd_size": "images of an unusual size",
     "exif": "images with an EXIF orientation",
@@ -68,6 +71,7 @@ def of(facts, names, fewest):
     yield from _copies(good)
     yield from _places(good)
     yield from _classes(good, names, fewest)
+    yield from _blends(good)
     yield from _specks(good)
     yield from _sizes(good)
 
@@ -78,13 +82,13 @@ def _about(one, kind, detail):
 
 def _copies(facts):
     hashes = np.array([one.phash for one in facts], np.uint64)
-    for i, j, bits in duplicates.near_pairs(hashes):
+    for i, j, similarity in duplicates.pairs(hashes, [one.small for one in facts]):
         one, other = facts[i], facts[j]
         equal = one.digest == other.digest
         kind = "equal" if equal else "nearly_equal"
         if one.part != other.part:
             kind = "between_parts"
-        detail = "equal" if equal else f"hashes differ in {bits} of 64 bits"
+        detail = "equal" if equal else f"structural similarity {similarity:.2f}"
         if one.part == other.part and one.group != other.group:
             detail += f"; in the groups {one.group!r} and {other.group!r}"
         shown = ((one.part, one.number), (other.part, other.number))
@@ -124,7 +128,7 @@ def _classes(facts, names, fewest):
     first = labels.first_object(names)
     shown_by = Counter()
     for one in facts:
-        shown = np.flatnonzero(one.pixels[: labels.IGNORED]).tolist()
+        shown = [index for index in one.shown if index != labels.IGNORED]
         shown_by.update(shown)
         if not [index for index in shown if index >= first]:
             what = "background alone" if shown else "no class: every pixel is ignored"
@@ -134,6 +138,14 @@ def _classes(facts, names, fewest):
     for index, name in enumerate(names):
         if shown_by[index] < fewest:
             yield Finding("rare_class", name, f"shown by {shown_by[index]} images")
+
+
+def _blends(facts):
+    for one in facts:
+        blends, jumps = one.borders
+        if blends >= FEWEST_BLENDS and blends > BLENDED * (blends + jumps):
+            detail = f"at {blends} of {blends + jumps} places a border passes through ids between"
+            yield _about(one, "blended", f"{detail}: resized with interpolation, not nearest")
 
 
 def _specks(facts):

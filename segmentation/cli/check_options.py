@@ -5,6 +5,7 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
+import segmentation
 from segmentation.cli import data_options, options
 from segmentation.data import pairing, readers
 from segmentation.errors import InputError
@@ -156,7 +157,7 @@ def _warnings():
     notes = []
     handler = logging.Handler(logging.INFO)
     handler.emit = lambda record: notes.append(record.getMessage())
-    logger = logging.getLogger("segmentation")
+    logger = logging.getLogger(segmentation.__name__)
     logger.addHandler(handler)
     try:
         yield notes

@@ -1,5 +1,6 @@
 """Options that name data: prepared ones to measure on, source layouts, and what they become."""
 
+import contextlib
 import inspect
 import os
 from pathlib import Path
@@ -8,7 +9,9 @@ from segmentation.cli import options
 from segmentation.errors import InputError
 
 DEFAULT_FOLDER = "data"
+NUM_CPUS = os.cpu_count() or 1
 RECORDS = "TFRecords: a file, a shard (for all of its set), their folder, or a pattern"
+PAIR = ("image_dir", "annotation_dir")
 OPTIONS = {"label_file": "labels", "data_dirs": "data_dir"}  # of arguments with another name
 
 
@@ -82,15 +85,48 @@ def add_source(parser):
     )
 
 
-def add_workers(parser):
-    """Add the number of threads."""
+def add_workers(parser, default=NUM_CPUS, what="threads"):
+    """Add the number of threads, or of what it is."""
     parser.add_argument(
         "--workers",
         type=options.count,
-        default=os.cpu_count() or 1,
+        default=default,
         metavar="N",
-        help="threads (default %(default)s); the files are the same for any number",
+        help=f"{what} (default {NUM_CPUS}); the files are the same for any number",
     )
+
+
+def add_engine(parser):
+    """Add the options that say where samples are worked on; `open_engine` reads them."""
+    add_workers(parser, None, "threads, or processes of --engine dask")
+    parser.add_argument(
+        "--engine",
+        choices=("threads", "dask"),
+        default="threads",
+        help="dask: on a Dask cluster, by default one that is started on this machine "
+        "(default %(default)s)",
+    )
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of the Dask cluster, such as tcp://host:8786"
+    )
+
+
+def open_engine(args):
+    """Return a context manager of the engine that the options of `add_engine` say.
+
+    Raises:
+        InputError: for options that do not go together.
+    """
+    from segmentation.data import engines
+
+    workers = args.workers or NUM_CPUS
+    if args.engine == "threads":
+        if args.scheduler:
+            raise InputError("--scheduler goes with --engine dask")
+        return contextlib.nullcontext(engines.Threads(workers))
+    if args.scheduler and args.workers:
+        raise InputError("--workers is for this machine, and a --scheduler has its own")
+    return engines.open_dask(args.scheduler, workers)
 
 
 def of_source(args):
@@ -104,13 +140,14 @@ def names_source(args):
     return args.exif != "apply" or any(of_source(args).values())
 
 
-def open_reader(layout, data_dirs, exif="apply", **given):
+def open_reader(layout, data_dirs, exif="apply", absolute=False, **given):
     """Return the `samples.Reader` of a source layout, its images surveyed.
 
     Args:
         layout: a key of `readers.LAYOUTS`, or "auto".
         data_dirs: folders; None if other options name the files.
         exif: as for `samples.survey`.
+        absolute: whether the paths of samples have to be, for who works in another folder.
         given: the options that were given, None for those that were not.
 
     Raises:
@@ -120,6 +157,9 @@ def open_reader(layout, data_dirs, exif="apply", **given):
     from segmentation.data import readers, samples
 
     data_dirs = data_dirs and [Path(data_dir) for data_dir in data_dirs]
+    if absolute:
+        data_dirs = data_dirs and [data_dir.absolute() for data_dir in data_dirs]
+        given |= {name: Path(given[name]).absolute() for name in PAIR if given.get(name)}
     if layout == "auto":
         layout = readers.detect(data_dirs)
     function = readers.LAYOUTS[layout].open_reader

@@ -127,5 +127,5 @@ READ = {
 }
 WRITTEN = {
     *("output", "out_dir", "output_dir", "package", "output_model_path", "report"),
-    *("ladder", "app", "build"),
+    *("ladder", "app", "build", "job_dir", "model_dir", "checkpoint_dir", "log_dir"),
 }

@@ -5,13 +5,14 @@ import logging
 import os
 import sys
 
+import segmentation
 from segmentation import progress, remote, storage
-from segmentation.errors import InputError
+from segmentation.errors import InputError, WorkerError
 
 # TensorFlow's start-up notices (oneDNN, CPU features) hide the lines that matter.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-logger = logging.getLogger("segmentation")
+logger = logging.getLogger(segmentation.__name__)
 
 
 class _Lines(logging.Handler):
@@ -103,6 +104,9 @@ def run(main):
     except InputError as error:
         logger.error("error: %s", error)
         status = 2
+    except WorkerError as error:
+        logger.error("error: %s", error)
+        status = 1
     except KeyboardInterrupt:
         logger.error("interrupted")
         status = 130

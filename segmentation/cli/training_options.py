@@ -3,7 +3,7 @@
 import dataclasses
 
 import nets
-from segmentation.cli import data_options, options
+from segmentation.cli import data_options, job_options, options
 from segmentation.training.config import (
     LOSSES,
     OPTIMIZERS,
@@ -30,6 +30,7 @@ def add(parser, default_model):
     _add_distillation(parser.add_argument_group("distillation"))
     training = parser.add_argument_group("training")
     _add_training(training)
+    job_options.add(parser, training)
     return network, training
 
 
@@ -183,7 +184,18 @@ def _add_training(training):
         action="store_true",
         help="for images without an up, such as aerial photographs",
     )
-    training.add_argument("--precision", choices=PRECISIONS, default=TrainConfig.precision)
+    training.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default=TrainConfig.precision,
+        help="auto: what pays on the device, float32 on a CPU (default)",
+    )
+    training.add_argument(
+        "--workers",
+        type=options.count,
+        metavar="N",
+        help="threads that read and augment (as many as cores, 2 to 8); same batches for any N",
+    )
     training.add_argument(
         "--patience", type=options.count, help="stop a stage after N epochs without improvement"
     )
@@ -245,6 +257,7 @@ def complete(parser, args, default_model=None):
         args.model = args.model or default_model or "mobile_unet"
         args.img_file = args.img_file or "data/images-128.npy"
     args.lr = args.lr or OPTIMIZERS[args.optimizer]
+    job_options.complete(args)
 
 
 def to_config(args, kind):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from segmentation.data import labels, palette
 from segmentation.data.labels import IGNORED
+from segmentation.data.masks import BLACK
 from segmentation.errors import InputError
 
 NAMES = ("labelmap.txt", "class_dict.csv", "label_colors.txt", "labels.txt")
@@ -44,6 +45,12 @@ class ColorTable:
     names: tuple[str, ...]
     ids: dict[tuple[int, int, int], int]
     by_place: bool = False
+
+    def with_ground(self):
+        """Return the table with black for the background, if it has one, where it lacks black."""
+        if BLACK in self.ids or not labels.is_background(self.names[0]):
+            return self
+        return dataclasses.replace(self, ids=self.ids | {BLACK: 0})
 
     def renumbered(self, names):
         """Return the table with the ids of `names`, class names by id.

@@ -184,6 +184,8 @@ def size(path):
 def survey(paths, turned=True, workers=4):
     """Look at the headers of all files of a set, and at the pixels of those of 16 bits.
 
+    Says how many have transparency, which `read` drops, and in which range those of 16 bits are.
+
     Args:
         paths: of the files. Those that cannot be read are passed over: reading them tells.
         turned: whether EXIF orientations will be applied.
@@ -195,13 +197,20 @@ def survey(paths, turned=True, workers=4):
     """
 
     def look(path):
-        found, is_deep = _header(path)
-        return found, _highest(path) if is_deep else 0
+        found, is_deep, has_alpha = _header(path)
+        return found, _highest(path) if is_deep else 0, has_alpha
 
     with ThreadPoolExecutor(workers) as pool:
         looks = list(pool.map(look, paths))
-    highest = max((value for _, value in looks), default=0)
-    deep = sum(value > 0 for _, value in looks)
+    with_alpha = [path for path, look in zip(paths, looks, strict=True) if look[2]]
+    if with_alpha:
+        logger.info(
+            "%d of %d images have transparency, %s first: it is dropped, so that the colours "
+            "stored under it count",
+            *(len(with_alpha), len(paths), with_alpha[0]),
+        )
+    highest = max((value for _, value, _ in looks), default=0)
+    deep = sum(value > 0 for _, value, _ in looks)
     white = next((white for white in RANGES if highest <= white), DEEP_WHITE)
     if not highest:
         white = DEEP_WHITE
@@ -216,7 +225,7 @@ def survey(paths, turned=True, workers=4):
             "less, scale them to 8 bits",
             *(deep, highest, white),
         )
-    return Reading(turned, white), [found for found, _ in looks]
+    return Reading(turned, white), [found for found, _, _ in looks]
 
 
 def _orientation(image):
@@ -226,13 +235,13 @@ def _orientation(image):
 
 
 def _header(path):
-    """Return the EXIF orientation, and whether the file holds 16 bits a channel."""
+    """Return the EXIF orientation, and whether the file holds 16 bits a channel, and alpha."""
     try:
         with Image.open(path) as image:
             is_deep = image.mode in DEEP_GREY or _is_deep_color(image)
-            return _orientation(image), is_deep
+            return _orientation(image), is_deep, image.has_transparency_data
     except Exception:  # of a dozen kinds; whoever reads the pixels is told what is wrong
-        return 1, False
+        return 1, False, False
 
 
 def _is_deep_color(image):

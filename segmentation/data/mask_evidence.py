@@ -24,11 +24,16 @@ class Shown(dict):
         pixels: a `Counter` of the pixels of each code.
         by_frequency: whether the codes of every file are 0, 1, 2 …, the most frequent first.
         lossy: the first file that is `masks.Mask.lossy`, or None.
+        ground: a `Counter` of the files with transparency ("masks"), of those that are transparent
+            everywhere ("blank"), and of their pixels as `masks.Mask` has them ("clear", "soft").
+        on_ground: the first file with transparency, or None.
+        blank: the first file that is transparent everywhere, or None.
     """
 
     def __init__(self):
         super().__init__()
         self.pixels, self.by_frequency, self.lossy = Counter(), True, None
+        self.ground, self.on_ground, self.blank = Counter(), None, None
 
 
 def note(seen, mask, path):
@@ -41,11 +46,32 @@ def note(seen, mask, path):
     shown.by_frequency &= in_order and mask.shown == list(range(len(mask.shown)))
     if mask.lossy:
         shown.lossy = shown.lossy or path
+    if mask.clear or mask.soft:
+        blank = mask.clear == sum(mask.pixels)
+        shown.ground.update(masks=1, blank=int(blank), clear=mask.clear, soft=mask.soft)
+        shown.on_ground = shown.on_ground or path
+        shown.blank = shown.blank or (path if blank else None)
 
 
 def colors(seen):
     """Return the set of all colours shown, `(red, green, blue)`."""
     return {legend.color(code) for legend, files in seen.items() for code in files}
+
+
+def ground(seen):
+    """Return `Shown.ground` of all masks."""
+    return sum((files.ground for files in seen.values()), Counter())
+
+
+def shows_black(seen):
+    """Return whether masks show black that was not transparent."""
+    black = sum(
+        pixels
+        for legend, files in seen.items()
+        for code, pixels in files.pixels.items()
+        if legend.color(code) == BLACK
+    )
+    return black > ground(seen)["clear"]
 
 
 def num_pixels(seen):

@@ -29,13 +29,13 @@ from segmentation.data.masks import (
     listed,
     lossy_values,
 )
+from segmentation.data.transparency import MIDDLE  # black and white are divided there as well
 from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 FORMATS = ("rgb", "index", "binary", "colors")
 BINARY_NAMES = ["background", "object"]
-MIDDLE = 128  # of black and white: from here on a blended pixel is the object
 MANY_COLORS = 32  # more are blends, or photos
 HOW_TO_NAME = (
     "name the class of each colour in a file, --colors FILE, by lines such as dog:176,112,32 or a "
@@ -101,8 +101,17 @@ def recognize(seen, wanted=None, names=None, table=None, must=False):
         must: whether it was given, and has to explain the colours of palettes and greys, too.
 
     Raises:
-        InputError: if no format fits every file, more than one does, or the names do not fit.
+        InputError: if no format fits every file, more than one does, the names do not fit, or what
+            is transparent would be another class than the background.
     """
+    found = _found(seen, wanted, names, table, must)
+    if mask_evidence.ground(seen):
+        _check_ground(seen, found)
+        _say_ground(seen)
+    return found
+
+
+def _found(seen, wanted, names, table, must):
     if wanted == "colors" and not table:
         raise InputError(f"--mask_format colors: {HOW_TO_NAME}, or say --colors voc")
     if wanted in (None, "colors"):
@@ -158,15 +167,19 @@ def _fitting(seen, names, table, must):
         logger.info("the masks are in PASCAL VOC's colours: the place in its palette is the class")
     if not table:
         return None
+    if mask_evidence.ground(seen) and not mask_evidence.shows_black(seen):
+        table = table.with_ground()
     unknown = {}
     for legend, files in seen.items():
         if must or not legend.indexed:
             unknown |= {legend.color(c): path for c, path in files.items()}
     unknown = {color: path for color, path in unknown.items() if color not in table.ids}
     if unknown:
+        clear = "; what is transparent counts as black" if mask_evidence.ground(seen) else ""
         raise InputError(
             f"{next(iter(unknown.values()))}: the colours {listed(unknown)} are not in "
-            f"{table.source}: complete it (blended masks must be saved anew, unblended, as PNG)"
+            f"{table.source}: complete it (blended masks must be saved anew, unblended, as PNG"
+            f"{clear})"
         )
     if not mask_evidence.colors(seen) <= {*table.ids}:
         return None
@@ -266,6 +279,34 @@ def _say_blended(seen):
     )
 
 
+def _check_ground(seen, found):
+    """Raise InputError unless transparent pixels, which are black, are background or no class."""
+    index = found.colors.ids.get(BLACK, 0) if found.colors else 0
+    if index == IGNORED or not index and labels.is_background(found.names[0]):
+        return
+    path = next(filter(None, (files.on_ground for files in seen.values())))
+    raise InputError(
+        f"{path}: has transparent pixels, which are the background, and class {index} is "
+        f"'{found.names[index]}': "
+        + (
+            f"{found.colors.source} gives it black; give it another colour there and in the masks"
+            if index
+            else "name a background first, or save the masks without transparency"
+        )
+    )
+
+
+def _say_ground(seen):
+    ground, total = mask_evidence.ground(seen), mask_evidence.num_pixels(seen)
+    blank = next(filter(None, (files.blank for files in seen.values())), None)
+    logger.warning(
+        "masks with a transparent ground: %d; it is the background. %d of %d pixels (%.2f %%) are "
+        "partly transparent edges; from %d of 255 on they belong to what is drawn%s",
+        *(ground["masks"], ground["soft"], total, 100 * ground["soft"] / total, MIDDLE),
+        f". Transparent everywhere: {ground['blank']}, {blank} first" if blank else "",
+    )
+
+
 def _refuse_lossy(seen, blended):
     """Raise InputError for masks in files that blend, unless blends are known for what they are."""
     for files in seen.values():
@@ -292,6 +333,8 @@ def _nameless(seen):
     if len(colors) > MANY_COLORS:
         return f"{path}: the colours {listed(colors)} fit no mask format; {KNOWN} ({BLENDED})"
     advice = HOW_TO_NAME
+    if mask_evidence.ground(seen):
+        advice += " (what is transparent counts as black)"
     if colors <= {*color_tables.voc().ids}:
         advice += ", or say --colors voc if they are PASCAL VOC's"
     if any(mask_evidence.other_greys(*each) for each in seen.items()):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from segmentation.data import image_io
+from segmentation.data import image_io, transparency
 from segmentation.errors import InputError
 
 PART_NAMES = ["background", "hair", "face"]  # of LFW's part labels
@@ -52,7 +52,8 @@ class Mask(NamedTuple):
 
     `shown` lists the codes of all pixels of the file, sorted, `pixels` how many each has, and
     `size` is the file's own `(height, width)`; `codes` may have been stretched to another. `lossy`:
-    the file is of a kind that blends values, and holds some that may be blends.
+    the file is of a kind that blends values, and holds some that may be blends. `clear` pixels were
+    transparent, which is black here, and `soft` ones partly so.
     """
 
     codes: np.ndarray
@@ -61,6 +62,8 @@ class Mask(NamedTuple):
     size: tuple[int, int]
     pixels: list[int]
     lossy: bool = False
+    clear: int = 0
+    soft: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,9 +113,9 @@ def read(path, size=None, turned=True):
         InputError: if its colours cannot be those of a mask, whatever the rest of the set is.
     """
     if isinstance(path, Drawing):
-        image, header = Image.fromarray(path.draw()), b""
+        (image, *ground), header = transparency.Flat(Image.fromarray(path.draw()), 0, 0), b""
     else:
-        image = _plain(image_io.decode(path, turned=turned), path)
+        image, *ground = _plain(image_io.decode(path, turned=turned), path)
         with open(path, "rb") as file:
             header = file.read(HEADER)
     counted = image.getcolors(MAX_COLORS)
@@ -150,7 +153,7 @@ def read(path, size=None, turned=True):
                 f"{path}: the colours {colors} fit no mask format; {KNOWN} ({BLENDED})"
             )
         raise InputError(lossy_values(path, shown))
-    return Mask(codes, legend, shown, (image.height, image.width), pixels, lossy)
+    return Mask(codes, legend, shown, (image.height, image.width), pixels, lossy, *ground)
 
 
 def lossy_values(path, codes):
@@ -162,29 +165,28 @@ def lossy_values(path, codes):
 
 
 def _plain(image, path):
-    """Convert a decoded file to mode L, P or RGB without touching the numbers that may be ids."""
-    if image.mode in ("L", "P", "RGB"):
-        return image
+    """Convert a decoded file to mode L, P or RGB without touching the numbers that may be ids.
+
+    Returns:
+        `transparency.Flat`.
+    """
     if image.mode in image_io.DEEP_GREY:
         values = np.asarray(image)
         if set(np.unique(values)) <= {0, image_io.DEEP_WHITE}:
             values = values // 257
         if values.min() < 0 or values.max() > 255:
             raise InputError(f"{path}: holds values up to {values.max()}; class ids end at 254")
-        return Image.fromarray(values.astype(np.uint8))
+        image = Image.fromarray(values.astype(np.uint8))
     if image.mode == "F":
         raise InputError(f"{path}: holds floating-point values, so it is no mask; {KNOWN}")
-    if image.mode in ("LA", "RGBA"):
-        *colors, alpha = image.getextrema()
-        if alpha[0] != alpha[1] and all(low == high for low, high in colors):
-            raise InputError(
-                f"{path}: one colour, and its shape in the transparency alone; save it as black "
-                "and white without transparency"
-            )
     try:
-        return image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+        if image.has_transparency_data:
+            return transparency.flatten(image, path)
+        if image.mode not in ("L", "P", "RGB"):
+            image = image.convert("L" if image.mode == "1" else "RGB")
     except ValueError:
         raise image_io.UnreadableError(f"{path}: cannot be read as a mask") from None
+    return transparency.Flat(image, 0, 0)
 
 
 def _are_scaled(header):

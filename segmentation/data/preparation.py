@@ -1,5 +1,6 @@
 """Turn the samples of any reader into the files of any writer."""
 
+import functools
 import logging
 import math
 import time
@@ -8,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from segmentation import files, storage
-from segmentation.data import data_card, image_io, labels, mask_evidence, masks, pairing
+from segmentation.data import data_card, engines, image_io, labels, mask_evidence, masks
 from segmentation.data.samples import check_sizes, read_label_map
 from segmentation.errors import InputError
 from segmentation.progress import track
@@ -23,7 +24,7 @@ ROUNDING = 1e-9  # 0.7 * 10 is 7.000000000000001
 class _Prepared(NamedTuple):
     """What becomes of a sample; `loaded` is None for one that shows too few classes."""
 
-    mask: masks.Mask
+    mask: masks.Mask  # without its codes
     size: tuple[int, int]  # of the image
     classes_shown: int
     loaded: Any = None
@@ -41,16 +42,16 @@ class _Progress:
     seen: dict = field(default_factory=dict)  # what the masks show, as `mask_evidence.note` says
 
 
-def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
+def prepare(reader, writer, engine=None, max_bad=None, threshold=None):
     """Write the samples of a reader, and labels.txt and their data card beside them.
 
-    The files are the same bytes whatever `workers` is, and appear together at the end. Memory does
+    The files are the same bytes whatever the engine is, and appear together at the end. Memory does
     not grow with the number of samples, names excepted.
 
     Args:
         reader: `samples.Reader`.
         writer: one of `writers.FORMATS`, new.
-        workers: threads that read, and encode or resize.
+        engine: of `engines`, which reads, and encodes or resizes; None: one thread.
         max_bad: fraction, 0..1, of the samples that may be damaged before it is an error; None:
             none. Damaged is a file that cannot be read whole, and a mask of another size than its
             image.
@@ -66,17 +67,19 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
             kept.
     """
     start = time.perf_counter()
+    engine = engine or engines.Threads(1)
     storage.look(writer.label_path)
     if threshold is None:  # else few samples may be kept
-        writer.require_room(reader.samples, workers)
-    label_map = read_label_map(reader, workers) if writer.needs_label_map else reader.label_map
-    if label_map:
-        labels.check_free(writer.label_path, label_map.labels)
-        _warn_of_many(label_map.labels)
-    needed = None if threshold is None else required(threshold, _objects(label_map.labels))
+        writer.require_room(reader.samples, engine.workers)
     with files.workspace_beside(writer.target) as workspace:
+        each = functools.partial(engine.map, folder=workspace)
+        label_map = read_label_map(reader, each) if writer.needs_label_map else reader.label_map
+        if label_map:
+            labels.check_free(writer.label_path, label_map.labels)
+            _warn_of_many(label_map.labels)
+        needed = None if threshold is None else required(threshold, _objects(label_map.labels))
         with writer.open(workspace):
-            progress = _write(reader.samples, writer, label_map, needed or 0, workers, max_bad)
+            progress = _write(reader.samples, writer, label_map, needed or 0, each, max_bad)
             if not progress.kept:
                 raise InputError(_nothing_kept(progress, label_map, threshold))
             label_map = label_map or reader.resolve(progress.seen)
@@ -113,33 +116,28 @@ def prepare(reader, writer, workers=1, max_bad=None, threshold=None):
     }
 
 
-def _write(samples, writer, label_map, needed, workers, max_bad):
+def _write(samples, writer, label_map, needed, each, max_bad):
     """Read all samples and add those to keep to the writer. Returns `_Progress`."""
-
-    def work(sample):
-        try:
-            # What may be skipped comes first, then what the mask holds, which may not.
-            image = writer.open_image(sample)
-            mask = sample.read_mask(writer.mask_size)
-            check_sizes(sample, image.size, mask.size)
-            classes_shown = 0
-            if label_map:
-                label_map.check(sample.mask, mask)
-                classes_shown = _classes_shown(mask, label_map)
-            if classes_shown < needed:
-                return _Prepared(mask, image.size, classes_shown)
-            loaded = writer.load(sample, image, mask, label_map)
-            return _Prepared(mask, image.size, classes_shown, loaded)
-        except image_io.UnreadableError as error:
-            return error
-
+    # What other machines run holds neither the writer, whose files are open, nor the check, which
+    # compares each mask with those before it.
+    work = functools.partial(
+        _prepared,
+        open_image=writer.open_image,
+        load=writer.load,
+        mask_size=writer.mask_size,
+        names=label_map and label_map.labels,
+        table=label_map and label_map.table,
+        needed=needed,
+    )
     progress = _Progress()
-    results = track(pairing.in_order(work, samples, workers), len(samples), "images")
+    results = track(each(work, samples), len(samples), "images")
     for sample, result in zip(samples, results, strict=True):
         if isinstance(result, image_io.UnreadableError):
             progress.skipped.append(str(result))
             _skip_or_refuse(progress.skipped, len(samples), max_bad)
             continue
+        if label_map:
+            label_map.check(sample.mask, result.mask)
         progress.by_classes_shown[result.classes_shown] += 1
         if result.loaded is not None:
             mask_evidence.note(progress.seen, result.mask, sample.mask)
@@ -148,6 +146,19 @@ def _write(samples, writer, label_map, needed, workers, max_bad):
             progress.sizes.append(result.size)
             progress.persons.add(sample.group)
     return progress
+
+
+def _prepared(sample, open_image, load, mask_size, names, table, needed):
+    """Return the `_Prepared` of a sample, or the UnreadableError for which it may be skipped."""
+    try:
+        image = open_image(sample)
+        mask = sample.read_mask(mask_size)
+        check_sizes(sample, image.size, mask.size)
+        classes_shown = _classes_shown(mask, names, table) if table else 0
+        loaded = load(sample, image, mask, table) if classes_shown >= needed else None
+        return _Prepared(mask._replace(codes=None), image.size, classes_shown, loaded)
+    except image_io.UnreadableError as error:
+        return error
 
 
 def required(threshold, num_classes):
@@ -160,9 +171,9 @@ def threshold_of(count, num_classes):
     return math.floor(1000 * count / num_classes) / 1000
 
 
-def _classes_shown(mask, label_map):
-    ids = label_map.table(mask.legend)[mask.shown].tolist()
-    return sum(labels.first_object(label_map.labels) <= index < labels.IGNORED for index in {*ids})
+def _classes_shown(mask, names, table):
+    ids = table(mask.legend)[mask.shown].tolist()
+    return sum(labels.first_object(names) <= index < labels.IGNORED for index in {*ids})
 
 
 def _objects(names):

@@ -1,7 +1,6 @@
 """What a reader finds in a source layout: samples as files, and what their masks mean."""
 
 import dataclasses
-import functools
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -103,6 +102,11 @@ def ids_among(known, why, why_not_colors=None, noun="ids"):
             raise InputError(f"{path}: holds colours, {why_not_colors or why}")
         if mask.lossy:
             raise InputError(masks.lossy_values(path, mask.shown))
+        if mask.clear and mask.legend == masks.GREY:
+            raise InputError(
+                f"{path}: has transparent pixels, which hold {noun} or none: save it without "
+                "transparency"
+            )
         greys = mask_evidence.other_greys(mask.legend, mask.shown)
         if greys and {*greys} <= {*known}:
             raise InputError(
@@ -197,7 +201,8 @@ def resolver(places, label_file=None, mask_format=None, colors=None, known=None)
 
     def resolve(seen):
         found = mask_formats.recognize(seen, mask_format, names, table, bool(colors))
-        return LabelMap(found.names, functools.cache(found.table), mask_format=found.format)
+        tables = {legend: found.table(legend) for legend in seen}
+        return LabelMap(found.names, tables.__getitem__, mask_format=found.format)
 
     return resolve
 
@@ -291,8 +296,12 @@ def check_sizes(sample, image_size, mask_size):
         raise image_io.SizesDifferError(message)
 
 
-def read_label_map(reader, workers=1):
+def read_label_map(reader, each=map):
     """Return the `LabelMap` of a reader, for which all masks are read if need be.
+
+    Args:
+        reader: `Reader`.
+        each: as `map`; an engine's, say.
 
     Raises:
         InputError: if no mask can be read, or the masks are in no known format or in several.
@@ -300,9 +309,7 @@ def read_label_map(reader, workers=1):
     if reader.label_map:
         return reader.label_map
     seen, damage = {}, None
-    for sample, mask in zip(
-        reader.samples, pairing.in_order(_glance, reader.samples, workers), strict=True
-    ):
+    for sample, mask in zip(reader.samples, each(_glance, reader.samples), strict=True):
         if isinstance(mask, image_io.UnreadableError):  # comes again when the sample is read
             damage = mask
         else:

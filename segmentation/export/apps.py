@@ -40,11 +40,6 @@ def require_place(folder, platform):
         raise InputError(f"{folder}: is in the way of the app; name a new folder with --app")
     with files.workspace_beside(folder):  # shows at once what would stop it later
         pass
-    if not (TEMPLATES / platform).is_dir():
-        raise InputError(
-            f"{TEMPLATES / platform}: the app is not there; --app works in a checkout of the "
-            "toolkit"
-        )
 
 
 def write(folder, platform, export, precision, kit=None):

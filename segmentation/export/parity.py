@@ -21,16 +21,20 @@ COUNT = kept_images.CHECKED  # images of a check
 CHECK_IMAGES = Path(__file__).parent / "check_images"
 
 # precision: (largest difference of a probability, lowest IoU over confident pixels). Measured on
-# MobileUNet and ICNet: float32 stays under 9e-6, float16 of a trained network under 1.9e-2. int8
-# and palettes are weights of a Core ML package: of MobileUNets trained on LFW, on synthetic images
-# and on faces of another camera, the mask IoU was 0.995 to 0.998 for int8, 0.995 for palette8,
-# 0.982 to 0.990 for palette6 and 0.937 to 0.958 for palette4. full_int8, a .tflite whose arithmetic
-# is int8 as well, keeps 0.954 to 0.991 on photos (no 8 of them less than 0.941) and loses 0.001 to
-# 0.008 of the IoU with the ground truth; on synthetic images 0.76 to 0.98. Calibrated on noise or
-# on black images it fell to 0.81 to 0.89. Around an object a probability may then differ by 0.9.
+# trained networks, 16 photos each: float32 stays under 9e-6 for MobileUNet and ICNet, under 1.3e-5
+# for UNet on EfficientNet-Lite0 (at 256 px), and its float16 under 2.1e-2. The slightest faults
+# that were tried, an epsilon of BatchNorm off by 1e-5 and an input scaled by 255/256, change a
+# probability by 8e-3 to 5e-2, and half precision by 6e-3: the limit of float32 tells them all from
+# rounding, that of float16 cannot. int8 and palettes are weights of a Core ML package: of
+# MobileUNets trained on LFW, on synthetic images and on faces of another camera, the mask IoU was
+# 0.995 to 0.998 for int8, 0.995 for palette8, 0.982 to 0.990 for palette6 and 0.937 to 0.958 for
+# palette4. full_int8, a .tflite whose arithmetic is int8 as well, keeps 0.954 to 0.991 on photos
+# (no 8 of them less than 0.941) and loses 0.001 to 0.008 of the IoU with the ground truth; on
+# synthetic images 0.76 to 0.98. Calibrated on noise or on black images it fell to 0.81 to 0.89.
+# Around an object a probability may then differ by 0.9.
 LIMITS = {
-    "float32": (1e-5, 0.999),
-    "float16": (2e-2, 0.999),
+    "float32": (1e-4, 0.999),
+    "float16": (5e-2, 0.999),
     "int8": (1.0, 0.99),
     "palette8": (1.0, 0.99),
     "palette6": (1.0, 0.98),

@@ -133,7 +133,7 @@ def reading(path):
     except ImportError as error:
         requirements = (formats.of_path(path) or formats.Format).requirements
         raise InputError(
-            f"{path}: reading it needs {error.name}; run pip install -r {requirements}"
+            f"{path}: reading it needs {error.name}; run pip install {requirements}"
         ) from error
     except Exception as error:  # six libraries, each with its own errors for a damaged file
         raise InputError(f"{path}: not a readable model ({reason(error)})") from error

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pooch
 from PIL import Image
 
 from segmentation import files, storage
@@ -21,7 +22,8 @@ from segmentation.inference import descriptions, predictor
 logger = logging.getLogger(__name__)
 
 WEB = Path(__file__).resolve().parent.parent.parent / "web"  # the sources of the page
-BUILT = WEB / "dist"  # left out of git
+# Left out of git. Where the package belongs to somebody else, it is built in the user's cache.
+BUILT = (WEB if os.access(WEB, os.W_OK) else pooch.os_cache("mobile-segmentation")) / "dist"
 STAMP = "built-from.txt"  # in it: the fingerprint of the sources
 SAMPLES = 12  # images that the page offers
 SAMPLE_SIDE, SAMPLE_QUALITY = 1280, 92  # longest side of one in pixels, quality of its JPEG
@@ -80,14 +82,14 @@ def build():
         )
     logger.info("building the page: once, about half a minute")
     # Two at once do not disturb each other: the last one stays.
-    with tempfile.TemporaryDirectory(prefix=".", dir=WEB) as workspace:
+    with tempfile.TemporaryDirectory(prefix="page-") as workspace:
         source = Path(workspace) / "source"
         shutil.copytree(WEB, source, ignore=shutil.ignore_patterns("dist", "node_modules", ".*"))
         for options in (["ci", "--no-audit", "--no-fund"], ["run", "build"]):
             _run([npm, *options], source, os.environ | {"PATH": path})
         (source / "dist" / STAMP).write_text(fingerprint, encoding="utf-8")
         with files.written_whole(BUILT) as built:
-            (source / "dist").rename(built)
+            shutil.move(source / "dist", built)  # the cache may be on another disk
     return BUILT
 
 

@@ -8,6 +8,7 @@ import time
 import keras
 
 import nets
+from segmentation.training import data_wait
 
 logger = logging.getLogger(__name__)
 
@@ -20,19 +21,22 @@ class Recorder(keras.callbacks.Callback):
     Args:
         state: `RunState`.
         run: `RunFiles`.
+        batches: `data_wait.TimedBatches` that the steps are taken on.
     """
 
-    def __init__(self, state, run):
+    def __init__(self, state, run, batches):
         super().__init__()
-        self.state, self.run = state, run
+        self.state, self.run, self.batches = state, run, batches
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock."""
         self.started = time.perf_counter()
+        self.waited_before = self.batches.seconds_waited
 
     def on_train_batch_end(self, batch, logs=None):
         """Count a step."""
         self.state.count_step(logs["loss"])
+        self.trained = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
         """Write the files, unless the loss is not finite."""
@@ -44,6 +48,8 @@ class Recorder(keras.callbacks.Callback):
         row = {"epoch": epoch + 1, "step": self.state.step}
         row |= {_history_name(name): _number(value) for name, value in logs.items()}
         row |= {"learning_rate": float(self.model.optimizer.learning_rate), "seconds": seconds}
+        waited = self.batches.seconds_waited - self.waited_before
+        row["data_wait"] = min(1.0, waited / (self.trained - self.started))
         if self.state.add_epoch(row):
             self.run.save_model(self.model)
         self.run.save_epoch(self.model, self.state)
@@ -54,15 +60,15 @@ class Reporter(keras.callbacks.Callback):
 
     Args:
         state: `RunState`.
-        batch_size: images in a batch.
+        batches: `pipeline.TrainingBatches`.
         bar: progress bar of an epoch, with `start(total, text)`, `advance()` and `stop()`.
     """
 
-    def __init__(self, state, batch_size, bar):
+    def __init__(self, state, batches, bar):
         super().__init__()
-        self.state, self.batch_size, self.bar = state, batch_size, bar
+        self.state, self.batches, self.bar = state, batches, bar
         self.several_stages = len(state.stages) > 1
-        self.timed = False
+        self.timed = self.compiled = self.advised = False
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the bar."""
@@ -92,16 +98,22 @@ class Reporter(keras.callbacks.Callback):
             return
         row, watched = self.state.history[-1], self.state.watched
         best = self.state.card["best_epoch"]
-        images = self.steps_in_epoch * self.batch_size
+        images = self.steps_in_epoch * self.batches.batch_size
         logger.info(
             f"{self.text}  loss {row['loss']:.4f}  "
             f"val_loss {row['val_loss']:.4f}  {watched} {row[watched]:.4f}  "
             f"({'best' if best == row['epoch'] else f'best: epoch {best}'})  "
-            f"{row['seconds']:.0f} s, {images / row['seconds']:.0f} images/s"
+            f"{row['seconds']:.0f} s, {images / row['seconds']:.0f} images/s, "
+            f"data {row['data_wait']:.0%}"
         )
         only = predicted_everywhere(row)
         if only:
             logger.info(f"  it predicts {only} everywhere in the validation images")
+        # The first epoch of a stage compiles the graph, which hides how long a step takes.
+        if self.compiled and not self.advised and row["data_wait"] > data_wait.HIGH:
+            logger.info(f"  {data_wait.advice(row['data_wait'], self.batches)}")
+            self.advised = True
+        self.compiled = True
 
 
 class StopRules(keras.callbacks.Callback):

@@ -9,7 +9,7 @@ import nets
 from segmentation.training import network
 
 
-def new_card(model, run, data, plan, class_weights, teacher=None):
+def new_card(model, run, data, plan, class_weights, device, teacher=None):
     """Return what is known of a model before it is trained.
 
     Args:
@@ -18,6 +18,7 @@ def new_card(model, run, data, plan, class_weights, teacher=None):
         data: `pipeline.TrainingData`.
         plan: of `plan.complete`.
         class_weights: floats in the order of `data.classes.id_names`, or None.
+        device: `devices.Device`.
         teacher: `teacher.Teacher`, or None.
     """
     config = run.config
@@ -32,6 +33,7 @@ def new_card(model, run, data, plan, class_weights, teacher=None):
         "settings": settings(config, data, class_weights, teacher),
         "plan": plan,
         **data.card,
+        "device": str(device),
         **({"teacher": teacher.to_card(data.card)} if teacher else {}),
         "versions": {
             "python": platform.python_version(),

@@ -19,7 +19,7 @@ LOSSES = {
 OTHER_LOSS_NAMES = {"categorical": "crossentropy", "binary": "crossentropy"}
 OPTIMIZERS = {"adamw": 8e-3, "sgd": 0.1}  # and the peak learning rate of each
 SCHEDULES = ("cosine", "progressive", "constant")
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 IMAGENET = "imagenet"  # the weights that belong to an encoder
 STAGES = ("transfer", "fine_tune")
 # The learning rate of fine-tuning relative to that of the stage before. From a model of the same
@@ -31,7 +31,9 @@ FINE_TUNE_FACTOR, IMAGENET_FINE_TUNE_FACTOR = 0.5, 0.25
 # `distillation.TeacherLoss` says, the hair IoU was 0.602 with it, and 0.584 with 0.5.
 TEACHER_WEIGHT = 0.9
 UNLABELLED_SHARE = 0.5  # of a batch: as many images without masks as with them
-NO_SETTINGS = {"files", "unlabelled", "output", "gcs_bucket", "resume"}  # they say where things are
+# They say where things are, or how fast.
+NO_SETTINGS = set("files unlabelled workers output gcs_bucket resume".split())
+NO_SETTINGS |= set("model_dir checkpoint_dir log_dir".split())
 # Of these files the card notes the name alone.
 MODELS = ("weights", "fine_tune_checkpoint", "teacher")
 
@@ -116,12 +118,16 @@ class TrainConfig:
     ema: bool = False
     augment: bool = True
     flip_up_down: bool = False
-    precision: str = "float32"
+    precision: str = "auto"
+    workers: int | None = None
     patience: int | None = None
     seed: int = 0
     resume: bool = False
     output: str | None = None
     gcs_bucket: str | None = None
+    model_dir: str | None = None  # if `output` is None
+    checkpoint_dir: str | None = None  # None: beside the model
+    log_dir: str | None = None  # None: logs
 
     def initial_card(self):
         """Return the card of the model to begin with, or None.

@@ -8,6 +8,7 @@ import keras
 from segmentation.errors import InputError
 from segmentation.training import checkpoint, optimizers
 from segmentation.training.callbacks import Interruption, Recorder, Reporter, StopRules
+from segmentation.training.data_wait import TimedBatches
 from segmentation.training.state import RunState
 
 logger = logging.getLogger(__name__)
@@ -71,9 +72,10 @@ def _enter(state, stage, model, data, run):
 
 
 def _fit_stage(model, data, state, run, interruption, bar):
+    batches = TimedBatches(data.train)
     callbacks = [
-        Recorder(state, run),
-        Reporter(state, data.train.batch_size, bar),
+        Recorder(state, run, batches),
+        Reporter(state, data.train, bar),
         StopRules(state, interruption),
         *run.averaging,
     ]
@@ -85,7 +87,7 @@ def _fit_stage(model, data, state, run, interruption, bar):
         model.test_on_batch(*data.validation[0])
     try:
         model.fit(
-            data.train,
+            batches,
             validation_data=data.validation,
             epochs=state.epochs,
             initial_epoch=len(state.history),

@@ -8,7 +8,7 @@ import numpy as np
 import nets
 from segmentation.errors import InputError
 from segmentation.evaluation import metrics
-from segmentation.training import distillation, losses, optimizers, transfer
+from segmentation.training import devices, distillation, losses, optimizers, transfer
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +139,7 @@ def freeze(model, stage):
     return frozen
 
 
-def stage_compiler(config, data, class_weights, teacher=None):
+def stage_compiler(config, data, class_weights, device, teacher=None):
     """Return a function of `(model, stage)` that freezes and compiles a model for a `Stage`.
 
     It returns the compiled model: the same one or, with a teacher, one of the same layers.
@@ -148,6 +148,7 @@ def stage_compiler(config, data, class_weights, teacher=None):
         config: `TrainConfig`.
         data: `pipeline.TrainingData`.
         class_weights: floats in the order of `data.classes.id_names`, or None.
+        device: `devices.Device`.
         teacher: `teacher.Teacher`, or None.
     """
 
@@ -156,12 +157,12 @@ def stage_compiler(config, data, class_weights, teacher=None):
         if frozen:
             logger.info(f"{stage.name}: {frozen} layers are frozen, until {stage.freeze_until}")
         optimizer = optimizers.of_stage(config, stage, stage.steps(len(data.train)))
-        return compile_model(model, optimizer, config, data.classes, class_weights, teacher)
+        return compile_model(model, optimizer, config, data.classes, device, class_weights, teacher)
 
     return compile_stage
 
 
-def compile_model(model, optimizer, config, classes, class_weights=None, teacher=None):
+def compile_model(model, optimizer, config, classes, device, class_weights=None, teacher=None):
     """Give a model its optimizer, its losses and the metrics that a run watches, and return it.
 
     With a teacher that is a model of the same layers, with the output of `distillation`.
@@ -171,6 +172,7 @@ def compile_model(model, optimizer, config, classes, class_weights=None, teacher
         optimizer: Keras optimizer.
         config: `TrainConfig`.
         classes: `Classes` of the network.
+        device: `devices.Device`.
         class_weights: floats in the order of `classes.id_names`, or None.
         teacher: `teacher.Teacher`, or None.
     """
@@ -197,6 +199,7 @@ def compile_model(model, optimizer, config, classes, class_weights=None, teacher
         loss=of_outputs,
         loss_weights=loss_weights,
         metrics=[watched] + [[]] * (len(of_outputs) - 1),
+        jit_compile=devices.jit_compile(keras.backend.backend(), device, _replicas(model)),
     )
     # Where tracing the first step creates variables, those of the optimizer or the mean losses of
     # several outputs, TensorFlow traces it a second time.
@@ -205,3 +208,9 @@ def compile_model(model, optimizer, config, classes, class_weights=None, teacher
         scores = [np.zeros((1, *output.shape[1:]), np.float32) for output in model.outputs]
         model.compute_loss(y=[each[..., 0].astype(np.uint8) for each in scores], y_pred=scores)
     return model
+
+
+def _replicas(model):
+    """Return how many copies of a model tf.distribute keeps; 1 on other backends."""
+    strategy = getattr(model, "distribute_strategy", None)
+    return strategy.num_replicas_in_sync if strategy else 1

@@ -22,25 +22,26 @@ logger = logging.getLogger(__name__)
 # Settings that may change from a run to the one that resumes it.
 MAY_CHANGE = set("epochs num_steps transfer_epochs fine_tune_epochs patience model_name".split())
 
-BESIDE = (".json", ".csv", ".png", ".samples.png", ".check", ".ckpt")
+BESIDE = (".json", ".csv", ".png", ".samples.png", ".check")
+DEFAULT_FOLDER = "artifacts"
 FINGERPRINTS = ("data", "validation_data", "teacher_weights", "unlabelled_data")
 
 
-def output_path(output, names):
+def output_path(config, names):
     """Return where the model is to be written, in a folder that can be written to.
 
     Args:
-        output: `.keras` or `.h5` path, or None: `artifacts/CLASS.keras`, or `artifacts/model.keras`
-            for several classes.
+        config: `TrainConfig`. Its `output`, a `.keras` or `.h5` path, may be None: `CLASS.keras`,
+            or `model.keras` for several classes, in its `model_dir`, or in `artifacts`.
         names: of the classes to learn.
 
     Raises:
         InputError: if no model can be written under that name.
     """
     name = re.sub(r"\W+", "_", names[0]) if len(names) == 1 else "model"
-    output = Path(output or f"artifacts/{name}.keras")
-    storage.look(*paths(output))
-    for path in (output, log_dir(output)):
+    output = Path(config.output or f"{config.model_dir or DEFAULT_FOLDER}/{name}.keras")
+    storage.look(*paths(config, output))
+    for path in (output, checkpoint_path(config, output), log_dir(config, output)):
         with files.workspace_beside(path):  # shows at once what would stop the first epoch
             pass
     if output.suffix not in model_card.MODEL_SUFFIXES or output.is_dir():
@@ -52,20 +53,24 @@ def output_path(output, names):
     return output
 
 
-def log_dir(output):
+def checkpoint_path(config, output):
+    """Return the path of the checkpoint of a run that writes `output`."""
+    return Path(config.checkpoint_dir or output.parent) / f"{output.stem}.ckpt" / "state.npz"
+
+
+def log_dir(config, output):
     """Return the folder of TensorBoard's logs for a run that writes `output`.
 
-    It is in `logs/` here; in a bucket, in `logs/` beside the model.
+    By default it is in `logs/` here; of a run in a bucket, in `logs/` beside the model.
     """
-    folder = Path(output).parent if remote.url_of(output) else Path()
-    return folder / "logs" / Path(output).stem
+    default = output.parent / "logs" if remote.url_of(output) else "logs"
+    return Path(config.log_dir or default) / output.stem
 
 
-def paths(output):
+def paths(config, output):
     """Return where the files and folders of a run are, of this one or of an earlier one."""
-    output = Path(output)
     beside = [output.with_suffix(suffix) for suffix in (*model_card.MODEL_SUFFIXES, *BESIDE)]
-    return [*beside, log_dir(output)]
+    return [*beside, checkpoint_path(config, output).parent, log_dir(config, output)]
 
 
 class RunFiles:
@@ -73,7 +78,7 @@ class RunFiles:
 
     Beside `output` are the card (`.json`), the history (`.csv`), the curves (`.png`), predictions
     for a few samples (`.samples.png`), the check images (`.check/`) and the checkpoint (`.ckpt/`);
-    `logs/STEM/` is for TensorBoard.
+    `logs/STEM/` is for TensorBoard. The config may name other folders for the last two.
 
     Attributes:
         config: `TrainConfig`.
@@ -95,10 +100,10 @@ class RunFiles:
         self.config = config
         self.averaging = []  # callbacks that swap in averaged weights, of the present stage
         self.check_images = self.samples = None
-        self.output = output_path(config.output, classes.names)
-        self.log_dir = log_dir(self.output)
+        self.output = output_path(config, classes.names)
+        self.log_dir = log_dir(config, self.output)
+        self.checkpoint_path = checkpoint_path(config, self.output)
         self._duplicates = self._in_bucket(config.gcs_bucket) if config.gcs_bucket else {}
-        self.checkpoint_path = self.output.with_suffix(".ckpt") / "state.npz"
         self.replaced_path = self.checkpoint_path.with_name("earlier.npz")
         self.begun = checkpoint.read(self.checkpoint_path) if config.resume else None
         if not self.begun and config.initial_weights != IMAGENET:
@@ -111,7 +116,7 @@ class RunFiles:
         if remote.url_of(self.output):
             raise InputError("--gcs_bucket copies a run that is here: -o names a bucket already")
         folder = remote.parse(bucket) or f"gs://{bucket}"
-        found = {path: f"{folder}/{path.name}" for path in paths(self.output)}
+        found = {path: f"{folder}/{path.name}" for path in paths(self.config, self.output)}
         found[self.log_dir] = f"{folder}/logs/{self.log_dir.name}"
         storage.opened().buckets.require_writable(found[self.output])
         return found
@@ -248,7 +253,8 @@ class RunFiles:
         if find_spec("tensorflow"):  # without it there are no curves of Keras' callback either
             self.samples.log(self.log_dir)
         table = io.StringIO()
-        writer = csv.DictWriter(table, state.history[0], lineterminator="\n")
+        # The last row has all columns; an older version may have begun the run with fewer.
+        writer = csv.DictWriter(table, state.history[-1], lineterminator="\n")
         writer.writeheader()
         writer.writerows(state.history)
         files.write_text(self.output.with_suffix(".csv"), table.getvalue())

@@ -107,7 +107,10 @@ def open_batches(config, samples, model, begun=None):
         bool(config.teacher),
         _unlabelled(config, samples),
     )
-    return pipeline.open_training_data(parts, counts, samples.classes, options, samples.aux_classes)
+    data = pipeline.open_training_data(parts, counts, samples.classes, options, samples.aux_classes)
+    if config.workers:
+        data.train.workers = data.validation.workers = config.workers
+    return data
 
 
 def _unlabelled(config, samples):

@@ -80,10 +80,20 @@ class RunState:
         """
         best = self.card.get("metrics", {self.watched: -1.0})
         self.history.append(row)
-        self.card |= {"epochs_trained": row["epoch"]}
+        self.card |= {"epochs_trained": row["epoch"], "data_wait": data_wait(self.history)}
         is_best = row[self.watched] > best[self.watched] or (
             row[self.watched] == best[self.watched] == 0 and row["val_loss"] < best["val_loss"]
         )
         if is_best:
             self.card |= {"best_epoch": row["epoch"], "metrics": row}
         return is_best
+
+
+def data_wait(history):
+    """Return the mean `data_wait` of the epochs of a history, the first left out if it can be.
+
+    The first compiles the graph. Epochs of versions that did not measure it are left out as well.
+    """
+    shares = [row["data_wait"] for row in history if "data_wait" in row]
+    shares = shares[1:] or shares
+    return sum(shares) / len(shares)

@@ -95,9 +95,9 @@ def test_two_files_are_measured_on_this_computer(foreign, own):
 
 @pytest.mark.slow
 def test_a_keras_model_is_measured_beside_an_export(own, tmp_path):
-    from tiny_models import save, tiny_model
+    from tiny_models import quick_model, save
 
-    trained = save(tiny_model(1), tmp_path / "hair.keras")
+    trained = save(quick_model(1), tmp_path / "hair.keras")
     first, second = turns.measure([trained, own], threads=1, rounds=1)
     assert first["runtime"].startswith("keras ") and " on tensorflow " in first["runtime"]
     assert first["img_size"] == (32, 64) and second["img_size"] == (32, 32)

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 import data
 import tiny_network
-from segmentation.checking import duplicates
+from segmentation.checking import blends, duplicates
 
 SIDE = 96
 COUNT = 24
@@ -119,12 +119,54 @@ def test_the_masks_that_a_model_disputes_most_come_first(tmp_path):
     assert disputed[0]["detail"] == f"{shares[worst_first[0]]:.1%} of the pixels"
 
 
-def test_near_pairs_are_those_of_all_comparisons_across_blocks(monkeypatch):
-    monkeypatch.setattr(duplicates, "BLOCK", 3)
+def test_borders_are_counted_by_hand():
+    ids = np.array([[0, 0, 0, 1, 5, 5, 5, 0], [5, 5, 3, 3, 3, 0, 0, 0]], np.uint8)
+    # Rows: 0 1 5 is a blend, 5 0 a jump; 3 is too wide for one, so 5 3 and 3 0 jump.
+    # Columns: seven of the eight steps are of more than one.
+    assert blends.count(ids) == (1, 3 + 7)
+
+
+@pytest.mark.parametrize("width", [1, 2])
+def test_narrow_objects_are_no_blends_and_interpolated_masks_are(tmp_path, width):
+    """Poles of class 3 stand before 1 and before 5; masks 0 and 1 of 24 are halved smoothly."""
+    own = draw(tmp_path / "own")
+    (own / "labels.txt").write_text("idx\tlabel\n" + "".join(f"{i}\tc{i}\n" for i in range(6)))
+    for number in range(COUNT):
+        mask = Image.open(own / "masks" / f"{number:02}.png").resize((2 * SIDE, 2 * SIDE), 0)
+        ids = np.where(np.array(mask) > 0, 5, 1).astype(np.uint8)
+        if number > 1:
+            ids = ids[::2, ::2]
+            ids[:, 10::12] = 3
+            ids[:, 10 + width - 1 :: 12] = 3
+        else:
+            blended = Image.fromarray(ids, "L").resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+            ids = np.array(blended)
+        Image.fromarray(ids).save(own / "masks" / f"{number:02}.png")
+    status, found = check(own, tmp_path / "check", "--fewest", "1")
+    assert status == 3 and found["blended"] == ["00", "01"]
+
+
+def test_near_hashes_are_those_of_all_comparisons_across_blocks(monkeypatch):
+    monkeypatch.setattr(duplicates, "DIFFERENCES", 30)  # three of ten rows
     hashes = np.random.default_rng(0).integers(0, 2**64, 10, np.uint64)
-    hashes[7] = hashes[1] ^ np.uint64(0b1011)
-    hashes[8] = hashes[2] ^ np.uint64(0b11111)
-    assert list(duplicates.near_pairs(hashes)) == [(1, 7, 3)]
+    hashes[7] = hashes[1] ^ np.uint64(0b1111111111)
+    hashes[8] = hashes[2] ^ np.uint64(0b11111111111)
+    assert list(duplicates.near(hashes)) == [(1, 7)]
+
+
+def test_copies_are_alike_in_structure_whatever_was_done_to_them(tmp_path):
+    own = draw(tmp_path / "own", 8)
+    image = Image.open(own / "images" / "00.png")
+    cropped = image.crop((2, 2, SIDE - 2, SIDE - 2)).resize((SIDE, SIDE))
+    cropped.point(lambda value: min(255, value * 1.2)).save(own / "images" / "01.png")
+    status, found = check(own, tmp_path / "check", "--fewest", "1")
+    assert status == 3 and found["nearly_equal"] == ["00 and 01"]
+
+
+def test_images_that_hashes_alone_take_for_copies_are_told_apart():
+    dark, light = (bytes([value]) * duplicates.SIDE**2 for value in (20, 230))
+    hashes = np.zeros(3, np.uint64)
+    assert list(duplicates.pairs(hashes, [dark, light, dark])) == [(0, 2, 1.0)]
 
 
 @pytest.mark.parametrize("name", ["images-8.npy", "none.tfrecord", "no_folder"])

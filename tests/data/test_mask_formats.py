@@ -305,16 +305,3 @@ def test_masks_without_a_class_are_told(tmp_path):
     save(tmp_path / "a.png", 0, 255, 0, 0)
     with pytest.raises(InputError, match="no class but 0"):
         ids(tmp_path, wanted="index")
-
-
-def test_a_shape_in_the_transparency_alone_is_refused(tmp_path):
-    white = np.full((4, 4, 4), 255, np.uint8)
-    white[:2, :, 3] = 0
-    Image.fromarray(white).save(tmp_path / "a.png")
-    with pytest.raises(
-        InputError, match="a.png: one colour, and its shape in the transparency alone"
-    ):
-        masks.read(tmp_path / "a.png", SIZE)
-    white[:2, :, :3] = 0  # the same shape in the colours: that is what counts
-    Image.fromarray(white).save(tmp_path / "a.png")
-    assert ids(tmp_path)[2] == [[0, 0, 1, 1]]

@@ -38,6 +38,17 @@ def test_blended_masks_of_classes_are_divided_and_told_once(tmp_path, capsys):
     assert capsys.readouterr().err.count("masks have blended edges") == 1
 
 
+def test_masks_of_classes_may_be_drawn_on_a_transparent_ground(tmp_path, capsys):
+    save(tmp_path / "images/a.jpg", image("f0"))
+    for name, index in (("cat", 1), ("dog", 2)):
+        drawn = np.full((*truth("f0").shape, 4), 200, np.uint8)
+        drawn[..., 3] = 255 * (truth("f0") == index)
+        save(tmp_path / f"masks/a_{name}.png", drawn)
+    assert readers.detect([tmp_path]) == "mask_per_class"
+    np.testing.assert_array_equal(masks_of(mask_per_class.open_reader([tmp_path]))[0], truth("f0"))
+    assert capsys.readouterr().err.count("masks have transparent pixels") == 1
+
+
 def test_celebamask_hq_as_it_is_downloaded(tmp_path):
     for number, stem in enumerate(STEMS):
         large = image(stem).repeat(2, axis=0).repeat(2, axis=1)

@@ -15,9 +15,11 @@ import nets
 import tf_converter
 import tiny_network
 import train_full
+from nets import icnet
 from segmentation.data import labels, tfrecords
 from segmentation.errors import InputError
 from segmentation.training import transfer
+from tiny_models import SHALLOW_ICNET
 
 pytestmark = pytest.mark.slow
 
@@ -106,8 +108,10 @@ def test_icnet_trains_on_records_and_is_measured_as_training_measured_it(
     folder, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(icnet, "STAGES", SHALLOW_ICNET)
     data = ["-d", str(folder / "scenes.tfrecord")]
     options = ["-s", "192", "-a", "0.125", "-n", "4", "--steps_per_epoch", "2", "-b", "2"]
+    options += ["--optimizer", "sgd"]  # the quickest to trace
     train_full.main([*data, *options, "--class_weights", "balanced", "--model_name", "a try"])
     card = last_line(capsys)
     assert (card["network"], card["classes"]) == ("icnet", NAMES)

@@ -19,7 +19,7 @@ from segmentation.evaluation import measure, summary
 from segmentation.evaluation.metrics import PixelCounts
 from segmentation.inference.predictor import Predictor
 from segmentation.inference.runner import Runner
-from tiny_models import IMG_SIZE, save, tiny_model
+from tiny_models import IMG_SIZE, quick_model, save
 
 NAMES = ["background", "hair", "face"]
 
@@ -197,7 +197,7 @@ def prepared(tmp_path_factory):
     for index, (image, mask) in enumerate(zip(images, ids, strict=True)):
         Image.fromarray(image).save(folder / "raw" / "images" / f"{index}.png")
         Image.fromarray(colors[mask]).save(folder / "raw" / "masks" / f"{index}.ppm")
-    path = save(tiny_model(1), folder / "hair.keras")
+    path = save(quick_model(1), folder / "hair.keras")
     of_arrays = arrays.open_arrays(folder / "images-32x64.npy")
     data = {"fingerprint": of_arrays.fingerprint()}
     model_card.write(path, model_card.read(path) | {"data": data, "validation_rows": [1, 4]})

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import coreml_converter
-import nets
 import tf_converter
 from segmentation import model_card
 from segmentation.cli import terminal
@@ -19,7 +18,7 @@ from segmentation.data import labels
 from segmentation.export import parity
 from segmentation.inference import predictor
 from segmentation.probabilities import to_mask
-from tiny_models import CORE_ML_SIZE, HAIR, IMG_SIZE, save, small_net, tiny_model, with_clear_masks
+from tiny_models import CORE_ML_SIZE, HAIR, IMG_SIZE, quick_model, save, small_net, with_clear_masks
 
 
 @dataclass(frozen=True)
@@ -62,8 +61,8 @@ def command():
 
 @pytest.fixture(scope="session")
 def model():
-    """A MobileUNet of one class with random weights."""
-    return tiny_model(1)
+    """A model of one class with random weights that converts quickly."""
+    return quick_model(1)
 
 
 @pytest.fixture(scope="session")
@@ -119,10 +118,10 @@ def swept(trained, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory):
-    """`hair.keras`, a MobileUNet with a card, and its `hair.mlpackage` in float16, with a kit."""
+    """`hair.keras`, a model with a card, and its `hair.mlpackage` in float16, with a kit."""
     folder = tmp_path_factory.mktemp("package")
     keras.utils.set_random_seed(0)
-    network = nets.build("mobile_unet", CORE_ML_SIZE, 1, alpha=0.25)
+    network = small_net(CORE_ML_SIZE, alpha=16)
     with_clear_masks(network, CORE_ML_SIZE).save(folder / "hair.keras")
     model_card.write(folder / "hair.keras", {"img_size": list(CORE_ML_SIZE), **HAIR.to_card()})
     return run(coreml_converter, [folder / "hair.keras", "--parity_kit"], folder)

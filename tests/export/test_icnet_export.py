@@ -11,11 +11,13 @@ import evaluate
 import nets
 import predict
 import tf_converter
+from nets import icnet
 from segmentation import model_card
 from segmentation.data.classes import Classes
 from segmentation.export import parity
 from segmentation.inference import predictor
 from segmentation.probabilities import to_mask, upsample
+from tiny_models import SHALLOW_ICNET
 
 pytestmark = [
     pytest.mark.slow,
@@ -25,6 +27,7 @@ pytestmark = [
 ]
 SIZE = (192, 224)  # its pyramid's map, 6 by 7, is no multiple of all bins
 NAMES = ["none", "wall", "floor"]
+FLOAT32 = ["--quantize", "float32"]
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +35,12 @@ def images():
     return parity.check_images(SIZE, count=2)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory, images):
-    """An ICNet with its training heads, its card, and images to calibrate with."""
-    folder = tmp_path_factory.mktemp("icnet")
+def write_icnet(folder, stages):
+    """Write an ICNet with its training heads, its card, and images to calibrate with."""
     keras.utils.set_random_seed(0)
-    model = nets.build("icnet", SIZE, 3, alpha=0.125)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(icnet, "STAGES", stages)
+        model = nets.build("icnet", SIZE, 3, alpha=0.125)
     score = model.get_layer("mask_score")
     check_images = parity.check_images(SIZE)
     logits = keras.Model(model.input, score.output)
@@ -51,12 +54,29 @@ def folder(tmp_path_factory, images):
     return folder
 
 
-@pytest.fixture(scope="module")
-def expected(folder, images):
+def scores_of(folder, images):
     scores = predictor.load(folder / "room.keras")(images)
     assert scores.shape == (2, 48, 56, 3)
     assert len(np.unique(scores.argmax(-1))) == 3  # or a comparison would prove little
     return scores
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, images):
+    """The folder of an ICNet of all its blocks, and its scores."""
+    folder = write_icnet(tmp_path_factory.mktemp("whole"), icnet.STAGES)
+    return folder, scores_of(folder, images)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The folder of an ICNet with fewer blocks."""
+    return write_icnet(tmp_path_factory.mktemp("icnet"), SHALLOW_ICNET)
+
+
+@pytest.fixture(scope="module")
+def expected(folder, images):
+    return scores_of(folder, images)
 
 
 def upsampled(scores):
@@ -67,7 +87,8 @@ def contract_of(path):
     return path.with_name(f"{path.name}.contract.md").read_text()
 
 
-def test_formats_of_tensorflow_give_a_quarter(folder, images, expected, tmp_path):
+def test_formats_of_tensorflow_give_a_quarter(whole, images, tmp_path):
+    folder, expected = whole
     formats = ["--format", "pb", "tflite", "saved_model"]
     assert tf_converter.main([str(folder / "room.keras"), *formats, "-o", str(tmp_path)]) == 0
     for suffix in ("pb", "tflite", "saved_model"):
@@ -99,21 +120,26 @@ def test_int8_is_near_and_a_byte_a_weight(folder, images, expected, tmp_path):
     assert "uint8 [1, 48, 56, 3]" in contract_of(tmp_path / "room.tflite")
 
 
-def test_core_ml_gives_a_quarter_or_all_of_it(folder, images, expected, tmp_path):
+def test_core_ml_gives_a_quarter(whole, images, tmp_path):
+    folder, expected = whole
     path = tmp_path / "room.mlpackage"
-    arguments = [str(folder / "room.keras"), str(path), "--quantize", "float32"]
-    assert not coreml_converter.main([*arguments, "--full_resolution"])
-    np.testing.assert_allclose(predictor.load(path)(images), upsampled(expected), atol=1e-5)
-    assert "[1, 192, 224, 3], probabilities" in contract_of(path)
-    assert not coreml_converter.main(arguments)
+    assert not coreml_converter.main([str(folder / "room.keras"), str(path), *FLOAT32])
     np.testing.assert_allclose(predictor.load(path)(images), expected, atol=1e-5)
     assert "[1, 48, 56, 3], probabilities" in contract_of(path)
 
 
+def test_core_ml_gives_all_of_it(folder, images, expected, tmp_path):
+    path = tmp_path / "room.mlpackage"
+    arguments = [str(folder / "room.keras"), str(path), *FLOAT32]
+    assert not coreml_converter.main([*arguments, "--full_resolution"])
+    np.testing.assert_allclose(predictor.load(path)(images), upsampled(expected), atol=1e-5)
+    assert "[1, 192, 224, 3], probabilities" in contract_of(path)
+
+
 def test_core_ml_labels_have_the_size_of_the_input(folder, images, expected, tmp_path):
     path = tmp_path / "room.mlpackage"
-    arguments = ["--output", "labels", "--quantize", "float32"]
-    assert not coreml_converter.main([str(folder / "room.keras"), str(path), *arguments])
+    arguments = [str(folder / "room.keras"), str(path), *FLOAT32]
+    assert not coreml_converter.main([*arguments, "--output", "labels"])
     found = predictor.load(path)(images)
     assert found.shape == (2, *SIZE, 3)
     comparison = parity.compare(upsampled(expected), found, ids_only=True)

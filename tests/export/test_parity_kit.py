@@ -86,7 +86,7 @@ def test_it_holds_images_scores_masks_and_a_manifest(kit, export, reference):
         "precision": "float32",
         "input": {"height": 8, "width": 16},
         "classes": ["hair"],
-        "limits": {"max_difference": 1e-5, "mask_iou": 0.999},
+        "limits": {"max_difference": 1e-4, "mask_iou": 0.999},
     }
     for index, sample in enumerate(samples):
         names = [f"{index}.png", f"{index}.npy", f"{index}_mask.png"]
@@ -104,12 +104,12 @@ def test_it_holds_images_scores_masks_and_a_manifest(kit, export, reference):
 @pytest.mark.parametrize(
     ("limits", "output", "most", "least"),
     [
-        ("float16", "scores", 0.02, 0.999),
+        ("float16", "scores", 0.05, 0.999),
         ("full_int8", "scores", None, 0.9),
         ("palette6", "scores", None, 0.98),
         ("float32", "labels", None, 0.999),
         ("float32", "image", 1 / 255, 0.999),
-        ("float16", "image", 0.02, 0.999),
+        ("float16", "image", 0.05, 0.999),
     ],
 )
 def test_its_limits_and_scores_are_those_of_the_check(
@@ -127,19 +127,19 @@ def test_its_limits_and_scores_are_those_of_the_check(
 def test_the_model_passes_and_a_model_of_other_weights_is_found_out(kit, export, capsys):
     assert run(export, "--parity_kit", kit) == 0
     found, captured = result(capsys)
-    assert not captured.err and "limits of float32: largest difference 1e-05" in captured.out
+    assert not captured.err and "limits of float32: largest difference 0.0001" in captured.out
     assert found["within_limits"] and found["is_kit_model"] and found["pictures"] == 8
     assert found["largest_difference"] == 0 and found["mask_iou"] == found["decided_iou"] == 1
     assert len(found["per_picture"]) == 8 and found["milliseconds"] > 0
-    export.write_text("2e-5")
+    export.write_text("2e-4")
     assert run(export, "--parity_kit", kit) == 3
     found, captured = result(capsys)
     assert not found["within_limits"] and not found["is_kit_model"]
-    assert found["largest_difference"] == pytest.approx(2e-5, rel=0.01)
+    assert found["largest_difference"] == pytest.approx(2e-4, rel=0.01)
     notice, error = captured.err.splitlines()
     assert f"is not the a.level that {kit} is of" in notice
     assert error == (
-        f"error: {export}: outside the limits of the kit: largest difference 2e-05 (limit 1e-05)"
+        f"error: {export}: outside the limits of the kit: largest difference 0.0002 (limit 0.0001)"
     )
 
 

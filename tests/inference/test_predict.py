@@ -12,14 +12,14 @@ from segmentation.data import image_io
 from segmentation.errors import InputError
 from segmentation.inference import predictions, predictor, visualization
 from segmentation.probabilities import to_mask_at
-from tiny_models import save, tiny_model
+from tiny_models import quick_model, save
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    return save(tiny_model(3), tmp_path_factory.mktemp("model") / "parts.keras")
+    return save(quick_model(3), tmp_path_factory.mktemp("model") / "parts.keras")
 
 
 def draw(path, size=(90, 70), seed=0):

@@ -22,7 +22,7 @@ from segmentation.inference import keras_model, predictor
 from segmentation.inference.runner import Runner
 from segmentation.legacy.spec import LegacySpec
 from segmentation.probabilities import to_mask, to_mask_at, upsample
-from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
+from tiny_models import CLASSES, IMG_SIZE, quick_model, save
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ def artefacts(tmp_path_factory):
     from segmentation.export import tensorflow
 
     folder = tmp_path_factory.mktemp("artefacts")
-    model = tiny_model(3)
+    model = quick_model(3)
     save(model, folder / "parts.keras")
     model.save(folder / "parts.h5")
     tensorflow.to_frozen_graph(model, folder / "parts.pb")
@@ -204,13 +204,13 @@ def test_the_classes_in_the_metadata_of_a_file_may_not_be_contradicted(artefacts
 
 
 def test_a_single_class_is_not_black(tmp_path):
-    tiny_model(1).save(tmp_path / "a.keras")
+    quick_model(1).save(tmp_path / "a.keras")
     (color,) = predictor.load(tmp_path / "a.keras", LegacySpec(class_names="skin")).classes.colors
     assert color == (128, 0, 0)  # VOC's of index 1
 
 
 def test_weights_without_a_network_are_refused(tmp_path):
-    tiny_model(1).save_weights(tmp_path / "a.weights.h5")
+    quick_model(1).save_weights(tmp_path / "a.weights.h5")
     with pytest.raises(
         InputError, match="a.weights.h5: holds no network, only weights .*; give the whole"
     ):

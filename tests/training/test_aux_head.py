@@ -7,7 +7,7 @@ import pytest
 import coreml_converter
 import nets
 import tf_converter
-from tiny_models import CLASSES, IMG_SIZE, save, tiny_model
+from tiny_models import CLASSES, quick_model, save
 
 pytestmark = pytest.mark.slow
 
@@ -45,8 +45,8 @@ def operations(path):
     keras.backend.backend() != "tensorflow", reason="the exports are traced by TensorFlow"
 )
 def test_the_exports_of_a_model_trained_with_it_are_those_of_one_trained_without(tmp_path):
-    plain = tiny_model(1)
-    trained = nets.with_aux_head(nets.build("mobile_unet", IMG_SIZE, 1, alpha=0.25, narrowest=1), 1)
+    plain = quick_model(1)
+    trained = nets.with_aux_head(keras.models.clone_model(plain), 1)
     for layer in plain.layers:
         trained.get_layer(layer.name).set_weights(layer.get_weights())
     assert len(trained.outputs) == 2 and plain.output_shape[-1] == len(CLASSES[1])
@@ -62,6 +62,6 @@ def test_the_exports_of_a_model_trained_with_it_are_those_of_one_trained_without
         assert not coreml_converter.main([str(path), "--quantize", "float32"])
         made[name] = [path.with_suffix(suffix) for suffix in (".tflite", ".mlpackage")]
     for one, two in zip(*made.values(), strict=True):
-        assert operations(one) == operations(two) and len(operations(one)) > 20
+        assert operations(one) == operations(two) and len(operations(one)) > 8
     assert made["plain"][0].stat().st_size == made["trained"][0].stat().st_size
     assert np.array_equal(*(np.frombuffer(files[0].read_bytes(), "u1") for files in made.values()))

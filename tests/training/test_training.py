@@ -13,7 +13,7 @@ import nets
 import tiny_network
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError
-from segmentation.training import callbacks, checkpoint, network, optimizers, run_files
+from segmentation.training import callbacks, checkpoint, devices, network, optimizers, run_files
 from segmentation.training.config import DataFiles, FullConfig
 from tiny_network import Tiny, history, train_tiny, write_arrays
 
@@ -69,7 +69,9 @@ def test_the_first_step_is_traced_once(monkeypatch, several):
     if several:
         aux = keras.layers.Identity(name=nets.AUX)(model.output)
         model, masks = keras.Model(model.input, [model.output, aux]), (masks, masks)
-    model = network.compile_model(model, optimizer, config, Classes.of_names(["hair"]))
+    model = network.compile_model(
+        model, optimizer, config, Classes.of_names(["hair"]), devices.find()
+    )
     model.fit(np.zeros((4, 32, 32, 3), "u1"), masks, 2, verbose=0)
     assert len(traced) == 1
 
@@ -95,9 +97,10 @@ def test_files_that_are_of_no_run_are_left_alone(data):
 
 def test_a_class_has_a_default_output_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run_files.output_path(None, ["face"]) == Path("artifacts/face.keras")
-    assert run_files.output_path(None, ["sofa, couch"]) == Path("artifacts/sofa_couch.keras")
-    assert run_files.output_path(None, ["hair", "face"]) == Path("artifacts/model.keras")
+    config = FullConfig(files=DataFiles(), model="tiny", lr=0.1)
+    assert run_files.output_path(config, ["face"]) == Path("artifacts/face.keras")
+    assert run_files.output_path(config, ["sofa, couch"]) == Path("artifacts/sofa_couch.keras")
+    assert run_files.output_path(config, ["hair", "face"]) == Path("artifacts/model.keras")
 
 
 @pytest.mark.parametrize("folder", ["out", "logs"])
@@ -152,7 +155,8 @@ def test_the_loss_scale_of_half_precision_survives_a_checkpoint(tmp_path):
 
 
 def test_mobile_unet_learns_at_all(data):
-    train_tiny("--model", "mobile_unet", "--alpha", "0.25", "-n", "30", "--no_augment")
+    options = ["--model", "mobile_unet", "--alpha", "0.25", "-n", "30", "--steps_per_epoch", "10"]
+    train_tiny(*options, "--no_augment")
     rows = history(data / "artifacts/hair.csv")
     assert float(rows[-1]["loss"]) < 0.8 * float(rows[0]["loss"])
 

@@ -203,7 +203,7 @@ class _Annotations:
             objects = self._objects[index]
             empty += not objects
             boxes += sum(not _has_outline(each) for each in objects)
-            draw = functools.partial(self._draw, image, objects)
+            draw = functools.partial(_draw, self._path, self._ids, image, objects)
             found.append((path, Drawing(self._path, draw, image["file_name"])))
         if not found:
             raise InputError(f"{self._path}: none of its {len(self.images)} images is in {folder}")
@@ -223,22 +223,24 @@ class _Annotations:
         near = {path for path in image_io.find(folder, (".json",)) if path not in named}
         return sorted(samples, key=lambda sample: str(sample.image)), sorted(near), missing
 
-    def _draw(self, image, objects):
-        size = outlines.size_of(image, self._path)
-        ids, drawn = np.zeros(size, np.uint8), []
-        for annotation in objects:
-            where = f"{self._path}, annotation {annotation.get('id')!r}"
-            if not _has_outline(annotation):
-                _ignore_box(annotation, ids, where)
-                continue
-            runs = _runs(annotation["segmentation"], size, where)
-            if annotation.get("iscrowd"):
-                ids[outlines.runs_to_mask(runs, size)] = IGNORED
-            else:
-                drawn.append((runs, self._ids[annotation["category_id"]]))
-        for runs, index in sorted(drawn, key=lambda each: -each[0][1::2].sum()):  # stable
-            ids[outlines.runs_to_mask(runs, size)] = index
-        return ids
+
+def _draw(path, category_ids, image, objects):
+    """Return the `(H, W)` uint8 class ids of an image."""
+    size = outlines.size_of(image, path)
+    ids, drawn = np.zeros(size, np.uint8), []
+    for annotation in objects:
+        where = f"{path}, annotation {annotation.get('id')!r}"
+        if not _has_outline(annotation):
+            _ignore_box(annotation, ids, where)
+            continue
+        runs = _runs(annotation["segmentation"], size, where)
+        if annotation.get("iscrowd"):
+            ids[outlines.runs_to_mask(runs, size)] = IGNORED
+        else:
+            drawn.append((runs, category_ids[annotation["category_id"]]))
+    for runs, index in sorted(drawn, key=lambda each: -each[0][1::2].sum()):  # stable
+        ids[outlines.runs_to_mask(runs, size)] = index
+    return ids
 
 
 def _has_outline(annotation):

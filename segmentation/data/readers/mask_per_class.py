@@ -43,6 +43,11 @@ CLASS = re.compile(r"[^\W\d](?:[\w -]*\w)?")  # a name, not the number of an ins
 NUMBER = re.compile(r"_?\d+$")  # of an instance: mask_1, mask_2
 NO_CLASSES = frozenset("mask masks seg segmentation gt label labels annotation edge edges".split())
 EXAMPLES = 20  # masks that are read to recognise the layout
+BLENDED = "%s: masks have blended edges; from %d on they are the class"
+TRANSPARENT = (
+    "%s: masks have transparent pixels, which are background; edges that are partly transparent "
+    "are divided at %d of 255"
+)
 
 
 def fits(folder):
@@ -141,12 +146,12 @@ def open_reader(data_dirs, label_file=None):
         for _, parts in pairs.values():
             shown |= parts
     names, ordered = _names(shown, label_file or labels_beside(places))
-    samples = []
+    samples, said = [], {}
     for pairs in found:
         drawings = {}
         for key, (image, parts) in pairs.items():
             in_order = sorted(parts.items(), key=lambda part: names.index(part[0]))
-            draw = functools.partial(_draw, image, in_order, names, ordered)
+            draw = functools.partial(_draw, image, in_order, names, ordered, said)
             drawings[key] = masks.Drawing(in_order[0][1], draw, "and others")
         samples += paired(pairs, {key: image for key, (image, _) in pairs.items()}, drawings)
     unpaired = pairing.report_lone(lone_images, lone_masks)
@@ -206,11 +211,16 @@ def _names(shown, label_file):
     return names, is_celeba
 
 
-def _draw(image, in_order, names, ordered):
-    """Return the `(H, W)` uint8 class ids of an image."""
+def _draw(image, in_order, names, ordered, said):
+    """Return the `(H, W)` uint8 class ids of an image; `said` is what has been said of the set."""
     ids = None
     for name, path in in_order:
-        area = _object(masks.read(path), path)
+        mask = masks.read(path)
+        area, blended = _object(mask, path)
+        if blended:
+            _say_once(said, BLENDED, path)
+        if mask.clear or mask.soft:
+            _say_once(said, TRANSPARENT, path)
         if ids is None:
             ids = np.zeros(area.shape, np.uint8)
         if area.shape != ids.shape:
@@ -227,6 +237,13 @@ def _draw(image, in_order, names, ordered):
     return _as_large(ids, image)
 
 
+def _say_once(said, message, path):
+    """Say it of a folder, not of each of its files, whichever threads read them."""
+    mark = object()
+    if said.setdefault((message, path.parent), mark) is mark:
+        logger.warning(message, path.parent, mask_formats.MIDDLE)
+
+
 def _as_large(ids, image):
     """Return ids at the size of the image if that is a multiple: CelebAMask-HQ's are of half."""
     (height, width), (rows, columns) = image_io.size(image), ids.shape
@@ -237,22 +254,13 @@ def _as_large(ids, image):
 
 
 def _object(mask, path):
-    """Return the `(H, W)` bool object of a black and white mask, blended or not."""
+    """Return the `(H, W)` bool object of a black and white mask, and whether it is blended."""
     seen = {}
     mask_evidence.note(seen, mask, path)
     colors = mask_evidence.colors(seen)
     if len(colors) == 1 or mask_evidence.one_on_black(seen):
         is_object = [mask.legend.color(code) != masks.BLACK for code in range(256)]
-        return np.array(is_object)[mask.codes]
+        return np.array(is_object)[mask.codes], False
     if mask_evidence.are_blended(seen, two_classes=True):
-        _say_blended(path.parent)
-        return mask.codes >= mask_formats.MIDDLE
+        return mask.codes >= mask_formats.MIDDLE, True
     raise InputError(f"{path}: is not black and white, the mask of one class")
-
-
-@functools.cache
-def _say_blended(folder):
-    """Say it of a folder, not of each of its files."""
-    logger.warning(
-        "%s: masks have blended edges; from %d on they are the class", folder, mask_formats.MIDDLE
-    )

@@ -4,8 +4,9 @@ A writer has a `mask_size` (None: of the file), a `target` beside which its unfi
 a `label_path`, a `tally`, and says whether it `needs_label_map` before the first sample. `prepare`
 alone calls it, in this order: `require_room(samples, workers)`, before anything is read;
 `open(workspace)`; for each sample `open_image`, which returns a `samples.OpenedImage`, and `load`,
-both in any thread, then `add`, in the order of the samples; `finish(label_map)`; `publish()`,
-which moves the files and names them; and `fingerprint()` of what was published.
+static methods that an engine may run in any thread or on another machine, then `add`, in the order
+of the samples; `finish(label_map)`; `publish()`, which moves the files and names them; and
+`fingerprint()` of what was published.
 """
 
 from segmentation.data.writers.arrays import ArraysWriter

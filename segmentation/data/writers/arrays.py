@@ -52,14 +52,16 @@ class ArraysWriter:
         ):
             yield
 
-    def open_image(self, sample):
-        """Return the image of a sample, with its `size`. May run in any thread."""
+    @staticmethod
+    def open_image(sample):
+        """Return the image of a sample, with its `size`."""
         pixels = sample.read_image()
         return OpenedImage(pixels.shape[:2], pixels)
 
-    def load(self, sample, image, mask, label_map):
-        """Return what `add` takes of a sample. May run in any thread."""
-        return image_io.resize(image.pixels, self.mask_size), mask.codes, mask.legend
+    @staticmethod
+    def load(sample, image, mask, table):
+        """Return what `add` takes of a sample, whose mask is of `mask_size`."""
+        return image_io.resize(image.pixels, mask.codes.shape), mask.codes, mask.legend
 
     def add(self, sample, loaded):
         """Append a row."""

@@ -66,18 +66,20 @@ class RecordsWriter:
         self._written = tfrecords.shard_paths(workspace / self.target.name, self._num_shards)
         yield
 
-    def open_image(self, sample):
-        """Return the image of a sample, with its `size`. May run in any thread."""
+    @staticmethod
+    def open_image(sample):
+        """Return the image of a sample, with its `size`."""
         size = _size_of_plain_jpeg(sample.image)
         if size:
             return OpenedImage(size)
         pixels = sample.read_image()
         return OpenedImage(pixels.shape[:2], pixels)
 
-    def load(self, sample, image, mask, label_map):
-        """Return what `add` takes of a sample. May run in any thread."""
+    @staticmethod
+    def load(sample, image, mask, table):
+        """Return what `add` takes of a sample; `table` is as that of a `LabelMap`."""
         encoded, image_format = _encoded(sample, image.pixels)
-        table = label_map.table(mask.legend)
+        table = table(mask.legend)
         pixels = np.zeros(256, int)
         np.add.at(pixels, table, np.array(Image.fromarray(mask.codes).histogram()))
         unchanged = (table[mask.shown] == mask.shown).all() and _is_grey_png(sample.mask)
