@@ -63,7 +63,7 @@ docs: .venv/docs
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-.venv/development: .venv/runtime requirements-dev.txt requirements-dask.txt
+.venv/development: .venv/runtime requirements-dev.txt requirements-dask.txt requirements-storage.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@
 

@@ -28,6 +28,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from segmentation import remote, storage
 from segmentation.cli import options, terminal
 from segmentation.errors import InputError
 from segmentation.formats import FORMATS
@@ -103,6 +104,7 @@ def main(argv=None):
 
 def require_place(path):
     """Raise InputError if a file of another command, a model card for one, stands at `path`."""
+    storage.look(path)
     if path.exists() and '"peak_memory_mb"' not in path.read_text(encoding="utf-8"):
         raise InputError(f"{path}: exists and is not of benchmark.py; choose another name")
 
@@ -115,13 +117,13 @@ def print_costs(rows):
         cells = [f"{taken[key]:.2f}" for key in ("median", "min", "p90")]
         cells += [f"{row['ratio']:.2f}", f"{row['megabytes']:.2f}"]
         cells.append("—" if memory is None else f"{memory:.1f}")
-        table.add_row(row["file"], *cells)
+        table.add_row(remote.shown(row["file"]), *cells)
     _show(table)
 
 
 def print_ops(row):
     """Print the time by op of a file, and what its delegates refuse."""
-    print(f"\n{row['file']}")
+    terminal.show(f"\n{row['file']}")
     if row["ops"] is not None:
         table = _table("Op", "ms", "Share", "Count", "Runs in")
         for each in row["ops"]:

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from segmentation import remote
 from segmentation.errors import InputError
 
 UNFINISHED = ".unfinished"  # suffix of a workspace
@@ -145,7 +146,7 @@ def sha256(path):
 def write_text(path, text):
     """Write `text` to `path` as UTF-8, completely or not at all."""
     with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(remote.shown(text), encoding="utf-8", newline="\n")
 
 
 def write_json(path, value):

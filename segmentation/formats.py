@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segmentation import storage
 from segmentation.errors import InputError
 
 
@@ -136,5 +137,6 @@ def require_packages(path):
 def require_place(path):
     """Raise InputError unless `path` is free or holds an earlier export, which may be replaced."""
     path, marker = Path(path), of_path(path).marker
+    storage.look(path, *(path.with_suffix(suffix) for suffix in (".json", ".keras", ".h5")))
     if path.exists() and not (path / marker if marker else path).is_file():
         raise InputError(f"{path}: exists and is not an export; move it or choose another name")

@@ -1,5 +1,6 @@
 """What data.py prints about the data that it prepared, and about label files."""
 
+from segmentation.cli import terminal
 from segmentation.data import labels, preparation
 
 
@@ -20,14 +21,14 @@ def print_prepared(result):
         kept = ""
         if "pictures_of" in result:
             kept = f"kept {result['pictures']} of {result['pictures_of']} images; "
-        print(f"{kept}{speed}; wrote {result['images']} and others")
+        terminal.show(f"{kept}{speed}; wrote {result['images']} and others")
         return
     recoded = result["pictures"] - result["copied"]
     if recoded:
         print(f"{recoded} images are not upright RGB or grey JPEGs: re-encoded as PNG")
     first, *more = result["tfrecords"]
     total = result.get("pictures_of", result["pictures"] + len(result["skipped"]))
-    print(
+    terminal.show(
         f"kept {result['pictures']} of {total} images; {speed}; wrote {first}"
         + (f" and {len(more)} more" if more else "")
     )

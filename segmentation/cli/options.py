@@ -7,6 +7,8 @@ import os
 import re
 import sys
 
+from segmentation import remote
+from segmentation.cli import storage_options
 from segmentation.errors import InputError
 
 RECORD_SUFFIX = ".tfrecord"
@@ -28,6 +30,12 @@ class Parser(argparse.ArgumentParser):
             **options,
         )
 
+    def parse_args(self, args=None, namespace=None):
+        """Parse `args` as argparse does; files in buckets are copied, see `storage_options`."""
+        namespace = super().parse_args(args, namespace)
+        storage_options.stage(namespace)
+        return namespace
+
     def parse_known_args(self, args=None, namespace=None):
         """Parse `args` (default: the command line) after spelling each option with underscores."""
         args = sys.argv[1:] if args is None else args
@@ -36,7 +44,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Say what is wrong in one line, as for every other mistake, and exit with status 2."""
-        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+        self.exit(2, remote.shown(f"error: {message} (see {self.prog} --help)\n"))
 
 
 def _underscored(arg):

@@ -6,7 +6,7 @@ import os
 import sys
 
 import segmentation
-from segmentation import progress
+from segmentation import progress, remote, storage
 from segmentation.errors import InputError, WorkerError
 
 # TensorFlow's start-up notices (oneDNN, CPU features) hide the lines that matter.
@@ -24,7 +24,7 @@ class _Lines(logging.Handler):
 
     def emit(self, record):
         """Write a record."""
-        print(self.format(record), file=sys.stderr, flush=True)
+        print(remote.shown(self.format(record)), file=sys.stderr, flush=True)
 
 
 def connect():
@@ -59,7 +59,7 @@ def say(text):
 
 def show(text):
     """Print lines of a result (stdout)."""
-    print(text, flush=True)
+    print(remote.shown(text), flush=True)
 
 
 class EpochBar:
@@ -89,7 +89,7 @@ class EpochBar:
 
 def print_result(result):
     """Print `result`, a dictionary, as the one JSON line that ends stdout."""
-    print(json.dumps(result), flush=True)
+    print(remote.shown(json.dumps(result)), flush=True)
 
 
 def run(main):
@@ -100,7 +100,7 @@ def run(main):
     """
     connect()
     try:
-        status = main()
+        status = _sending(main)
     except InputError as error:
         logger.error("error: %s", error)
         status = 2
@@ -114,3 +114,17 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     sys.exit(status)
+
+
+def _sending(main):
+    """Call `main()` and, however it ends, send what it has written for a bucket."""
+    try:
+        status = main()
+    except BaseException:
+        try:
+            storage.finish()
+        except InputError as error:
+            logger.error("error: %s", error)
+        raise
+    storage.finish()
+    return status

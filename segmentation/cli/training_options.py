@@ -206,6 +206,11 @@ def _add_training(training):
         "--output",
         help="default: artifacts/CLASS.keras, or artifacts/model.keras for several classes",
     )
+    training.add_argument(
+        "--gcs_bucket",
+        metavar="BUCKET",
+        help="also copy the files of the run to this bucket, after every epoch",
+    )
 
 
 def complete(parser, args, default_model=None):

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from segmentation import files
+from segmentation import files, storage
 from segmentation.data import data_card, engines, image_io, labels, mask_evidence, masks
 from segmentation.data.samples import check_sizes, read_label_map
 from segmentation.errors import InputError
@@ -68,6 +68,7 @@ def prepare(reader, writer, engine=None, max_bad=None, threshold=None):
     """
     start = time.perf_counter()
     engine = engine or engines.Threads(1)
+    storage.look(writer.label_path)
     if threshold is None:  # else few samples may be kept
         writer.require_room(reader.samples, engine.workers)
     with files.workspace_beside(writer.target) as workspace:

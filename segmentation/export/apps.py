@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation import files
+from segmentation import files, storage
 from segmentation.data import labels
 from segmentation.errors import InputError
 from segmentation.inference import predictor, tflite
@@ -35,6 +35,7 @@ def require_place(folder, platform):
         platform: `android` or `ios`.
     """
     folder = Path(folder)
+    storage.look(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: is in the way of the app; name a new folder with --app")
     with files.workspace_beside(folder):  # shows at once what would stop it later

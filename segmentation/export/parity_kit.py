@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segmentation import files
+from segmentation import files, storage
 from segmentation.data import image_io
 from segmentation.errors import InputError, reason
 from segmentation.export import parity
@@ -36,6 +36,7 @@ def path_beside(path):
 def require_place(path):
     """Raise InputError unless the kit of an export may stand, or replace an earlier one."""
     folder = path_beside(path)
+    storage.look(folder)
     if not folder.exists():
         return
     inside = folder.iterdir() if folder.is_dir() else [folder]

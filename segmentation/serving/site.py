@@ -13,7 +13,7 @@ from pathlib import Path
 import pooch
 from PIL import Image
 
-from segmentation import files
+from segmentation import files, storage
 from segmentation.data import image_io
 from segmentation.errors import InputError
 from segmentation.export import parity_kit
@@ -128,6 +128,7 @@ def assemble(folder, predict, samples=None, kit=None):
         InputError: if something else stands at `folder`, or samples or kit cannot be read.
     """
     folder = Path(folder).resolve()  # a link stays one
+    storage.look(folder)
     is_empty = folder.is_dir() and not any(folder.iterdir())
     if folder.exists() and not is_empty and not (folder / STAMP).is_file():
         raise InputError(f"{folder}: exists and is no page of serve.py; choose another folder")

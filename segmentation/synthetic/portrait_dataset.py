@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation import files
+from segmentation import files, storage
 from segmentation.data import masks
 from segmentation.errors import InputError
 from segmentation.synthetic import image_files
@@ -66,6 +66,7 @@ def write_portraits(out_dir, count, seed):
 
 def _refuse_foreign_files(out_dir):
     """Raise InputError if `images`, `masks` or `mapping.csv` hold anything but synthetic data."""
+    storage.look(out_dir)
     mapping = out_dir / "mapping.csv"
     rows = []
     if mapping.is_file():

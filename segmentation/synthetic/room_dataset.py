@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation import files
+from segmentation import files, storage
 from segmentation.data import palette
 from segmentation.errors import InputError
 from segmentation.synthetic import image_files
@@ -81,6 +81,7 @@ def _object_info(names, fractions, shown):
 
 def _refuse_foreign_files(out_dir):
     """Raise InputError if the folder holds other images, annotations or class names."""
+    storage.look(out_dir)
     synthetic = False
     for folder in (out_dir / "images", out_dir / "annotations"):
         found = sorted(path for path in folder.rglob("*") if not path.is_dir())

@@ -147,17 +147,22 @@ class StopRules(keras.callbacks.Callback):
 class Interruption:
     """Remembers Ctrl-C within its block until it can be handled; pressed twice, it acts at once.
 
+    SIGTERM, by which a machine that is taken away says so, means the same.
+
     An exception raised just anywhere can get lost: Python ignores those that are raised while it
     deletes an object, and at the end of an epoch Keras deletes many.
     """
 
+    SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
     def __enter__(self):
         self.pressed = False
-        self._previous = signal.signal(signal.SIGINT, self._press)
+        self._previous = {each: signal.signal(each, self._press) for each in self.SIGNALS}
         return self
 
     def __exit__(self, *_):
-        signal.signal(signal.SIGINT, self._previous)
+        for each, handler in self._previous.items():
+            signal.signal(each, handler)
 
     def _press(self, *_):
         if self.pressed:

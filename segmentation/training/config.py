@@ -32,7 +32,8 @@ FINE_TUNE_FACTOR, IMAGENET_FINE_TUNE_FACTOR = 0.5, 0.25
 TEACHER_WEIGHT = 0.9
 UNLABELLED_SHARE = 0.5  # of a batch: as many images without masks as with them
 # They say where things are, or how fast.
-NO_SETTINGS = set("files unlabelled workers output model_dir checkpoint_dir log_dir resume".split())
+NO_SETTINGS = set("files unlabelled workers output gcs_bucket resume".split())
+NO_SETTINGS |= set("model_dir checkpoint_dir log_dir".split())
 # Of these files the card notes the name alone.
 MODELS = ("weights", "fine_tune_checkpoint", "teacher")
 
@@ -123,6 +124,7 @@ class TrainConfig:
     seed: int = 0
     resume: bool = False
     output: str | None = None
+    gcs_bucket: str | None = None
     model_dir: str | None = None  # if `output` is None
     checkpoint_dir: str | None = None  # None: beside the model
     log_dir: str | None = None  # None: logs

@@ -9,7 +9,7 @@ import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
-from segmentation import files, model_card
+from segmentation import files, model_card, remote, storage
 from segmentation.data import check_images
 from segmentation.errors import InputError
 from segmentation.evaluation import plots
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 # Settings that may change from a run to the one that resumes it.
 MAY_CHANGE = set("epochs num_steps transfer_epochs fine_tune_epochs patience model_name".split())
 
+BESIDE = (".json", ".csv", ".png", ".samples.png", ".check")
 DEFAULT_FOLDER = "artifacts"
 FINGERPRINTS = ("data", "validation_data", "teacher_weights", "unlabelled_data")
 
@@ -39,6 +40,7 @@ def output_path(config, names):
     """
     name = re.sub(r"\W+", "_", names[0]) if len(names) == 1 else "model"
     output = Path(config.output or f"{config.model_dir or DEFAULT_FOLDER}/{name}.keras")
+    storage.look(*paths(config, output))
     for path in (output, checkpoint_path(config, output), log_dir(config, output)):
         with files.workspace_beside(path):  # shows at once what would stop the first epoch
             pass
@@ -57,8 +59,18 @@ def checkpoint_path(config, output):
 
 
 def log_dir(config, output):
-    """Return the folder of TensorBoard's logs for a run that writes `output`."""
-    return Path(config.log_dir or "logs") / output.stem
+    """Return the folder of TensorBoard's logs for a run that writes `output`.
+
+    By default it is in `logs/` here; of a run in a bucket, in `logs/` beside the model.
+    """
+    default = output.parent / "logs" if remote.url_of(output) else "logs"
+    return Path(config.log_dir or default) / output.stem
+
+
+def paths(config, output):
+    """Return where the files and folders of a run are, of this one or of an earlier one."""
+    beside = [output.with_suffix(suffix) for suffix in (*model_card.MODEL_SUFFIXES, *BESIDE)]
+    return [*beside, checkpoint_path(config, output).parent, log_dir(config, output)]
 
 
 class RunFiles:
@@ -91,12 +103,23 @@ class RunFiles:
         self.output = output_path(config, classes.names)
         self.log_dir = log_dir(config, self.output)
         self.checkpoint_path = checkpoint_path(config, self.output)
+        self._duplicates = self._in_bucket(config.gcs_bucket) if config.gcs_bucket else {}
         self.replaced_path = self.checkpoint_path.with_name("earlier.npz")
         self.begun = checkpoint.read(self.checkpoint_path) if config.resume else None
         if not self.begun and config.initial_weights != IMAGENET:
             self._require_other_file(config.initial_weights, "weights")
         self._require_other_file(config.teacher, "teacher")
         self.earlier_card = self.begun["card"] if self.begun else config.initial_card()
+
+    def _in_bucket(self, bucket):
+        """Return where the files of the run are to be in a bucket as well, by path."""
+        if remote.url_of(self.output):
+            raise InputError("--gcs_bucket copies a run that is here: -o names a bucket already")
+        folder = remote.parse(bucket) or f"gs://{bucket}"
+        found = {path: f"{folder}/{path.name}" for path in paths(self.config, self.output)}
+        found[self.log_dir] = f"{folder}/logs/{self.log_dir.name}"
+        storage.opened().buckets.require_writable(found[self.output])
+        return found
 
     def _require_other_file(self, model, role):
         if model and Path(model).resolve().with_suffix("") == self.output.resolve().with_suffix(""):
@@ -137,7 +160,7 @@ class RunFiles:
         if not self.checkpoint_path.exists():
             return
         for events in self.log_dir.glob("*/events.out.tfevents*"):
-            events.unlink()
+            storage.remove(events)
         self.checkpoint_path.replace(self.replaced_path)
         for path in (self.output, model_card.path_beside(self.output)):
             if path.exists():
@@ -238,3 +261,4 @@ class RunFiles:
         plots.curves(state.history, state.watched, self.output.with_suffix(".png"))
         progress = {"card": state.card, "history": state.history, "samples": self.samples.stems}
         checkpoint.save(self.checkpoint_path, model, progress, self.samples.masks)
+        storage.send(self._duplicates)
