@@ -11,6 +11,7 @@ import nets
 
 logger = logging.getLogger(__name__)
 
+MEANS = ("loss", "crossentropy")  # end the names of means over images; scores count pixels
 TIMED_STEPS = 20  # after so many steps the remaining time is logged
 
 
@@ -20,11 +21,12 @@ class Recorder(keras.callbacks.Callback):
     Args:
         state: `RunState`.
         run: `RunFiles`.
+        mean_factor: of the `pipeline.Batches` to validate on.
     """
 
-    def __init__(self, state, run):
+    def __init__(self, state, run, mean_factor):
         super().__init__()
-        self.state, self.run = state, run
+        self.state, self.run, self.mean_factor = state, run, mean_factor
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock."""
@@ -36,6 +38,9 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Write the files, unless the loss is not finite."""
+        for name in logs:  # the same dictionary that the callbacks after this one get
+            if name.startswith("val_") and name.endswith(MEANS):
+                logs[name] *= self.mean_factor
         if self.state.diverged is None:
             self.state.check(logs["val_loss"])
         if self.state.diverged is not None:

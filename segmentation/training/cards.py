@@ -31,6 +31,7 @@ def new_card(model, run, data, plan, class_weights, teacher=None):
         "macs": nets.macs(phone),
         "settings": settings(config, data, class_weights, teacher),
         "plan": plan,
+        **run.devices.to_card(),
         **data.card,
         **({"teacher": teacher.to_card(data.card)} if teacher else {}),
         "versions": {
@@ -65,4 +66,6 @@ def settings(config, data, class_weights, teacher=None):
             "unlabelled_per_batch": unlabelled.per_batch,
             "unlabelled_data": unlabelled.fingerprint,
         }
+    if workers := data.train.workers_with_files:  # other batches if there are more or fewer
+        found["workers"] = workers
     return found

@@ -31,7 +31,7 @@ FINE_TUNE_FACTOR, IMAGENET_FINE_TUNE_FACTOR = 0.5, 0.25
 # `distillation.TeacherLoss` says, the hair IoU was 0.602 with it, and 0.584 with 0.5.
 TEACHER_WEIGHT = 0.9
 UNLABELLED_SHARE = 0.5  # of a batch: as many images without masks as with them
-NO_SETTINGS = {"files", "unlabelled", "output", "resume"}  # they say where things are
+NO_SETTINGS = {"files", "unlabelled", "output", "resume", "devices"}  # they say where things are
 # Of these files the card notes the name alone.
 MODELS = ("weights", "fine_tune_checkpoint", "teacher")
 
@@ -119,6 +119,7 @@ class TrainConfig:
     precision: str = "float32"
     patience: int | None = None
     seed: int = 0
+    devices: int | None = None  # of each host; None: all
     resume: bool = False
     output: str | None = None
 

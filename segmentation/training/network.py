@@ -8,7 +8,7 @@ import numpy as np
 import nets
 from segmentation.errors import InputError
 from segmentation.evaluation import metrics
-from segmentation.training import distillation, losses, optimizers, transfer
+from segmentation.training import distillation, distribution, losses, optimizers, transfer
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +64,7 @@ def build(config, samples, earlier_card=None):
         )
     if samples.aux_classes:
         model = nets.with_aux_head(model, len(samples.aux_classes))
+    distribution.synchronize(model)
     for stage in reversed(config.stages):  # a mistake in the last stage shows at once, too
         freeze(model, stage)
     return model
@@ -197,6 +198,7 @@ def compile_model(model, optimizer, config, classes, class_weights=None, teacher
         loss=of_outputs,
         loss_weights=loss_weights,
         metrics=[watched] + [[]] * (len(of_outputs) - 1),
+        jit_compile=False if distribution.mirrored() else "auto",  # XLA knows no replicas
     )
     # Where tracing the first step creates variables, those of the optimizer or the mean losses of
     # several outputs, TensorFlow traces it a second time.
