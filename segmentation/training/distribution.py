@@ -327,7 +327,8 @@ def _only_one(used, limit, reason):
 def _said(devices, names):
     share = devices.share
     hosts = f" of {share.workers} workers" if share.workers > 1 else ""
-    logger.info(f"training on {share.devices} devices{hosts}: {', '.join(names)}")
+    if devices.writes:
+        logger.info(f"training on {share.devices} devices{hosts}: {', '.join(names)}")
     return devices
 
 
