@@ -1,6 +1,6 @@
 # make demo: from synthetic portraits to files for a phone, in minutes
 # make test: style and all tests but the longest; make test_fast: what is not marked slow
-# make test_all: all tests, with MediaPipe, JAX, PyTorch (some gigabytes) and a Kotlin compiler, and the docs
+# make test_all: all tests, with MediaPipe, PyTorch (some gigabytes) and a Kotlin compiler, and the docs
 # make lint: style alone
 # make docs: the documentation as a website, in site/
 # make bench: how fast data are prepared and read, against plain implementations, and networks run

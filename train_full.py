@@ -15,7 +15,7 @@ the checks of exports (.check/) and the checkpoint for --resume (.ckpt/); logs/ 
 """
 
 from segmentation.cli import options, terminal, training_options
-from segmentation.quiet import start_keras
+from segmentation.training import distribution
 from segmentation.training.config import FullConfig
 
 
@@ -42,33 +42,35 @@ def parse_args(argv=None):
 def main(argv=None):
     """Train, and print the model card."""
     config = parse_args(argv)
-    start_keras()
-    from segmentation.training import (
-        cards,
-        class_weights,
-        devices,
-        loop,
-        network,
-        plan,
-        run_files,
-        sources,
-    )
-    from segmentation.training.teacher import open_teacher
+    with distribution.started(config) as devices:
+        terminal.connect_worker(devices.share)
+        from segmentation.training import (
+            accelerator,
+            cards,
+            class_weights,
+            loop,
+            network,
+            plan,
+            run_files,
+            sources,
+        )
+        from segmentation.training.teacher import open_teacher
 
-    samples = sources.open_samples(config)
-    config, planned = plan.complete(config, samples)
-    run = run_files.RunFiles(config, samples.classes)
-    device = devices.find()
-    config = run.config = devices.with_precision(config, device, run.begun)
-    teacher = open_teacher(config, samples.classes)
-    model = network.build(config, samples, run.earlier_card)
-    fresh = [] if run.begun else network.load_weights(model, config, samples.classes)
-    data = sources.open_batches(config, samples, model, run.begun)
-    network.start_at_priors(model, fresh, data.statistics)
-    weights = class_weights.of_option(config.class_weights, data)
-    compile_stage = network.stage_compiler(config, data, weights, device, teacher)
-    card = cards.new_card(model, run, data, planned, weights, device, teacher)
-    terminal.print_result(loop.fit(model, data, card, compile_stage, run, terminal.EpochBar()))
+        samples = sources.open_samples(config, devices.share)
+        config, planned = plan.complete(config, samples, devices.share)
+        run = run_files.RunFiles(config, samples.classes, devices)
+        device = accelerator.find()
+        config = run.config = accelerator.with_precision(config, device, run.begun)
+        teacher = open_teacher(config, samples.classes, devices)
+        model = network.build(config, samples, run.earlier_card)
+        fresh = [] if run.begun else network.load_weights(model, config, samples.classes)
+        data = sources.open_batches(config, samples, model, run.begun, devices.share)
+        network.start_at_priors(model, fresh, data.statistics)
+        weights = class_weights.of_option(config.class_weights, data)
+        compile_stage = network.stage_compiler(config, data, weights, device, teacher)
+        card = cards.new_card(model, run, data, planned, weights, device, teacher)
+        result = loop.fit(model, data, card, compile_stage, run, terminal.EpochBar())
+    terminal.print_result(result)
 
 
 if __name__ == "__main__":

@@ -71,13 +71,13 @@ def main(argv=None):
     """Measure, reckon and print."""
     args = parse_args(argv)
     start_keras()
-    from segmentation.training import devices
+    from segmentation.training import accelerator
 
-    device = devices.find()
+    device = accelerator.find()
     rows = []
     for name in args.networks:
         for precision in args.precision:
-            chosen = devices.precision(device) if precision == "auto" else precision
+            chosen = accelerator.precision(device) if precision == "auto" else precision
             for batch_size in args.batch_size:
                 terminal.say(f"{name}, {chosen}, batches of {batch_size}")
                 rows.append(measure(name, chosen, batch_size, args.steps, device))

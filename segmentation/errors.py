@@ -9,6 +9,16 @@ class InputError(Exception):
     """
 
 
+class TryAgainError(Exception):
+    """A failure from outside that may pass: another worker of a cluster is lost.
+
+    The message is one line. Commands print it and exit with `status`, EX_TEMPFAIL of sysexits.h, by
+    which a scheduler knows that starting again makes sense.
+    """
+
+    status = 75
+
+
 class ExportError(Exception):
     """An export that fails, cannot be run, or does not match its model.
 

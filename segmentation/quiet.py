@@ -7,8 +7,11 @@ import sys
 from segmentation.errors import InputError, reason
 
 
-def start_keras():
+def start_keras(connect=None):
     """Import Keras and start its backend, without TensorFlow's start-up messages.
+
+    Args:
+        connect: function to call between the import and the first computation, or None.
 
     Raises:
         InputError: if the backend is missing or unknown.
@@ -17,7 +20,9 @@ def start_keras():
         with silenced():
             import keras
             from absl import logging
-
+        if connect:
+            connect()
+        with silenced():
             keras.ops.ones(1)
     except (ImportError, ValueError) as error:
         raise InputError(

@@ -1,9 +1,12 @@
 """A network of two layers, for tests of what surrounds a network; as a script, train_full.
 
-With KILLED_SAVE=N in the environment the script kills itself in the middle of the N-th checkpoint.
+With KILLED_SAVE=N in the environment the script kills itself in the middle of the N-th checkpoint;
+with CPU_DEVICES=N TensorFlow sees so many devices (JAX has a flag of its own for that). DROPOUT is
+the rate of the dropout.
 """
 
 import csv
+import io
 import itertools
 import os
 import signal
@@ -25,7 +28,7 @@ def Tiny(img_size, num_classes=1, alpha=1.0):
     x = keras.layers.BatchNormalization(name="conv_bn")(x)
     x = keras.layers.ReLU(name="conv_relu")(x)
     # Has random state, which a checkpoint must hold; without a seed PyTorch keeps it to itself.
-    x = keras.layers.Dropout(0.1, seed=1)(x)
+    x = keras.layers.Dropout(float(os.environ.get("DROPOUT", 0.1)), seed=1)(x)
     x = keras.layers.Conv2D(num_classes, 1, name="score")(x)
     activation = "sigmoid" if num_classes == 1 else "softmax"
     mask = keras.layers.Activation(activation, dtype="float32", name="mask")(x)
@@ -64,6 +67,28 @@ def write_arrays(folder, count=20, size=32, shown=1):
     )
     labels.write(label_file, ["background", "hair", "face"])
     return str(img_file)
+
+
+def write_records(folder):
+    """Write the arrays of the fixture `data` as a TFRecord."""
+    import numpy as np
+    from PIL import Image
+
+    from segmentation.data import labels, tfrecords
+
+    images, masks = (np.load(folder / f"data/{name}-32.npy") for name in ("images", "masks"))
+
+    def encoded(array):
+        file = io.BytesIO()
+        Image.fromarray(array).save(file, "PNG")
+        return file.getvalue()
+
+    with open(folder / "discs.tfrecord", "wb") as file:
+        for index, (image, mask) in enumerate(zip(images, masks, strict=True)):
+            file.write(
+                tfrecords.record(str(index), encoded(image), "png", mask.shape, encoded(mask))
+            )
+    labels.write(folder / "labels.txt", ["background", "hair", "face"])
 
 
 def train_tiny(*options):
@@ -115,11 +140,22 @@ def die_while_saving(number):
     np.savez = savez
 
 
+def divide_cpu(number):
+    """Make TensorFlow see `number` devices in the CPU."""
+    import tensorflow as tf
+
+    (cpu,) = tf.config.list_physical_devices("CPU")
+    parts = [tf.config.LogicalDeviceConfiguration()] * number
+    tf.config.set_logical_device_configuration(cpu, parts)
+
+
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     import train_full
     from segmentation.cli import terminal
 
     register(dict.__setitem__)
+    if "CPU_DEVICES" in os.environ:
+        divide_cpu(int(os.environ["CPU_DEVICES"]))
     die_while_saving(int(os.environ.get("KILLED_SAVE", 0)))
     terminal.run(train_full.main)

@@ -4,15 +4,17 @@ import json
 import logging
 import os
 import sys
+import traceback
 
 import segmentation
 from segmentation import progress, remote, storage
-from segmentation.errors import InputError, WorkerError
+from segmentation.errors import InputError, TryAgainError, WorkerError
 
 # TensorFlow's start-up notices (oneDNN, CPU features) hide the lines that matter.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 logger = logging.getLogger(segmentation.__name__)
+_worker = None  # number of this process, where there are several
 
 
 class _Lines(logging.Handler):
@@ -24,7 +26,8 @@ class _Lines(logging.Handler):
 
     def emit(self, record):
         """Write a record."""
-        print(remote.shown(self.format(record)), file=sys.stderr, flush=True)
+        name = f"worker {_worker}: " if _worker else ""
+        print(name + remote.shown(self.format(record)), file=sys.stderr, flush=True)
 
 
 def connect():
@@ -34,6 +37,18 @@ def connect():
     logger.setLevel(logging.INFO)
     logger.propagate = False  # absl gives the root logger a handler, which would repeat each line
     progress.display_with(bar)
+
+
+def connect_worker(share):
+    """Let the first of several workers speak for all; the others only warn, and say who they are.
+
+    Args:
+        share: `Share` of this process.
+    """
+    global _worker
+    if share.workers > 1:
+        _worker = share.worker
+        logger.setLevel(logging.WARNING if _worker else logging.INFO)
 
 
 def bar(items, total, description):
@@ -47,7 +62,7 @@ def bar(items, total, description):
         description,
         total=total,
         console=console,
-        disable=not console.is_terminal,
+        disable=bool(_worker) or not console.is_terminal,
         transient=True,
     )
 
@@ -70,7 +85,8 @@ class EpochBar:
         from rich.progress import Progress
 
         console = Console(stderr=True)
-        self._bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        disable = bool(_worker) or not console.is_terminal
+        self._bar = Progress(console=console, transient=True, disable=disable)
         self._task = self._bar.add_task("")
 
     def start(self, total, text):
@@ -88,13 +104,14 @@ class EpochBar:
 
 
 def print_result(result):
-    """Print `result`, a dictionary, as the one JSON line that ends stdout."""
-    print(remote.shown(json.dumps(result)), flush=True)
+    """Print `result`, a dictionary, as the one JSON line that ends stdout, unless not for all."""
+    if not _worker:
+        print(remote.shown(json.dumps(result)), flush=True)
 
 
 def run(main):
-    """Call `main()` and exit: 0 done, 2 a mistake that the user can fix, 130 interrupted, 1 if
-    nobody reads the output any more.
+    """Call `main()` and exit: 0 done, 2 a mistake that the user can fix, 75 something from outside
+    that may pass, 130 interrupted, 1 if nobody reads the output any more.
 
     Any other exception is a fault of ours: its traceback shows and the status is 1.
     """
@@ -107,12 +124,25 @@ def run(main):
     except WorkerError as error:
         logger.error("error: %s", error)
         status = 1
+    except TryAgainError as error:
+        logger.error("error: %s", error)
+        status = error.status
     except KeyboardInterrupt:
         logger.error("interrupted")
         status = 130
     except BrokenPipeError:  # whoever read the output, `head` for one, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
+    except Exception:
+        if _worker is None:
+            raise
+        traceback.print_exc()
+        status = 1
+    if status and _worker is not None:
+        # Else JAX waits 5 minutes for the other workers to end too, and they wait for this one.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
     sys.exit(status)
 
 

@@ -200,6 +200,12 @@ def _add_training(training):
         "--patience", type=options.count, help="stop a stage after N epochs without improvement"
     )
     training.add_argument("--seed", type=options.seed, default=0)
+    training.add_argument(
+        "--devices",
+        type=options.count,
+        metavar="N",
+        help="GPUs or other devices to train on, of each host (all that Keras sees)",
+    )
     training.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     training.add_argument(
         "-o",

@@ -10,6 +10,7 @@ from segmentation.data import augmentation, check_images, image_io, labels, mask
 from segmentation.data.augmentation import AffineRanges
 from segmentation.data.check_images import Chosen
 from segmentation.data.classes import Classes
+from segmentation.data.share import ALONE, Share
 from segmentation.data.statistics import WORKERS, ClassStatistics
 from segmentation.data.unlabelled import Unlabelled
 from segmentation.errors import InputError
@@ -34,6 +35,9 @@ class BatchOptions:
         steps_per_epoch: batches in an epoch, or None: one pass over the training images.
         taught: whether the last output of the network is for a teacher (`training.distillation`).
         unlabelled: images without masks that are a part of every batch of training, or None.
+        share: `Share` of this process in every batch.
+        files: for each row of the data to train on the number of its file, if workers draw from
+            files of their own; None: every worker reads its part of the same batches.
     """
 
     img_size: tuple[int, int]
@@ -45,6 +49,8 @@ class BatchOptions:
     steps_per_epoch: int | None = None
     taught: bool = False
     unlabelled: Unlabelled | None = None
+    share: Share = ALONE
+    files: np.ndarray | None = None
 
     @property
     def labelled(self):
@@ -98,6 +104,8 @@ def open_training_data(split, counts, classes, options, aux_classes=None):
         raise InputError(
             f"{len(split.training)} training images are fewer than a batch: lower --batch_size"
         )
+    if options.files is not None:
+        _require_share(split.training.rows, options)
     training_counts, validation_counts = counts
     of_training = statistics.of_classes(training_counts, classes)
     of_validation = statistics.of_classes(validation_counts, classes)
@@ -113,12 +121,30 @@ def open_training_data(split, counts, classes, options, aux_classes=None):
         targets.append(targets[0])
     return TrainingData(
         TrainingBatches(split.training, targets, options),
-        Batches(split.validation, targets, options.validation_batch_size, options.img_size),
+        Batches(
+            split.validation,
+            targets,
+            options.validation_batch_size,
+            options.img_size,
+            options.share,
+        ),
         classes,
         of_training,
         _card(split, options.unlabelled),
         check_images.choose(split.validation, validation_counts, classes),
     )
+
+
+def _require_share(rows, options):
+    """Raise InputError, in all workers, unless the files of each fill its part of a batch."""
+    workers = options.share.workers
+    counts = [len(own) for own in rows_by_worker(rows, options.files, workers)]
+    if min(counts) < options.labelled // workers:
+        raise InputError(
+            f"worker {counts.index(min(counts))} would train on {min(counts)} images, those of its "
+            f"files, which are fewer than its {options.labelled // workers} of a batch: lower "
+            "--batch_size, or write files of equal size with data.py --num_shards"
+        )
 
 
 def _require_shown(of_part, classes, part):
@@ -158,24 +184,46 @@ def _card(split, unlabelled):
     }
 
 
+def rows_by_worker(rows, files, workers):
+    """Divide rows among workers so that no two workers read the same file.
+
+    Args:
+        rows: int array.
+        files: int array, the number of the file of each row of the data.
+        workers: how many; the files go round among them.
+
+    Returns:
+        list of int arrays, one for each worker.
+    """
+    owners = files[rows] % workers
+    return [rows[owners == worker] for worker in range(workers)]
+
+
 class Batches(keras.utils.PyDataset):
     """Batches of prepared data, for any Keras backend.
 
     Yields `(batch, H, W, 3)` uint8 RGB and `(batch, H, W)` uint8 channel ids, 255 where ignored;
     for a network of several outputs a tuple of channel ids, one for each output.
 
+    Where several devices share a batch, the last one is filled up with blanks until it divides:
+    black images whose pixels are all ignored. Then every batch also has sample weights, `(batch,)`
+    float32, 0 for a blank and 1 otherwise: a blank adds nothing to any loss or score, but it counts
+    where Keras divides by the number of images (`mean_factor`).
+
     Args:
         samples: `Subset` of a `Dataset`.
         targets: for each output of the network `(table, stride)`: `(256,)` uint8, the channel id of
             each class id (`Classes.table`), and the stride of the output.
-        batch_size: images in a batch.
+        batch_size: images in a batch, of all workers together.
         img_size: `(height, width)` in pixels to stretch them to.
+        share: `Share` of this process.
     """
 
-    def __init__(self, samples, targets, batch_size, img_size):
+    def __init__(self, samples, targets, batch_size, img_size, share=ALONE):
         super().__init__(workers=WORKERS, max_queue_size=QUEUE)
         self.data, self.rows, self.targets = samples.dataset, np.asarray(samples.rows), targets
-        self.batch_size, self.img_size = batch_size, img_size
+        self.batch_size, self.img_size, self.share = batch_size, img_size, share
+        self.blanks = -len(self.rows) % share.devices
         self.error = None  # what stopped the reading, which Keras and TensorFlow reword
 
     def __len__(self):
@@ -183,9 +231,26 @@ class Batches(keras.utils.PyDataset):
         return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, batch):
-        """Return the batch of that number, in the order of `rows`."""
-        rows = self.rows[batch * self.batch_size : (batch + 1) * self.batch_size]
-        return self._batch([self._stretched(*self._read(row)) for row in rows])
+        """Return this process's part of the batch of that number, in the order of `rows`."""
+        rows = self.rows[batch * self.batch_size : (batch + 1) * self.batch_size].tolist()
+        mine = self.share.of(rows + [None] * (-len(rows) % self.share.devices))
+        samples = [self._blank() if row is None else self._whole(row) for row in mine]
+        if not self.blanks:
+            return self._batch(samples)
+        weights = np.array([row is not None for row in mine], np.float32)
+        return *self._batch(samples), weights
+
+    @property
+    def mean_factor(self):
+        """By which a mean over all images, the blanks among them, has to be multiplied."""
+        return (len(self.rows) + self.blanks) / len(self.rows)
+
+    def _whole(self, row):
+        return self._stretched(*self._read(row))
+
+    def _blank(self):
+        image = np.zeros((*self.img_size, 3), np.uint8)
+        return image, np.full(self.img_size, labels.IGNORED, np.uint8)
 
     def _read(self, row):
         try:
@@ -216,6 +281,10 @@ class TrainingBatches(Batches):
     epoch, so that a resumed run goes on with the images that it would have seen. So it is with
     images without masks, which come last in a batch and don't count in the length of an epoch.
 
+    Several workers make the same batches as one, each its part of them. With files of their own
+    they draw from these alone, as many images for each batch; whoever has fewer repeats them
+    earlier. The number of batches in an epoch is the same for all, by all rows.
+
     Args:
         samples: `Subset` of a `Dataset`.
         targets: see `Batches`.
@@ -223,26 +292,33 @@ class TrainingBatches(Batches):
 
     Attributes:
         epoch: number of the epoch, from 0; whoever resumes a run sets it.
+        workers_with_files: workers that draw from files of their own; 0: all make the same batches.
     """
 
     def __init__(self, samples, targets, options):
-        super().__init__(samples, targets, options.batch_size, options.img_size)
+        share = options.share
+        super().__init__(samples, targets, options.batch_size, options.img_size, share)
         self.seed, self.affine_ranges = options.seed, options.affine_ranges
         self.unlabelled, self.labelled = options.unlabelled, options.labelled
         self.epoch = 0
+        self.steps_per_epoch = options.steps_per_epoch or len(self.rows) // self.labelled
+        self.workers_with_files = 0 if options.files is None else share.workers
+        if options.files is not None:
+            self.rows = rows_by_worker(self.rows, options.files, share.workers)[share.worker]
+            self.labelled //= share.workers
+            self.share = ALONE  # what is left is its own
         self.batches_of_a_pass = len(self.rows) // self.labelled
-        self.steps_per_epoch = options.steps_per_epoch or self.batches_of_a_pass
 
     def __len__(self):
         """Return the number of batches in an epoch, all of them full."""
         return self.steps_per_epoch
 
     def __getitem__(self, batch):
-        """Return the batch of that number of this epoch."""
+        """Return this process's part of the batch of that number of this epoch."""
         number = self.epoch * self.steps_per_epoch + batch
         passes, place = divmod(number, self.batches_of_a_pass)
         order = np.random.default_rng((self.seed, passes)).permutation(self.rows)
-        rows = order[place * self.labelled : (place + 1) * self.labelled]
+        rows = self.share.of(order[place * self.labelled : (place + 1) * self.labelled])
         samples = [self._augmented(self._read(row), (self.seed, passes, int(row))) for row in rows]
         if self.unlabelled:
             others = self.unlabelled.of_batch(number, self.seed)

@@ -221,6 +221,8 @@ class Records:
     Attributes:
         labels: class names by id.
         groups: an empty string for each record: TFRecords do not hold the person.
+        num_files: how many files there are.
+        files: `(N,)` int, the number of the file of each record.
 
     Args:
         shards: list of paths, as `paths` returns.
@@ -232,7 +234,10 @@ class Records:
 
     def __init__(self, shards, labels):
         self.labels = labels
-        self._places = [place for shard in shards for place in _places(shard)]
+        by_file = [list(_places(shard)) for shard in shards]
+        self._places = [place for places in by_file for place in places]
+        self.num_files = len(shards)
+        self.files = np.repeat(np.arange(len(shards)), [len(places) for places in by_file])
         if not self._places:
             raise InputError(f"{shards[0]}: holds no images; {PREPARE_AGAIN}")
         self.groups = [""] * len(self)

@@ -12,6 +12,7 @@ from segmentation.training import data_wait
 
 logger = logging.getLogger(__name__)
 
+MEANS = ("loss", "crossentropy")  # end the names of means over images; scores count pixels
 TIMED_STEPS = 20  # after so many steps the remaining time is logged
 
 
@@ -22,11 +23,13 @@ class Recorder(keras.callbacks.Callback):
         state: `RunState`.
         run: `RunFiles`.
         batches: `data_wait.TimedBatches` that the steps are taken on.
+        mean_factor: of the `pipeline.Batches` to validate on.
     """
 
-    def __init__(self, state, run, batches):
+    def __init__(self, state, run, batches, mean_factor):
         super().__init__()
         self.state, self.run, self.batches = state, run, batches
+        self.mean_factor = mean_factor
 
     def on_epoch_begin(self, epoch, logs=None):
         """Start the clock."""
@@ -40,6 +43,9 @@ class Recorder(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Write the files, unless the loss is not finite."""
+        for name in logs:  # the same dictionary that the callbacks after this one get
+            if name.startswith("val_") and name.endswith(MEANS):
+                logs[name] *= self.mean_factor
         if self.state.diverged is None:
             self.state.check(logs["val_loss"])
         if self.state.diverged is not None:

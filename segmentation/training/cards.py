@@ -18,7 +18,7 @@ def new_card(model, run, data, plan, class_weights, device, teacher=None):
         data: `pipeline.TrainingData`.
         plan: of `plan.complete`.
         class_weights: floats in the order of `data.classes.id_names`, or None.
-        device: `devices.Device`.
+        device: `accelerator.Device`.
         teacher: `teacher.Teacher`, or None.
     """
     config = run.config
@@ -32,6 +32,7 @@ def new_card(model, run, data, plan, class_weights, device, teacher=None):
         "macs": nets.macs(phone),
         "settings": settings(config, data, class_weights, teacher),
         "plan": plan,
+        **run.devices.to_card(),
         **data.card,
         "device": str(device),
         **({"teacher": teacher.to_card(data.card)} if teacher else {}),
@@ -67,4 +68,6 @@ def settings(config, data, class_weights, teacher=None):
             "unlabelled_per_batch": unlabelled.per_batch,
             "unlabelled_data": unlabelled.fingerprint,
         }
+    if workers := data.train.workers_with_files:  # other batches if there are more or fewer
+        found["workers"] = workers
     return found

@@ -32,7 +32,7 @@ FINE_TUNE_FACTOR, IMAGENET_FINE_TUNE_FACTOR = 0.5, 0.25
 TEACHER_WEIGHT = 0.9
 UNLABELLED_SHARE = 0.5  # of a batch: as many images without masks as with them
 # They say where things are, or how fast.
-NO_SETTINGS = set("files unlabelled workers output gcs_bucket resume".split())
+NO_SETTINGS = set("files unlabelled workers devices output gcs_bucket resume".split())
 NO_SETTINGS |= set("model_dir checkpoint_dir log_dir".split())
 # Of these files the card notes the name alone.
 MODELS = ("weights", "fine_tune_checkpoint", "teacher")
@@ -122,6 +122,7 @@ class TrainConfig:
     workers: int | None = None
     patience: int | None = None
     seed: int = 0
+    devices: int | None = None  # of each host; None: all
     resume: bool = False
     output: str | None = None
     gcs_bucket: str | None = None

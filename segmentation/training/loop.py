@@ -37,6 +37,7 @@ def fit(model, data, card, compile_stage, run, bar):
         KeyboardInterrupt: when interrupted, with all files in order.
     """
     _log_start(card, data)
+    run.devices.require_equal(card["settings"])
     state = RunState(*run.start(card), run.config, len(data.train))
     run.see(data)
     trained_before = len(state.history)
@@ -66,7 +67,7 @@ def _enter(state, stage, model, data, run):
     run.averaging = optimizers.averaging(model)
     if state.enter(stage):
         return
-    checkpoint.restore(run.checkpoint_path, model)
+    checkpoint.restore(run.begun_path, model)
     if state.is_over():  # as Keras' `fit` does when it ends
         model.optimizer.finalize_variable_values(model.trainable_variables)
 
@@ -74,12 +75,14 @@ def _enter(state, stage, model, data, run):
 def _fit_stage(model, data, state, run, interruption, bar):
     batches = TimedBatches(data.train)
     callbacks = [
-        Recorder(state, run, batches),
+        Recorder(state, run, batches, data.validation.mean_factor),
         Reporter(state, data.train, bar),
         StopRules(state, interruption),
         *run.averaging,
     ]
-    if find_spec("tensorflow"):  # Keras' TensorBoard callback writes with it on any backend
+    if run.devices.writes and find_spec(
+        "tensorflow"
+    ):  # Keras' TensorBoard callback writes with it on any backend
         callbacks.append(keras.callbacks.TensorBoard(run.log_dir, write_graph=False))
     if keras.backend.backend() != "tensorflow":
         # Builds the metrics. Otherwise Keras builds them with a batch of `train`, and what is
@@ -111,7 +114,7 @@ def _keep_what_there_is(model, state, run):
         )
     elif run.output.exists():
         logger.info(f"{run.output}: the model of an earlier run is kept")
-    elif state.step:
+    elif state.step and not run.devices.share.workers > 1:
         run.save_model(model)
         run.save_card(state.card)
         logger.info(f"{run.output}: saved before the first epoch ended")

@@ -8,7 +8,14 @@ import numpy as np
 import nets
 from segmentation.errors import InputError
 from segmentation.evaluation import metrics
-from segmentation.training import devices, distillation, losses, optimizers, transfer
+from segmentation.training import (
+    accelerator,
+    distillation,
+    distribution,
+    losses,
+    optimizers,
+    transfer,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +71,7 @@ def build(config, samples, earlier_card=None):
         )
     if samples.aux_classes:
         model = nets.with_aux_head(model, len(samples.aux_classes))
+    distribution.synchronize(model)
     for stage in reversed(config.stages):  # a mistake in the last stage shows at once, too
         freeze(model, stage)
     return model
@@ -148,7 +156,7 @@ def stage_compiler(config, data, class_weights, device, teacher=None):
         config: `TrainConfig`.
         data: `pipeline.TrainingData`.
         class_weights: floats in the order of `data.classes.id_names`, or None.
-        device: `devices.Device`.
+        device: `accelerator.Device`.
         teacher: `teacher.Teacher`, or None.
     """
 
@@ -172,7 +180,7 @@ def compile_model(model, optimizer, config, classes, device, class_weights=None,
         optimizer: Keras optimizer.
         config: `TrainConfig`.
         classes: `Classes` of the network.
-        device: `devices.Device`.
+        device: `accelerator.Device`.
         class_weights: floats in the order of `classes.id_names`, or None.
         teacher: `teacher.Teacher`, or None.
     """
@@ -199,7 +207,9 @@ def compile_model(model, optimizer, config, classes, device, class_weights=None,
         loss=of_outputs,
         loss_weights=loss_weights,
         metrics=[watched] + [[]] * (len(of_outputs) - 1),
-        jit_compile=devices.jit_compile(keras.backend.backend(), device, _replicas(model)),
+        jit_compile=accelerator.jit_compile(
+            keras.backend.backend(), device, distribution.mirrored()
+        ),
     )
     # Where tracing the first step creates variables, those of the optimizer or the mean losses of
     # several outputs, TensorFlow traces it a second time.
@@ -208,9 +218,3 @@ def compile_model(model, optimizer, config, classes, device, class_weights=None,
         scores = [np.zeros((1, *output.shape[1:]), np.float32) for output in model.outputs]
         model.compute_loss(y=[each[..., 0].astype(np.uint8) for each in scores], y_pred=scores)
     return model
-
-
-def _replicas(model):
-    """Return how many copies of a model tf.distribute keeps; 1 on other backends."""
-    strategy = getattr(model, "distribute_strategy", None)
-    return strategy.num_replicas_in_sync if strategy else 1

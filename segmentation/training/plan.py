@@ -6,6 +6,7 @@ import math
 
 from segmentation.data import split
 from segmentation.data.pipeline import BATCH_SIZE
+from segmentation.data.share import ALONE
 
 logger = logging.getLogger(__name__)
 
@@ -40,12 +41,13 @@ def _at_multiples(sides, scale):
     return tuple(max(STEP, round(scale * side / STEP) * STEP) for side in sides)
 
 
-def complete(config, samples):
-    """Fill in the options of a run that were left open.
+def complete(config, samples, share=ALONE):
+    """Fill in the options of a run that were left open, and make a batch divide among its devices.
 
     Args:
         config: `TrainConfig`.
         samples: `sources.Samples`.
+        share: `Share` of this process in every batch.
 
     Returns:
         the `TrainConfig`, and the plan: by the name of each option that was planned, its value.
@@ -57,7 +59,14 @@ def complete(config, samples):
     if samples.validation is None:  # whole groups are held out, which may be many more
         rows, _ = split.split(samples.training.groups, config.validation_split, config.seed)
     count = len(rows)
-    values = {"batch_size": batch_size(count, samples.img_size)}
+    values = {"batch_size": share.whole(batch_size(count, samples.img_size))}
+    asked = config.batch_size
+    if asked and share.whole(asked) != asked:
+        config = dataclasses.replace(config, batch_size=share.whole(asked))
+        logger.info(
+            f"--batch_size {asked} does not divide among {share.devices} devices: "
+            f"{config.batch_size} is used"
+        )
     if config.files.tfrecord_data:
         values["img_size"] = samples.img_size
     batches = count // (config.batch_size or values["batch_size"])

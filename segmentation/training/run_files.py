@@ -15,6 +15,7 @@ from segmentation.errors import InputError
 from segmentation.evaluation import plots
 from segmentation.training import checkpoint, distillation
 from segmentation.training.config import IMAGENET
+from segmentation.training.distribution import Devices
 from segmentation.training.sample_predictions import SamplePredictions
 
 logger = logging.getLogger(__name__)
@@ -80,10 +81,15 @@ class RunFiles:
     for a few samples (`.samples.png`), the check images (`.check/`) and the checkpoint (`.ckpt/`);
     `logs/STEM/` is for TensorBoard. The config may name other folders for the last two.
 
+    Of several workers the first one alone reads and writes them; in the others the methods take
+    part in what all have to do together.
+
     Attributes:
         config: `TrainConfig`.
+        devices: `distribution.Devices`.
         output: path of the model.
         begun: what `checkpoint.read` returns of the run that is resumed, or None.
+        begun_path: of the checkpoint that it has in `begun`.
         earlier_card: of the model that the run goes on from, resumed or to begin with, or None.
         check_images: `data.check_images.Chosen`, set by `see`; None once written.
         samples: `SamplePredictions`, set by `see`.
@@ -91,21 +97,23 @@ class RunFiles:
     Args:
         config: `TrainConfig`.
         classes: `Classes` to learn.
+        devices: `distribution.Devices`.
 
     Raises:
         InputError: if the model cannot be written, or the checkpoint or the card cannot be read.
     """
 
-    def __init__(self, config, classes):
-        self.config = config
+    def __init__(self, config, classes, devices=Devices()):  # noqa: B008 (it is immutable)
+        self.config, self.devices = config, devices
         self.averaging = []  # callbacks that swap in averaged weights, of the present stage
         self.check_images = self.samples = None
-        self.output = output_path(config, classes.names)
+        self.output = Path(devices.on_first(lambda: str(output_path(config, classes.names))))
         self.log_dir = log_dir(config, self.output)
         self.checkpoint_path = checkpoint_path(config, self.output)
         self._duplicates = self._in_bucket(config.gcs_bucket) if config.gcs_bucket else {}
         self.replaced_path = self.checkpoint_path.with_name("earlier.npz")
-        self.begun = checkpoint.read(self.checkpoint_path) if config.resume else None
+        self.begun_path = devices.local_copy(self.checkpoint_path) if config.resume else None
+        self.begun = checkpoint.read(self.begun_path) if config.resume else None
         if not self.begun and config.initial_weights != IMAGENET:
             self._require_other_file(config.initial_weights, "weights")
         self._require_other_file(config.teacher, "teacher")
@@ -137,10 +145,17 @@ class RunFiles:
         Raises:
             InputError: if the run cannot be resumed.
         """
+        self.devices.on_first(lambda: self._prepare(card))
+        if self.begun:
+            return self.begun["card"] | {"settings": card["settings"]}, self.begun["history"]
+        return card | {"stages": {}}, []
+
+    def _prepare(self, card):
+        """Make way for a new run, or make sure that the begun one can be resumed."""
         if not self.config.resume:
             self._make_way()
         elif self.begun:
-            return self._resumed(card)
+            self._require_same_run(card)
         elif self.replaced_path.exists():
             raise InputError(
                 f"{self.replaced_path}: the checkpoint of a run that another run of its name began "
@@ -149,7 +164,6 @@ class RunFiles:
             )
         else:
             logger.info(f"{self.checkpoint_path}: no such file; starting from the beginning")
-        return card | {"stages": {}}, []
 
     def _make_way(self):
         """Make way for a new run, which must not be mistaken for an earlier run of its name.
@@ -170,7 +184,7 @@ class RunFiles:
             f"{self.replaced_path.with_suffix('')}.*"
         )
 
-    def _resumed(self, card):
+    def _require_same_run(self, card):
         now, before = card["settings"], self.begun["card"]["settings"]
         begun = self.begun["card"]["stages"]
         fixed_now = {"transfer_epochs"} if len(begun) > 1 else set()  # that stage is over
@@ -188,9 +202,7 @@ class RunFiles:
                 "resume with its options, or start over without --resume"
             )
         self._require_best_model()
-        history = self.begun["history"]
-        logger.info(f"resuming after epoch {len(history)}")
-        return self.begun["card"] | {"settings": now}, history
+        logger.info(f"resuming after epoch {len(self.begun['history'])}")
 
     def _require_best_model(self):
         """Raise InputError unless `output` is the model of the best epoch of the begun run."""
@@ -223,8 +235,10 @@ class RunFiles:
         It is saved without its optimizer and loss, whole or not at all.
         """
         bare = distillation.without_teacher(model)
-        with self._averaged(), files.written_whole(self.output) as temporary:
-            bare.save(temporary)
+        with self._averaged():
+            if self.devices.writes:
+                with self.devices.alone(bare), files.written_whole(self.output) as temporary:
+                    bare.save(temporary)
 
     @contextlib.contextmanager
     def _averaged(self):
@@ -245,10 +259,16 @@ class RunFiles:
 
     def save_epoch(self, model, state):
         """Write card, history, curves, samples and then, last, the checkpoint of a `RunState`."""
-        self.save_card(state.card)
         best = state.card["best_epoch"]
         with self._averaged():
             self.samples.add(model, len(state.history), best)
+        if self.devices.writes:
+            with self.devices.alone():
+                self._write_epoch(model, state)
+
+    def _write_epoch(self, model, state):
+        best = state.card["best_epoch"]
+        self.save_card(state.card)
         self.samples.save(self.output.with_suffix(".samples.png"), best)
         if find_spec("tensorflow"):  # without it there are no curves of Keras' callback either
             self.samples.log(self.log_dir)

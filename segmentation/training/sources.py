@@ -22,6 +22,7 @@ from segmentation.data import (
 )
 from segmentation.data.classes import Classes, choose, mirrored
 from segmentation.data.dataset import Dataset, Subset
+from segmentation.data.share import ALONE
 from segmentation.data.split import Split
 from segmentation.errors import InputError
 from segmentation.training import class_weights, plan
@@ -51,17 +52,28 @@ class Samples:
     unlabelled: tuple[Path, ...] = ()
 
 
-def open_samples(config):
+def open_samples(config, share=ALONE):
     """Open the data that a `TrainConfig` names, and choose the classes.
+
+    Args:
+        config: `TrainConfig`.
+        share: `Share` of this process in every batch.
 
     Returns:
         `Samples`.
 
     Raises:
         InputError: if a file is missing or damaged, the two sets don't fit together or share
-            images, or an option doesn't fit the classes.
+            images, there are fewer TFRecord files than workers, or an option doesn't fit the
+            classes.
     """
     training, validation = _open(config.files)
+    if config.files.tfrecord_data and training.num_files < share.workers:
+        raise InputError(
+            f"{config.files.tfrecord_data}: {training.num_files} files for {share.workers} workers "
+            "that each read files of their own: prepare the data with data.py --num_shards "
+            f"{share.workers} or more, or start fewer workers"
+        )
     if validation is not None:
         split.require_same_labels(training, validation)
     chosen = choose(training.labels, config.classes, config.ignore_class)
@@ -78,7 +90,7 @@ def open_samples(config):
     return Samples(training, validation, classes, aux_classes, img_size, others)
 
 
-def open_batches(config, samples, model, begun=None):
+def open_batches(config, samples, model, begun=None, share=ALONE):
     """Look at every mask, split the samples and make batches of them.
 
     Args:
@@ -86,6 +98,7 @@ def open_batches(config, samples, model, begun=None):
         samples: `Samples`.
         model: built network.
         begun: `RunFiles.begun`: a resumed run keeps its split.
+        share: `Share` of this process in every batch.
 
     Returns:
         `pipeline.TrainingData`.
@@ -94,18 +107,22 @@ def open_batches(config, samples, model, begun=None):
         InputError: if there are too few images, or a part of them shows none of the classes.
     """
     parts, counts = _split(config, samples, begun)
+    at_once = probabilities.evaluation_batch_size(
+        config.batch_size, samples.img_size, len(samples.classes.id_names)
+    )
+    by_file = config.files.tfrecord_data and share.workers > 1
     options = pipeline.BatchOptions(
         samples.img_size,
         config.batch_size,
-        probabilities.evaluation_batch_size(
-            config.batch_size, samples.img_size, len(samples.classes.id_names)
-        ),
+        share.whole(at_once),
         config.seed,
         _affine_ranges(config, samples.training.labels),
         nets.strides(model)[: 1 + len(nets.heads(config.model))],
         config.steps_per_epoch,
         bool(config.teacher),
         _unlabelled(config, samples),
+        share,
+        samples.training.files if by_file else None,
     )
     data = pipeline.open_training_data(parts, counts, samples.classes, options, samples.aux_classes)
     if config.workers:

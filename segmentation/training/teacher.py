@@ -17,6 +17,7 @@ from segmentation.inference import predictor
 from segmentation.legacy.models import require_probabilities
 from segmentation.legacy.spec import UndescribedError
 from segmentation.training.config import TEACHER_WEIGHT
+from segmentation.training.distribution import Devices
 from segmentation.training.losses import with_background
 
 logger = logging.getLogger(__name__)
@@ -77,12 +78,13 @@ class Teacher:
         }
 
 
-def open_teacher(config, classes):
+def open_teacher(config, classes, devices=Devices()):  # noqa: B008 (it is immutable)
     """Return the `Teacher` that a `TrainConfig` names, or None. Sets the precision of Keras.
 
     Args:
         config: `TrainConfig`.
         classes: `Classes` of the student.
+        devices: `distribution.Devices`.
 
     Raises:
         InputError: if it is no model that describes itself, or lacks a class of the student.
@@ -92,7 +94,8 @@ def open_teacher(config, classes):
     path = Path(config.teacher)
     # `network.build` sets what the student is trained in; the teacher stays as it was measured.
     keras.config.set_dtype_policy("float32")
-    found = _load(path)
+    with devices.alone():  # JAX bakes it into each step, which it can do with values at hand alone
+        found = _load(path)
     try:
         matching = match(found.classes, classes)
     except InputError as error:

@@ -7,6 +7,7 @@ from segmentation import probabilities
 from segmentation.data import arrays, augmentation, pipeline, split, statistics
 from segmentation.data.classes import Classes
 from segmentation.data.dataset import Subset
+from segmentation.data.share import Share
 from segmentation.errors import InputError
 
 TABLE = np.arange(256, dtype=np.uint8)
@@ -178,3 +179,59 @@ def test_an_ignored_background_has_no_channel_and_its_pixels_count_nowhere():
 def test_data_that_show_none_of_the_classes_are_refused():
     with pytest.raises(InputError, match="no training image shows hair"):
         open_data(np.zeros((4, 32, 32), np.uint8), ["hair"])
+
+
+def shares(workers, devices=None):
+    return [Share(worker, workers, devices or workers) for worker in range(workers)]
+
+
+def test_workers_make_the_batches_of_one_each_its_part():
+    data = source(13)
+    whole = batches(data, batch_size=6)
+    parts = [batches(data, batch_size=6, share=share) for share in shares(3)]
+    assert {len(part) for part in parts} == {len(whole)} == {2}
+    for number in range(2):
+        for one, several in zip(
+            whole[number], zip(*(part[number] for part in parts), strict=True), strict=True
+        ):
+            np.testing.assert_array_equal(one, np.concatenate(several))
+
+
+def test_workers_with_files_of_their_own_draw_from_these_as_many_for_each_batch():
+    data = source(14)
+    files = np.repeat([0, 1, 2], [2, 3, 9])
+    parts = [
+        batches(data, affine_ranges=None, batch_size=4, share=share, files=files)
+        for share in shares(2)
+    ]
+    assert [len(part) for part in parts] == [3, 3]
+    found = [rows_of(part) for part in parts]
+    assert [len(rows) for rows in found] == [6, 6]
+    assert set(files[found[0]]) <= {0, 2} and set(found[1]) <= {2, 3, 4}
+
+
+def test_a_worker_whose_files_fill_no_part_of_a_batch_is_named():
+    images, masks = small_arrays(12)
+    stems = [str(row) for row in range(12)]
+    options = pipeline.BatchOptions(
+        (32, 32), 4, 2, share=Share(0, 2, 2), files=np.repeat([0, 1], [11, 1])
+    )
+    data = arrays.Arrays(images, masks, stems, stems, NAMES)
+    with pytest.raises(InputError, match="worker 1 would train on [01] images.* its 2 of a batch"):
+        opened(split.hold_out(data, 0.2, seed=0), Classes.of_data(NAMES, ["hair"]), options)
+
+
+def test_the_last_batch_of_validation_is_filled_with_blanks_that_count_nowhere():
+    data = source()
+    parts = [
+        pipeline.Batches(Subset(data, [1, 3, 5, 7, 9]), [(TABLE, 1)], 4, (32, 32), share)
+        for share in shares(2, devices=4)
+    ]
+    assert [len(part) for part in parts] == [2, 2]
+    assert [rows_of(part) for part in parts] == [[1, 3, 9, 0], [5, 7, 0, 0]]
+    images, ids, weights = parts[0][1]
+    assert weights.tolist() == [1, 0] and parts[1][1][2].tolist() == [0, 0]
+    assert not images[1].any() and (ids[1] == 255).all()
+    assert parts[0].mean_factor == 8 / 5
+    even = pipeline.Batches(Subset(data, range(8)), [(TABLE, 1)], 4, (32, 32), Share(0, 2, 4))
+    assert even.mean_factor == 1 and len(even[0]) == 2  # no weights

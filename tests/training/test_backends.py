@@ -1,6 +1,5 @@
 """Training and resuming on the other backends of Keras, where there is no TensorFlow."""
 
-import io
 import json
 import os
 import subprocess
@@ -12,30 +11,12 @@ import pytest
 from PIL import Image
 
 import nets
-from segmentation.data import labels, tfrecords
-from tiny_network import history, save_constant
+from tiny_network import history, save_constant, write_records
 
 pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[1]
 OPTIONS = ["--model", "tiny", "--batch_size", "4", "--seed", "3", "--schedule", "constant"]
-
-
-def write_records(folder):
-    """Write the arrays of the fixture `data` as a TFRecord."""
-    images, masks = (np.load(folder / f"data/{name}-32.npy") for name in ("images", "masks"))
-
-    def encoded(array):
-        file = io.BytesIO()
-        Image.fromarray(array).save(file, "PNG")
-        return file.getvalue()
-
-    with open(folder / "discs.tfrecord", "wb") as file:
-        for index, (image, mask) in enumerate(zip(images, masks, strict=True)):
-            file.write(
-                tfrecords.record(str(index), encoded(image), "png", mask.shape, encoded(mask))
-            )
-    labels.write(folder / "labels.txt", ["background", "hair", "face"])
 
 
 TRAIN = """

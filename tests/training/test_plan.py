@@ -9,6 +9,7 @@ import pytest
 import data
 import train_full
 from segmentation.data import data_card, split
+from segmentation.data.share import Share
 from segmentation.errors import InputError
 from segmentation.synthetic import room_dataset
 from segmentation.training import plan, sources
@@ -97,6 +98,12 @@ def test_few_images_get_more_epochs_and_options_win(data, capsys):
     ):
         config = FullConfig(files=FILES, model="tiny", lr=0.1, **options)
         assert plan.complete(config, samples)[1] == planned
+    for asked, devices, used in ((None, 3, 3), (8, 3, 6), (2, 3, 3), (8, 4, 8)):
+        config = FullConfig(files=FILES, model="tiny", lr=0.1, batch_size=asked)
+        found, planned = plan.complete(config, samples, Share(devices=devices))
+        assert found.batch_size == used and planned.get("batch_size", used) == used
+        said = f"--batch_size {asked} does not divide among {devices} devices: {used} is used"
+        assert (said in capsys.readouterr().err) == (asked is not None and asked != used)
     config = TransferConfig(files=FILES, model="tiny", lr=0.1, fine_tune_lr=0.1)
     _, planned = plan.complete(config, samples)
     assert planned == {"batch_size": 4, "transfer_epochs": 20, "fine_tune_epochs": 280}

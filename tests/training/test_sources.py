@@ -7,8 +7,11 @@ import nets
 import train_full
 from segmentation.data import arrays, statistics
 from segmentation.data.classes import Classes
+from segmentation.data.share import Share
+from segmentation.errors import InputError
 from segmentation.training import network, sources
 from segmentation.training.state import RunState
+from tiny_network import write_records
 
 NAMES = ["background", "hair", "face"]
 OPTIONS = ["--img_file", "data/images-32.npy", "--model", "tiny", "-b", "2", "--epochs", "1"]
@@ -72,6 +75,14 @@ def test_what_a_single_image_shows_is_named(data, capsys):
     np.save("data/masks-32.npy", masks)
     train_full.main([*OPTIONS, "--classes", "hair,face", "-o", "a.keras"])
     assert "image shows face" in capsys.readouterr().err
+
+
+def test_fewer_files_than_workers_are_refused(data):
+    write_records(data)
+    config = train_full.parse_args(["-d", "discs.tfrecord", "-s", "32", "--model", "tiny"])
+    sources.open_samples(config, Share(0, 1, 8))
+    with pytest.raises(InputError, match="1 files for 2 workers .* --num_shards 2"):
+        sources.open_samples(config, Share(0, 2, 2))
 
 
 def test_a_resumed_run_keeps_its_split(data):

@@ -13,7 +13,14 @@ import nets
 import tiny_network
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError
-from segmentation.training import callbacks, checkpoint, devices, network, optimizers, run_files
+from segmentation.training import (
+    accelerator,
+    callbacks,
+    checkpoint,
+    network,
+    optimizers,
+    run_files,
+)
 from segmentation.training.config import DataFiles, FullConfig
 from tiny_network import Tiny, history, train_tiny, write_arrays
 
@@ -70,7 +77,7 @@ def test_the_first_step_is_traced_once(monkeypatch, several):
         aux = keras.layers.Identity(name=nets.AUX)(model.output)
         model, masks = keras.Model(model.input, [model.output, aux]), (masks, masks)
     model = network.compile_model(
-        model, optimizer, config, Classes.of_names(["hair"]), devices.find()
+        model, optimizer, config, Classes.of_names(["hair"]), accelerator.find()
     )
     model.fit(np.zeros((4, 32, 32, 3), "u1"), masks, 2, verbose=0)
     assert len(traced) == 1

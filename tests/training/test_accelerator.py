@@ -12,9 +12,9 @@ import nets
 import tf_converter
 from segmentation.errors import InputError
 from segmentation.inference import predictor
-from segmentation.training import devices
+from segmentation.training import accelerator
+from segmentation.training.accelerator import Device
 from segmentation.training.config import DataFiles, FullConfig
-from segmentation.training.devices import Device
 from tiny_network import train_tiny
 
 A100 = Device("gpu", "NVIDIA A100", (8, 0))
@@ -36,22 +36,22 @@ T4 = Device("gpu", "Tesla T4", (7, 5))
     ],
 )
 def test_precision_pays_where_the_device_multiplies_in_it(device, precision):
-    assert devices.precision(device) == precision
+    assert accelerator.precision(device) == precision
 
 
 @pytest.mark.parametrize(
-    ("backend", "device", "replicas", "expected"),
+    ("backend", "device", "replicated", "expected"),
     [
-        ("tensorflow", Device(), 1, False),
-        ("tensorflow", A100, 1, "auto"),
-        ("tensorflow", A100, 2, False),
-        ("jax", Device(), 1, "auto"),
-        ("jax", A100, 1, "auto"),
-        ("torch", A100, 1, "auto"),
+        ("tensorflow", Device(), False, False),
+        ("tensorflow", A100, False, "auto"),
+        ("tensorflow", A100, True, False),
+        ("jax", Device(), False, "auto"),
+        ("jax", A100, False, "auto"),
+        ("torch", A100, False, "auto"),
     ],
 )
-def test_xla_compiles_for_tensorflow_on_one_accelerator_alone(backend, device, replicas, expected):
-    assert devices.jit_compile(backend, device, replicas) == expected
+def test_xla_compiles_on_one_accelerator_of_tensorflow(backend, device, replicated, expected):
+    assert accelerator.jit_compile(backend, device, replicated) == expected
 
 
 def fake_tensorflow(gpus, tpus=()):
@@ -111,18 +111,18 @@ OF_A100 = {"device_name": "NVIDIA A100", "compute_capability": (8, 0)}
 def test_each_backend_is_asked_for_what_it_trains_on(monkeypatch, backend, module, expected):
     monkeypatch.setattr(keras.backend, "backend", lambda: backend)
     monkeypatch.setitem(sys.modules, backend, module)
-    assert devices.find() == expected
+    assert accelerator.find() == expected
 
 
 def test_an_option_wins_and_a_resumed_run_keeps_what_it_began_with(caplog):
     def chosen(precision, device, *begun):
         caplog.clear()
         config = FullConfig(files=DataFiles(), model="tiny", lr=0.1, precision=precision)
-        found = devices.with_precision(config, device, *begun).precision
+        found = accelerator.with_precision(config, device, *begun).precision
         return found, " ".join(record.getMessage() for record in caplog.records)
 
     caplog.set_level("INFO")
-    devices.logger.parent.parent.propagate = True
+    accelerator.logger.parent.parent.propagate = True
     assert chosen("auto", Device()) == ("float32", "")
     found, said = chosen("auto", A100)
     assert found == "mixed_bfloat16" and "NVIDIA A100 (compute capability 8.0)" in said
@@ -141,7 +141,7 @@ def test_a_model_trained_in_half_precision_resumes_and_is_exported_in_float32(
 ):
     constant = ["--schedule", "constant"]
     with monkeypatch.context() as patch:
-        patch.setattr(devices, "find", lambda: A100)
+        patch.setattr(accelerator, "find", lambda: A100)
         train_tiny("--epochs", "1", *constant)
     try:
         assert "training in mixed_bfloat16 on gpu NVIDIA A100" in capsys.readouterr().err

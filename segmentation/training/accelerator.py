@@ -46,7 +46,7 @@ def precision(device):
     return "mixed_float16" if capability >= FLOAT16 else "float32"
 
 
-def jit_compile(backend, device, replicas=1):
+def jit_compile(backend, device, replicated):
     """Return `jit_compile` for `Model.compile`.
 
     XLA does not pay on a CPU, and crashes under tf.distribute's MirroredStrategy. Elsewhere Keras
@@ -55,9 +55,9 @@ def jit_compile(backend, device, replicas=1):
     Args:
         backend: of Keras.
         device: `Device`.
-        replicas: of the model, that tf.distribute keeps.
+        replicated: whether each device has a replica of the model, by tf.distribute.
     """
-    if backend == "tensorflow" and (device.kind == "cpu" or replicas > 1):
+    if backend == "tensorflow" and (device.kind == "cpu" or replicated):
         return False
     return "auto"
 
