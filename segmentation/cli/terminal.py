@@ -104,7 +104,7 @@ class EpochBar:
 
 
 def print_result(result):
-    """Print `result`, a dictionary, as the one JSON line that ends stdout, unless not for all."""
+    """Print `result`, a dictionary, as the one JSON line that ends stdout, but by one worker."""
     if not _worker:
         print(remote.shown(json.dumps(result)), flush=True)
 
@@ -134,11 +134,11 @@ def run(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1
     except Exception:
-        if _worker is None:
+        if not _has_peers():
             raise
         traceback.print_exc()
         status = 1
-    if status and _worker is not None:
+    if status and _has_peers():
         # Else JAX waits 5 minutes for the other workers to end too, and they wait for this one.
         sys.stdout.flush()
         sys.stderr.flush()
@@ -158,3 +158,9 @@ def _sending(main):
         raise
     storage.finish()
     return status
+
+
+def _has_peers():
+    """Return whether this process is a worker among others that JAX has connected."""
+    jax = sys.modules.get("jax")
+    return jax is not None and jax.distributed.is_initialized()

@@ -73,7 +73,7 @@ class Devices:
         content = self._of_first(lambda: path.read_bytes() if path.exists() else None)
         if self.writes:
             return path
-        copy = Path(tempfile.mkdtemp()) / path.name
+        copy = Path(_received().name) / path.name
         if content is not None:
             copy.write_bytes(content)
         return copy
@@ -167,6 +167,12 @@ def started(config):
             logger.debug("lost", exc_info=True)
             raise TryAgainError(LOST) from None
         raise
+
+
+@functools.cache
+def _received():
+    """Return the `TemporaryDirectory` of what worker 0 has sent; it goes when the process ends."""
+    return tempfile.TemporaryDirectory()
 
 
 def mirrored():

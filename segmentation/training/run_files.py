@@ -105,6 +105,7 @@ class RunFiles:
 
     def __init__(self, config, classes, devices=Devices()):  # noqa: B008 (it is immutable)
         self.config, self.devices = config, devices
+        devices.require_equal(config.settings())  # before the network, which the workers compare
         self.averaging = []  # callbacks that swap in averaged weights, of the present stage
         self.check_images = self.samples = None
         self.output = Path(devices.on_first(lambda: str(output_path(config, classes.names))))

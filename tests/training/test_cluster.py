@@ -1,11 +1,15 @@
-"""Which cluster the environment names: that of Keras, TF_CONFIG, Vertex AI, SLURM or Open MPI."""
+"""Which cluster the environment names (Keras, TF_CONFIG, Vertex AI, SLURM, Open MPI); devices."""
 
+import dataclasses
 import json
 
+import keras
 import pytest
 
 from segmentation.errors import InputError
+from segmentation.training import distribution
 from segmentation.training.cluster import Cluster, find_cluster
+from segmentation.training.config import DataFiles, FullConfig
 
 CHIEF, FIRST, SECOND = "10.0.0.1:2222", "10.0.0.2:2222", "10.0.0.3:2222"
 
@@ -15,7 +19,7 @@ def tf_config(kind=None, index=None, **tasks):
     return {"TF_CONFIG": json.dumps({"cluster": tasks} | task)}
 
 
-def keras(addresses, workers, worker):
+def of_keras(addresses, workers, worker):
     values = {"JOB_ADDRESSES": addresses, "NUM_PROCESSES": workers, "PROCESS_ID": worker}
     return {f"KERAS_DISTRIBUTION_{name}": value for name, value in values.items()}
 
@@ -54,12 +58,12 @@ VERTEX_ALONE = {
             CHIEF,
         ),
         ({"CLUSTER_SPEC": json.dumps(VERTEX)}, 3, 2, CHIEF),
-        (keras("10.0.0.1:2222", "2", "1"), 2, 1, CHIEF),
-        (keras(f"{CHIEF},{FIRST}", "2", "0"), 2, 0, CHIEF),
+        (of_keras("10.0.0.1:2222", "2", "1"), 2, 1, CHIEF),
+        (of_keras(f"{CHIEF},{FIRST}", "2", "0"), 2, 0, CHIEF),
         (SLURM, 4, 2, None),
         ({"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "1"}, 2, 1, None),
         # Keras' own variables have been set by hand: they count.
-        (SLURM | keras(CHIEF, "2", "1"), 2, 1, CHIEF),
+        (SLURM | of_keras(CHIEF, "2", "1"), 2, 1, CHIEF),
     ],
 )
 def test_a_cluster_is_found(environ, workers, worker, coordinator):
@@ -77,7 +81,7 @@ def test_a_cluster_is_found(environ, workers, worker, coordinator):
         tf_config("worker", 0, worker=[FIRST]),
         tf_config("chief", 0, chief=[CHIEF]),
         {"CLUSTER_SPEC": json.dumps(VERTEX_ALONE)},
-        keras(CHIEF, "1", "0"),
+        of_keras(CHIEF, "1", "0"),
         SLURM | {"SLURM_NTASKS": "1", "SLURM_PROCID": "0"},
         SLURM | {"SLURM_STEP_NUM_TASKS": "1", "SLURM_PROCID": "0"},  # a shell of salloc
         {name: value for name, value in SLURM.items() if name != "SLURM_STEP_NODELIST"},  # sbatch
@@ -105,13 +109,29 @@ def test_one_worker_is_no_cluster(environ):
         (tf_config("evaluator", 0, chief=[CHIEF], evaluator=[FIRST]), "evaluator 0 does not"),
         ({"CLUSTER_SPEC": "null"}, "CLUSTER_SPEC is malformed"),
         ({"KERAS_DISTRIBUTION_NUM_PROCESSES": "2"}, "lacks KERAS_DISTRIBUTION_JOB_ADDRESSES, "),
-        (keras(CHIEF, "two", "0"), "NUM_PROCESSES is 'two', and not a number"),
-        (keras(CHIEF, "2", "2"), "PROCESS_ID is 2, of 2 processes"),
-        (keras(f"{CHIEF},{FIRST}", "3", "2"), "2 addresses for 3 processes"),
-        (keras("10.0.0.1", "2", "0"), "has no port"),
+        (of_keras(CHIEF, "two", "0"), "NUM_PROCESSES is 'two', and not a number"),
+        (of_keras(CHIEF, "2", "2"), "PROCESS_ID is 2, of 2 processes"),
+        (of_keras(f"{CHIEF},{FIRST}", "3", "2"), "2 addresses for 3 processes"),
+        (of_keras("10.0.0.1", "2", "0"), "has no port"),
     ],
 )
 def test_an_incomplete_or_malformed_cluster_gets_one_line(environ, message):
     with pytest.raises(InputError) as error:
         find_cluster(environ)
     assert message in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("option", [{"clip_norm": 1.0}, {"unlabelled": "photos"}])
+def test_an_option_that_several_devices_would_change_silently_keeps_to_one(
+    option, monkeypatch, capsys
+):
+    found = ["gpu:0", "gpu:1", "gpu:2"]
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: found)
+    config = FullConfig(files=DataFiles(), model="tiny", lr=0.1, **option)
+    with distribution.started(config) as devices:
+        assert devices == distribution.Devices()
+    said = f"--{next(iter(option))} trains on one device"
+    assert f"warning: {said}: 2 more stay idle" in capsys.readouterr().err
+    with pytest.raises(InputError, match=f"--devices 2: {said}"):
+        with distribution.started(dataclasses.replace(config, devices=2)):
+            pass
