@@ -1,11 +1,14 @@
 #!/usr/bin/env bash
-# Train on a cluster with Slurm, a process for each GPU. With the environment activated that has
-# mobile-segmentation and JAX, in a folder that all nodes share:
+# Train on a cluster with Slurm, a process for each GPU. In a folder that all nodes share, with an
+# environment activated that has mobile-segmentation and JAX:
 #   sbatch --nodes=2 deploy/slurm.sh --img_file data/images-128.npy -o artifacts/hair.keras
-# The arguments are those of train_full; TRAIN="python train_transfer.py" runs another command.
+# The arguments are those of train_full; TRAIN="python train_transfer.py" runs another command. For
+# nodes with other than four GPUs, say --ntasks-per-node=N --gpus-per-node=N before the file's name;
+# your cluster may also want --partition and --account.
 #
-# Whatever ends a worker, a lost node or the time limit, all are started again, and go on from the
-# last checkpoint; at most RESTARTS times. Mistakes in the arguments or in the data end the job.
+# Whatever ends a worker, a lost node or the time limit, all workers are started again and continue
+# from the last checkpoint, at most RESTARTS times (10). Mistakes in the arguments or in the data end
+# the job.
 #SBATCH --job-name=train
 #SBATCH --nodes=1
 #SBATCH --ntasks-per-node=4

@@ -92,6 +92,9 @@ def _connected(distributed, cluster, name):
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
         try:
+            if isinstance(cluster, str):
+                # Left to itself, a client prints a traceback, ten seconds after it was refused.
+                distributed.comm.resolve_address(cluster)
             client = distributed.Client(cluster, timeout=PATIENCE, set_as_default=False)
         except Exception as error:  # of many kinds, by what is wrong with an address or a network
             raise InputError(

@@ -18,6 +18,7 @@ from PIL import Image
 
 import data
 import layout_sets
+import printed
 from folder_sets import folder_set
 from scene_sets import scene_set
 from segmentation.cli import data_options, terminal
@@ -294,6 +295,14 @@ def test_a_wrong_scheduler_is_one_line(tmp_path, capsys, monkeypatch, options, m
     monkeypatch.setattr(engines, "PATIENCE", 0.3)
     status, err = failure(capsys, "lfw", "-d", tmp_path, "-o", tmp_path / "out", *options)
     assert status == 2 and message in err and not list(tmp_path.iterdir())
+
+
+def test_a_wrong_address_leaves_no_client_that_prints_a_traceback_when_the_process_ends(tmp_path):
+    options = ["--engine", "dask", "--scheduler", "http://127.0.0.1:8787"]  # the dashboard's
+    command = [sys.executable, printed.ROOT / "data.py", "lfw", "-d", tmp_path, *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "unknown address scheme 'http'" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_without_the_package_one_line_names_it(tmp_path, capsys, monkeypatch):

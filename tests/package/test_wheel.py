@@ -140,6 +140,13 @@ def test_no_module_of_the_wheel_is_looked_for_at_the_top_level(wheel):
                 assert ast.unparse(node.args[0]).strip("'") not in OURS, (name, ast.unparse(node))
 
 
+def test_the_wheel_advises_extras_and_no_files_that_only_a_checkout_has(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        for name in archive.namelist():
+            if name.endswith(".py"):
+                assert not re.search(r"requirements-\w+\.txt", archive.read(name).decode()), name
+
+
 def test_the_source_distribution_holds_what_builds_the_wheel_and_no_tests(built):
     (path,) = built.glob("*.tar.gz")
     with tarfile.open(path) as archive:
