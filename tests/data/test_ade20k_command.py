@@ -185,7 +185,7 @@ def test_the_benchmark_against_the_plain_way_runs(tmp_path, capsys):
     folders = [str(tmp_path / name) for name in ("images", "annotations", "objectInfo.txt")]
     runpy.run_path("benchmarks/prepare_records.py")["main"]([*folders, "wall|bed"])
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert set(found["ratio"]) == {"one thread", "two threads"}
+    assert found["ratio"].keys() - {"two Dask workers"} == {"one thread", "two threads"}
     assert min(found["pictures_per_second"].values()) > 0
 
 
