@@ -23,7 +23,7 @@ def keep_copies_in(folder):
 def parse(value):
     """Return `s3://BUCKET/KEY` for a path or text that names a file in a bucket, else None."""
     match = OF_BUCKET.fullmatch(str(value))
-    return match and f"{match[1]}://{match[2].rstrip('/')}"
+    return match and f"{match[1]}://{re.sub('/+', '/', match[2]).rstrip('/')}"
 
 
 def local(url):

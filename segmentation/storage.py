@@ -7,6 +7,7 @@ sense together in an order that leaves nothing mixed behind when the sending is 
 """
 
 import fnmatch
+import glob
 import hashlib
 import logging
 import os
@@ -30,8 +31,14 @@ BATCH = 64  # objects fetched before what there is of them is kept
 # Files that are sent after those that they are about, and in this order.
 LAST = ("*.json", "images*.npy", "state.npz")
 SHARD = re.compile(r"-\d{5}-of-\d{5}\Z")  # of TFRecords, as `data.tfrecords` names them
-# Folders whose files are one thing: an export, its parity kit, the check images of a run.
-ONE_THING = (".mlpackage", ".saved_model", ".kit", ".check")
+# Folders whose files are one thing, by their suffix, and a file that each has: an export, its
+# parity kit, the check images of a run. Other people's folders may have such a name, too.
+ONE_THING = {
+    ".mlpackage": "Manifest.json",
+    ".saved_model": "saved_model.pb",
+    ".kit": "manifest.json",
+    ".check": "check_00.jpg",
+}
 UNFINISHED = (files.UNFINISHED, ".part")  # ends of hidden files and folders that are still written
 
 _storage = None  # of this command, if it names a file in a bucket
@@ -279,17 +286,19 @@ class Storage:
         Returns:
             `changed`, and what of the same sets has been sent before.
         """
-        old = set()
-        for url in changed.values():
+        old = set()  # patterns
+        for path, url in changed.items():
             folder, _, name = url.rpartition("/")
             if fnmatch.fnmatch(name, "images*.npy"):
-                old.add(url)
+                old.add(glob.escape(url))
             elif name.endswith(".tfrecord"):
                 stem = SHARD.sub("", name.removesuffix(".tfrecord"))
-                old |= {f"{folder}/{stem}.tfrecord", f"{folder}/{stem}-*-of-*.tfrecord"}
-            parts = url.split("/")
-            ends = [n for n, part in enumerate(parts) if part.endswith(ONE_THING)]
-            old |= {"/".join(parts[: end + 1]) for end in ends[:1]}
+                old |= {glob.escape(f"{folder}/{stem}.tfrecord"), shards_of(folder, stem)}
+            for parent in path.parents:
+                marker = ONE_THING.get(parent.suffix)
+                if marker and (parent / marker).is_file():
+                    below = path.relative_to(parent).as_posix()
+                    old.add(glob.escape(url.removesuffix(f"/{below}")))
         gone = {each for name in old for each in self.buckets.find(name)}
         self.buckets.remove(gone)
         if not gone:
@@ -297,6 +306,12 @@ class Storage:
         for path in [path for path in self._known if self._url(path) in gone]:
             del self._known[path]
         return self._changed()
+
+
+def shards_of(folder, stem):
+    """Return the pattern of the shards of a set of TFRecords, and of no other's."""
+    digits = "[0-9]" * 5
+    return f"{glob.escape(f'{folder}/{stem}')}-{digits}-of-{digits}.tfrecord"
 
 
 def _files_in(folder):
