@@ -24,8 +24,7 @@ from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-CACHE = "MOBILE_SEGMENTATION_CACHE"  # environment variable: the folder of the cache
-# Folders in it. RUNS has a folder of copies for each command, UNSENT what is left of some.
+# Folders in the cache. RUNS has a folder of copies for each command, UNSENT what is left of some.
 OBJECTS, RUNS, UNSENT = "objects", "runs", "unsent"
 BATCH = 64  # objects fetched before what there is of them is kept
 # Files that are sent after those that they are about, and in this order.
@@ -107,14 +106,17 @@ class Storage:
         import pooch  # slow, and most commands name no bucket
 
         self.buckets, self.duplicates = Buckets(), {}
-        self.cache = Path(os.environ.get(CACHE) or pooch.os_cache("mobile-segmentation")).resolve()
+        self.cache = Path(
+            os.environ.get(remote.CACHE) or pooch.os_cache("mobile-segmentation")
+        ).resolve()
         try:
             for folder in (OBJECTS, RUNS, UNSENT):
                 (self.cache / folder).mkdir(parents=True, exist_ok=True)
             self._copies = Path(tempfile.mkdtemp(dir=self.cache / RUNS))
         except OSError as error:
             raise InputError(
-                f"{self.cache}: no place for copies ({error.strerror}); name a folder in {CACHE}"
+                f"{self.cache}: no place for copies ({error.strerror}); name a folder in "
+                f"{remote.CACHE}"
             ) from None
         remote.keep_copies_in(self._copies)
         self._known = {}  # what each file was like when it was fetched or sent, by path
@@ -145,7 +147,7 @@ class Storage:
         if size > (free := shutil.disk_usage(self.cache).free):
             raise InputError(
                 f"{urls[0]}: {size / 1e9:,.1f} GB to fetch, and {free / 1e9:,.1f} GB are free in "
-                f"{self.cache}; make room there, or name a folder on another disk in {CACHE}"
+                f"{self.cache}; make room there, or name a folder on another disk in {remote.CACHE}"
             )
         if found and not to_replace:
             noun = "file" if len(found) == 1 else "files"
@@ -166,7 +168,7 @@ class Storage:
         ) as error:  # a full disk, a disk without links, an object that is a folder too
             raise InputError(
                 f"{urls[0]}: no copy in {self.cache} ({error.strerror}); "
-                f"name another folder in {CACHE}"
+                f"name another folder in {remote.CACHE}"
             ) from None
 
     def _place(self, url, info, to_replace):

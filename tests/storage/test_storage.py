@@ -108,7 +108,7 @@ def test_an_object_is_fetched_once_and_again_when_it_has_changed(bucket, monkeyp
         assert (folder / "b/2.txt").read_bytes() == b"two"
         assert sum(map(len, gets)) == expected
         storage.finish()
-    kept = [path for path in Path(os.environ[storage.CACHE]).rglob("*") if path.is_file()]
+    kept = [path for path in Path(os.environ[remote.CACHE]).rglob("*") if path.is_file()]
     assert len(kept) == 2  # of the changed one the later version
 
 
@@ -196,8 +196,18 @@ def test_the_disk_is_looked_at_before_anything_is_fetched(bucket, opened, monkey
     put(bucket, big=b"12345")
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: usage(4))
-    with pytest.raises(InputError, match=f"s3://bucket/big: 0.0 GB to fetch.*{storage.CACHE}"):
+    with pytest.raises(InputError, match=f"s3://bucket/big: 0.0 GB to fetch.*{remote.CACHE}"):
         opened.fetch(["s3://bucket/big"])
+
+
+def test_what_has_no_room_in_the_cache_is_not_told_to_go_to_another_bucket(opened, monkeypatch):
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda path: usage(4))
+    advice = f"name a folder on another disk in {remote.CACHE}, as files are made in {opened.cache}"
+    with pytest.raises(InputError, match=advice):
+        files.require_disk(remote.local("s3://bucket/a.npy"), 5)
+    with pytest.raises(InputError, match="a.npy.*or choose another folder$"):
+        files.require_disk("a.npy", 5)
 
 
 def test_a_name_that_leads_elsewhere_is_refused(bucket, opened):

@@ -53,7 +53,9 @@ def test_a_folder_that_is_not_heeded_is_not_looked_at(monkeypatch):
     for name in SAID:
         monkeypatch.setenv(name, "azure://x/y")
     assert folders(["--job_dir", "b/c"]) == (None, "b/c", None, "b/c/logs")
-    with pytest.raises(InputError, match="azure://x/y: files are read and written here and in buckets"):
+    with pytest.raises(
+        InputError, match="azure://x/y: files are read and written here and in buckets"
+    ):
         folders([])
 
 
