@@ -12,8 +12,8 @@ r"""Convert a trained model for Android and TensorFlow, and prove that the files
     python tf_converter.py --untrained --sizes 224 128 --alphas 1 0.25 -o grid
 
 Writes a frozen graph (.pb) and a LiteRT file (.tflite), float32, in about 15 seconds; `--format`
-also offers saved_model, a folder named STEM.saved_model, and onnx, for ONNX Runtime, which needs
-the packages of requirements-onnx.txt. The input `image` is (1, H, W, 3) float32 RGB 0..255, the
+also offers saved_model, a folder named STEM.saved_model, and onnx, for ONNX Runtime, after
+pip install -r requirements-onnx.txt. The input `image` is (1, H, W, 3) float32 RGB 0..255, the
 output `output_0` holds probabilities. Each file is run on the same images as the Keras model before
 it gets its name: a file that differs is not written, and the exit status is 1. The images are those
 of the run (STEM.check/ beside the model), else synthetic ones; --check_images names others.

@@ -8,7 +8,7 @@ import uuid
 from segmentation import files
 from segmentation.errors import InputError, reason
 
-REQUIREMENTS = "requirements-storage.txt"
+REQUIREMENTS = "-r requirements-storage.txt"
 PACKAGES = {"gs": "gcsfs", "s3": "s3fs"}
 CREDENTIALS = {
     "gs": "run gcloud auth application-default login, or set GOOGLE_APPLICATION_CREDENTIALS",
@@ -170,7 +170,7 @@ def _errors(what, missing="no such bucket"):
         raise InputError(f"{what}: {missing}") from None
     except ImportError:
         raise InputError(
-            f"{what}: needs the package {PACKAGES[scheme]}; run pip install -r {REQUIREMENTS}"
+            f"{what}: needs the package {PACKAGES[scheme]}; run pip install {REQUIREMENTS}"
         ) from None
     except Exception as error:  # of two libraries and those that they use
         names = [each.__name__ for each in type(error).__mro__]
