@@ -64,6 +64,17 @@ def remove(path):
         opened().buckets.remove([url])
 
 
+def remove_before(path, outdated):
+    """Remove what files are the copies of, as soon as a file that they don't go with is sent.
+
+    Args:
+        path: of that file.
+        outdated: paths.
+    """
+    if _storage:
+        _storage.outdated[path] = outdated
+
+
 def send(duplicates):
     """Send what a run has written until now; say what could not be sent, and will be later.
 
@@ -97,6 +108,7 @@ class Storage:
         buckets: `Buckets`.
         cache: the folder of the cache.
         duplicates: as for `send`.
+        outdated: as for `remove_before`, by `path`.
 
     Raises:
         InputError: if no folder can be made in the cache.
@@ -105,7 +117,7 @@ class Storage:
     def __init__(self):
         import pooch  # slow, and most commands name no bucket
 
-        self.buckets, self.duplicates = Buckets(), {}
+        self.buckets, self.duplicates, self.outdated = Buckets(), {}, {}
         self.cache = Path(
             os.environ.get(remote.CACHE) or pooch.os_cache("mobile-segmentation")
         ).resolve()
@@ -220,6 +232,7 @@ class Storage:
         changed = self._make_way(self._changed())
         for path in sorted(changed, key=_rank):
             stamp = _stamp(path)
+            self.buckets.remove(map(self._url, self.outdated.pop(path, ())))
             self.buckets.put(path, changed[path])
             self._known[path] = stamp
 

@@ -149,6 +149,9 @@ class RunFiles:
             )
         else:
             logger.info(f"{self.checkpoint_path}: no such file; starting from the beginning")
+        # In a bucket they would stand beside the first model of this run until theirs are sent.
+        earlier = [self.checkpoint_path, model_card.path_beside(self.output)]
+        storage.remove_before(self.output, earlier)
         return card | {"stages": {}}, []
 
     def _make_way(self):
