@@ -192,7 +192,7 @@ class Storage:
         return self.cache / OBJECTS / hashlib.sha256(url.encode()).hexdigest() / of_version
 
     def _fetch_batch(self, urls, found, places):
-        with tempfile.TemporaryDirectory(dir=self.cache) as folder:
+        with tempfile.TemporaryDirectory(dir=self.cache / RUNS) as folder:
             targets = [f"{folder}/{number}" for number in range(len(urls))]
             self.buckets.get(urls, targets)
             for url, target in zip(urls, targets, strict=True):
