@@ -6,6 +6,7 @@ an epoch ends and when it ends. An object is sent whole or not at all, and those
 sense together in an order that leaves nothing mixed behind when the sending is cut off.
 """
 
+import errno
 import fnmatch
 import glob
 import hashlib
@@ -175,10 +176,14 @@ class Storage:
                 if copy != place:
                     os.link(place, copy)
                 self._known[copy] = _stamp(copy)
-        except (
-            OSError
-        ) as error:  # a full disk, a disk without links, an object that is a folder too
-            raise InputError(
+        except OSError as error:
+            copy = remote.url_of(error.filename2 or error.filename or "")
+            if copy and error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG):
+                raise InputError(
+                    f"{copy}: no file here can have that name, beside the other objects "
+                    f"({error.strerror}); rename it"
+                ) from None
+            raise InputError(  # a full disk, a disk without links
                 f"{urls[0]}: no copy in {self.cache} ({error.strerror}); "
                 f"name another folder in {remote.CACHE}"
             ) from None

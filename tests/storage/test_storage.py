@@ -202,6 +202,13 @@ def test_the_disk_is_looked_at_before_anything_is_fetched(bucket, opened, monkey
         opened.fetch(["s3://bucket/big"])
 
 
+@pytest.mark.parametrize("name", ["x" * 300, "a/b"])
+def test_an_object_whose_name_has_no_room_here_is_told(name, bucket, opened):
+    put(bucket, **{"d/a": b"x", f"d/{name}": b"y"})
+    with pytest.raises(InputError, match="^s3://bucket/d/.*no file here can have that name"):
+        opened.fetch(["s3://bucket/d"])
+
+
 def test_what_has_no_room_in_the_cache_is_not_told_to_go_to_another_bucket(opened, monkeypatch):
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(files.shutil, "disk_usage", lambda path: usage(4))
