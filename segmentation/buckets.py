@@ -49,7 +49,8 @@ class Buckets:
         return {
             _checked(_url(url, name)): info | {"size": int(info["size"])}
             for name, info in infos.items()
-            if info["type"] != "directory" and not name.endswith("/")  # a console's empty folder
+            # Nor what a console keeps of an empty folder, nor a probe of `require_writable`.
+            if info["type"] != "directory" and not name.endswith(("/", files.UNFINISHED))
         }
 
     def expand(self, url):
@@ -91,9 +92,9 @@ class Buckets:
 
     def require_writable(self, url):
         """Raise InputError unless objects can be written and removed in the folder of a URL."""
-        folder, _, name = url.rpartition("/")
-        system, path = self._of(url if folder.endswith("/") else folder)
-        probe = f"{path}/.{name}.{uuid.uuid4().hex}{files.UNFINISHED}"
+        system, path = self._of(url)
+        folder, _, name = path.rpartition("/")
+        probe = f"{folder or path}/.{name}.{uuid.uuid4().hex}{files.UNFINISHED}"
         with _errors(url):
             system.pipe_file(probe, b"")
             system.rm_file(probe)
@@ -103,6 +104,7 @@ class Buckets:
         scheme, _, path = url.partition("://")
         if not path.partition("/")[0]:
             raise InputError(f"{url}: names no bucket")
+        _checked(url)
         if scheme not in self._systems:
             with _errors(url):
                 self._systems[scheme] = _connected(scheme, path)
@@ -192,5 +194,5 @@ def _url(url, name):
 def _checked(url):
     """Return a URL if a file here can have its name; raise InputError if not."""
     if {"", ".", ".."} & {*url.partition("://")[2].split("/")}:
-        raise InputError(f"{url}: a name that no file here can have; rename the object")
+        raise InputError(f"{url}: a name that no file here can have, with an empty part, . or ..")
     return url

@@ -46,9 +46,9 @@ def workspace_beside(path):
     except OSError as error:
         if workspace and error.errno not in DISK_FULL:
             raise
-        advice = "make room there, or choose" if error.errno in DISK_FULL else "choose"
+        advice = "make room there, or " if error.errno in DISK_FULL else ""
         raise InputError(
-            f"{path}: cannot be written ({error.strerror}); {advice} another folder"
+            f"{path}: cannot be written ({error.strerror}); {advice}{remote.other_place(path)}"
         ) from None
     finally:
         if workspace:
@@ -91,7 +91,7 @@ def require_disk(path, num_bytes):
     if num_bytes > free:
         raise InputError(
             f"{path}: would take {num_bytes / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free; "
-            "make room there, choose another folder, or a smaller --img_size"
+            f"make room there, choose a smaller --img_size, or {remote.other_place(path)}"
         )
 
 

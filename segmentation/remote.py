@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 
+CACHE = "MOBILE_SEGMENTATION_CACHE"  # environment variable: a folder, in which copies are kept
 SCHEMES = ("gs", "s3")
 OF_BUCKET = re.compile(rf"({'|'.join(SCHEMES)}):/+(.*)", re.S)  # `Path` makes one slash of two
 
@@ -23,7 +24,7 @@ def keep_copies_in(folder):
 def parse(value):
     """Return `s3://BUCKET/KEY` for a path or text that names a file in a bucket, else None."""
     match = OF_BUCKET.fullmatch(str(value))
-    return match and f"{match[1]}://{match[2].rstrip('/')}"
+    return match and f"{match[1]}://{re.sub('/+', '/', match[2]).rstrip('/')}"
 
 
 def local(url):
@@ -39,6 +40,14 @@ def url_of(path):
         return None
     scheme, *parts = path.relative_to(_copies).parts
     return f"{scheme}://{'/'.join(parts)}"
+
+
+def other_place(path):
+    """Return how to make room for a file or folder, which may be a copy."""
+    if not url_of(path):
+        return "choose another folder"
+    cache = _copies.parent.parent  # as `storage` has it
+    return f"name a folder on another disk in {CACHE}, as files are made in {cache} first"
 
 
 def shown(text):

@@ -6,7 +6,9 @@ an epoch ends and when it ends. An object is sent whole or not at all, and those
 sense together in an order that leaves nothing mixed behind when the sending is cut off.
 """
 
+import errno
 import fnmatch
+import glob
 import hashlib
 import logging
 import os
@@ -23,15 +25,20 @@ from segmentation.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-CACHE = "MOBILE_SEGMENTATION_CACHE"  # environment variable: the folder of the cache
-# Folders in it. RUNS has a folder of copies for each command, UNSENT what is left of some.
+# Folders in the cache. RUNS has a folder of copies for each command, UNSENT what is left of some.
 OBJECTS, RUNS, UNSENT = "objects", "runs", "unsent"
 BATCH = 64  # objects fetched before what there is of them is kept
 # Files that are sent after those that they are about, and in this order.
 LAST = ("*.json", "images*.npy", "state.npz")
 SHARD = re.compile(r"-\d{5}-of-\d{5}\Z")  # of TFRecords, as `data.tfrecords` names them
-# Folders whose files are one thing: an export, its parity kit, the check images of a run.
-ONE_THING = (".mlpackage", ".saved_model", ".kit", ".check")
+# Folders whose files are one thing, by their suffix, and a file that each has: an export, its
+# parity kit, the check images of a run. Other people's folders may have such a name, too.
+ONE_THING = {
+    ".mlpackage": "Manifest.json",
+    ".saved_model": "saved_model.pb",
+    ".kit": "manifest.json",
+    ".check": "check_00.jpg",
+}
 UNFINISHED = (files.UNFINISHED, ".part")  # ends of hidden files and folders that are still written
 
 _storage = None  # of this command, if it names a file in a bucket
@@ -56,6 +63,17 @@ def remove(path):
     Path(path).unlink()
     if url := remote.url_of(path):
         opened().buckets.remove([url])
+
+
+def remove_before(path, outdated):
+    """Remove what files are the copies of, as soon as a file that they don't go with is sent.
+
+    Args:
+        path: of that file.
+        outdated: paths.
+    """
+    if _storage:
+        _storage.outdated[path] = outdated
 
 
 def send(duplicates):
@@ -91,6 +109,7 @@ class Storage:
         buckets: `Buckets`.
         cache: the folder of the cache.
         duplicates: as for `send`.
+        outdated: as for `remove_before`, by `path`.
 
     Raises:
         InputError: if no folder can be made in the cache.
@@ -99,15 +118,18 @@ class Storage:
     def __init__(self):
         import pooch  # slow, and most commands name no bucket
 
-        self.buckets, self.duplicates = Buckets(), {}
-        self.cache = Path(os.environ.get(CACHE) or pooch.os_cache("mobile-segmentation")).resolve()
+        self.buckets, self.duplicates, self.outdated = Buckets(), {}, {}
+        self.cache = Path(
+            os.environ.get(remote.CACHE) or pooch.os_cache("mobile-segmentation")
+        ).resolve()
         try:
             for folder in (OBJECTS, RUNS, UNSENT):
                 (self.cache / folder).mkdir(parents=True, exist_ok=True)
             self._copies = Path(tempfile.mkdtemp(dir=self.cache / RUNS))
         except OSError as error:
             raise InputError(
-                f"{self.cache}: no place for copies ({error.strerror}); name a folder in {CACHE}"
+                f"{self.cache}: no place for copies ({error.strerror}); name a folder in "
+                f"{remote.CACHE}"
             ) from None
         remote.keep_copies_in(self._copies)
         self._known = {}  # what each file was like when it was fetched or sent, by path
@@ -138,7 +160,7 @@ class Storage:
         if size > (free := shutil.disk_usage(self.cache).free):
             raise InputError(
                 f"{urls[0]}: {size / 1e9:,.1f} GB to fetch, and {free / 1e9:,.1f} GB are free in "
-                f"{self.cache}; make room there, or name a folder on another disk in {CACHE}"
+                f"{self.cache}; make room there, or name a folder on another disk in {remote.CACHE}"
             )
         if found and not to_replace:
             noun = "file" if len(found) == 1 else "files"
@@ -154,12 +176,16 @@ class Storage:
                 if copy != place:
                     os.link(place, copy)
                 self._known[copy] = _stamp(copy)
-        except (
-            OSError
-        ) as error:  # a full disk, a disk without links, an object that is a folder too
-            raise InputError(
+        except OSError as error:
+            copy = remote.url_of(error.filename2 or error.filename or "")
+            if copy and error.errno in (errno.EEXIST, errno.ENOTDIR, errno.ENAMETOOLONG):
+                raise InputError(
+                    f"{copy}: no file here can have that name, beside the other objects "
+                    f"({error.strerror}); rename it"
+                ) from None
+            raise InputError(  # a full disk, a disk without links
                 f"{urls[0]}: no copy in {self.cache} ({error.strerror}); "
-                f"name another folder in {CACHE}"
+                f"name another folder in {remote.CACHE}"
             ) from None
 
     def _place(self, url, info, to_replace):
@@ -171,7 +197,7 @@ class Storage:
         return self.cache / OBJECTS / hashlib.sha256(url.encode()).hexdigest() / of_version
 
     def _fetch_batch(self, urls, found, places):
-        with tempfile.TemporaryDirectory(dir=self.cache) as folder:
+        with tempfile.TemporaryDirectory(dir=self.cache / RUNS) as folder:
             targets = [f"{folder}/{number}" for number in range(len(urls))]
             self.buckets.get(urls, targets)
             for url, target in zip(urls, targets, strict=True):
@@ -211,6 +237,7 @@ class Storage:
         changed = self._make_way(self._changed())
         for path in sorted(changed, key=_rank):
             stamp = _stamp(path)
+            self.buckets.remove(map(self._url, self.outdated.pop(path, ())))
             self.buckets.put(path, changed[path])
             self._known[path] = stamp
 
@@ -279,17 +306,19 @@ class Storage:
         Returns:
             `changed`, and what of the same sets has been sent before.
         """
-        old = set()
-        for url in changed.values():
+        old = set()  # patterns
+        for path, url in changed.items():
             folder, _, name = url.rpartition("/")
             if fnmatch.fnmatch(name, "images*.npy"):
-                old.add(url)
+                old.add(glob.escape(url))
             elif name.endswith(".tfrecord"):
                 stem = SHARD.sub("", name.removesuffix(".tfrecord"))
-                old |= {f"{folder}/{stem}.tfrecord", f"{folder}/{stem}-*-of-*.tfrecord"}
-            parts = url.split("/")
-            ends = [n for n, part in enumerate(parts) if part.endswith(ONE_THING)]
-            old |= {"/".join(parts[: end + 1]) for end in ends[:1]}
+                old |= {glob.escape(f"{folder}/{stem}.tfrecord"), shards_of(folder, stem)}
+            for parent in path.parents:
+                marker = ONE_THING.get(parent.suffix)
+                if marker and (parent / marker).is_file():
+                    below = path.relative_to(parent).as_posix()
+                    old.add(glob.escape(url.removesuffix(f"/{below}")))
         gone = {each for name in old for each in self.buckets.find(name)}
         self.buckets.remove(gone)
         if not gone:
@@ -297,6 +326,12 @@ class Storage:
         for path in [path for path in self._known if self._url(path) in gone]:
             del self._known[path]
         return self._changed()
+
+
+def shards_of(folder, stem):
+    """Return the pattern of the shards of a set of TFRecords, and of no other's."""
+    digits = "[0-9]" * 5
+    return f"{glob.escape(f'{folder}/{stem}')}-{digits}-of-{digits}.tfrecord"
 
 
 def _files_in(folder):

@@ -29,7 +29,8 @@ def count(ids):
         narrow = np.diff(start, append=values.size) <= WIDEST
         steps = np.where(line[1:] == line[:-1], np.diff(runs), 0)  # 0 from one line to the next
         blend = np.zeros(len(runs), bool)
-        blend[1:-1] = narrow[1:-1] & (steps[:-1] * steps[1:] > 0)
+        up = np.sign(steps)  # products of steps, of 255 and -254 for one, do not fit into int16
+        blend[1:-1] = narrow[1:-1] & (up[:-1] * up[1:] > 0)
         blends += int(blend.sum())
         jumps += int((~blend[1:] & ~blend[:-1] & (abs(steps) > 1)).sum())
     return blends, jumps

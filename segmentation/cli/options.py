@@ -8,7 +8,7 @@ import re
 import sys
 
 from segmentation import remote
-from segmentation.cli import storage_options
+from segmentation.cli import job_options, storage_options
 from segmentation.errors import InputError
 
 RECORD_SUFFIX = ".tfrecord"
@@ -33,6 +33,8 @@ class Parser(argparse.ArgumentParser):
     def parse_args(self, args=None, namespace=None):
         """Parse `args` as argparse does; files in buckets are copied, see `storage_options`."""
         namespace = super().parse_args(args, namespace)
+        if "job_dir" in namespace:
+            job_options.complete(namespace)  # a folder that is not heeded is not looked at
         storage_options.stage(namespace)
         return namespace
 

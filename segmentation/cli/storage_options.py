@@ -86,14 +86,15 @@ def _with_masks(url):
     """Return what is read beside prepared images: masks, names, classes and the data card."""
     folder, _, name = url.rpartition("/")
     path = PurePosixPath(name)
-    names = []
+    names, shards = [], []
     if path.suffix == ".npy" and path.stem.startswith("images"):
         size = path.stem.removeprefix("images")
         names = [f"masks{size}.npy", f"names{size}.txt", f"{path.stem}.dataset.json"]
     elif path.suffix == ".tfrecord":
         stem = storage.SHARD.sub("", path.stem)
-        names = [f"{stem}.tfrecord", f"{stem}-*-of-*.tfrecord", f"{stem}.dataset.json"]
-    return [f"{folder}/{name}" for name in (*names, "labels.txt")]
+        names = [f"{stem}.tfrecord", f"{stem}.dataset.json"]
+        shards = [storage.shards_of(folder, stem)]
+    return [*(f"{folder}/{name}" for name in (*names, "labels.txt")), *shards]
 
 
 def _around(url):
@@ -103,11 +104,12 @@ def _around(url):
     scheme, _, path = url.partition("://")
     path = PurePosixPath(path)
     if path.suffix == ".json":  # of COCO: its images are near
-        root = path.parent.parent if path.parent.name == "annotations" else path.parent
+        of_layout = path.parent.name == "annotations" and len(path.parts) > 2
+        root = path.parent.parent if of_layout else path.parent
         return [f"{scheme}://{root}"]
     return [
         f"{scheme}://{parent.with_name(partner) / path.relative_to(parent)}"
-        for parent in path.parents
+        for parent in path.parents[:-2]  # those in the bucket, which may have such a name itself
         for partner in PARTNERS.get(parent.name, ())
     ]
 

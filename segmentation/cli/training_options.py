@@ -263,7 +263,6 @@ def complete(parser, args, default_model=None):
         args.model = args.model or default_model or "mobile_unet"
         args.img_file = args.img_file or "data/images-128.npy"
     args.lr = args.lr or OPTIMIZERS[args.optimizer]
-    job_options.complete(args)
 
 
 def to_config(args, kind):

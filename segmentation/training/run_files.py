@@ -165,6 +165,10 @@ class RunFiles:
             )
         else:
             logger.info(f"{self.checkpoint_path}: no such file; starting from the beginning")
+        if not self.begun:
+            # In a bucket they would stand beside the first model of this run until theirs are sent.
+            earlier = [self.checkpoint_path, model_card.path_beside(self.output)]
+            storage.remove_before(self.output, earlier)
 
     def _make_way(self):
         """Make way for a new run, which must not be mistaken for an earlier run of its name.

@@ -124,6 +124,8 @@ def test_borders_are_counted_by_hand():
     # Rows: 0 1 5 is a blend, 5 0 a jump; 3 is too wide for one, so 5 3 and 3 0 jump.
     # Columns: seven of the eight steps are of more than one.
     assert blends.count(ids) == (1, 3 + 7)
+    # A contour of ignored pixels lies between no ids, however far it is from them.
+    assert blends.count(np.array([[0, 0, 0, 255, 1, 1, 255, 0]], np.uint8)) == (0, 4)
 
 
 @pytest.mark.parametrize("width", [1, 2])

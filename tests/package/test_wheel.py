@@ -115,11 +115,12 @@ def test_a_wheel_is_one_package_with_all_that_its_commands_read(wheel):
     assert {name for name in inside if "/" in name} == tracked
 
 
-def test_no_module_of_the_wheel_is_looked_for_at_the_top_level(wheel):
+def test_no_module_or_list_of_requirements_is_looked_for_in_a_checkout(wheel):
     with zipfile.ZipFile(wheel) as archive:
         sources = {name: archive.read(name) for name in archive.namelist() if name.endswith(".py")}
     assert len(sources) > 100
     for name, source in sources.items():
+        assert b"requirements-" not in source, name  # files of a checkout: the wheel has extras
         tree = ast.parse(source)
         kept = [
             node.value

@@ -5,7 +5,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 import tiny_network
-from segmentation import storage
+from segmentation import remote
 
 BUCKET = "bucket"
 
@@ -51,7 +51,7 @@ def bucket(server, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    monkeypatch.setenv(storage.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(remote.CACHE, str(tmp_path / "cache"))
     client = boto3.client("s3")
     client.create_bucket(Bucket=BUCKET)
     found = Bucket(client)

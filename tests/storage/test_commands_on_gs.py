@@ -8,7 +8,7 @@ import pytest
 
 import tiny_network
 import train_full
-from segmentation import buckets, storage
+from segmentation import buckets, remote
 from storage_runs import TRAIN, run, trained
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,7 @@ def server():
 def gs(server, folder, monkeypatch):
     """The file system of the emulator."""
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", server)
-    monkeypatch.setenv(storage.CACHE, str(folder / "cache"))
+    monkeypatch.setenv(remote.CACHE, str(folder / "cache"))
     tiny_network.write_arrays(folder / "data")
     system = buckets._connected("gs", "bucket")
     yield system

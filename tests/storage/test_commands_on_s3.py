@@ -189,6 +189,28 @@ def test_what_cannot_be_sent_after_an_epoch_is_sent_after_the_next(
     assert {"hair.keras", "hair.json", "hair.ckpt/state.npz"} <= bucket.names()
 
 
+def test_a_new_run_that_is_cut_off_leaves_no_card_and_no_checkpoint_of_the_earlier_one(
+    bucket, folder, monkeypatch
+):
+    tiny_network.write_arrays(folder / "data")
+    options = ["--img_file", "data/images-32.npy", *TRAIN, "--epochs", "1"]
+    options += ["-o", "s3://bucket/hair.keras"]
+    assert not run(train_full, *options)
+    earlier, whole = bucket.read("hair.keras"), buckets.Buckets.put
+
+    def put(self, path, url):
+        if url == "s3://bucket/hair.json":
+            raise InputError(f"not sent: {url}: no connection")
+        whole(self, path, url)
+
+    monkeypatch.setattr(buckets.Buckets, "put", put)
+    assert run(train_full, *options, "--lr", "0.01") == 2
+    kept = {f"hair.ckpt/earlier.{suffix}" for suffix in ("keras", "json", "npz")}
+    assert kept | {"hair.keras"} <= bucket.names()
+    assert not {"hair.json", "hair.ckpt/state.npz"} & bucket.names()
+    assert bucket.read("hair.ckpt/earlier.keras") == earlier != bucket.read("hair.keras")
+
+
 def test_arrays_whose_sending_was_cut_off_are_kept_here_and_not_mixed_there(
     bucket, folder, monkeypatch, capsys
 ):

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import shutil
+from argparse import Namespace
 from collections import namedtuple
 from pathlib import Path
 
@@ -47,6 +48,7 @@ def test_a_copy_is_called_what_it_is_a_copy_of(tmp_path):
     try:
         assert remote.parse(Path("s3://bucket/a/b/")) == "s3://bucket/a/b"
         assert remote.parse("gs://bucket") == "gs://bucket"
+        assert remote.parse("gs://bucket//a//b") == "gs://bucket/a/b"
         assert [remote.parse(name) for name in ("a/b", "azure://a/b", "s3", "gs.txt")] == [None] * 4
         copy = remote.local("s3://bucket/a.json")
         assert remote.url_of(copy) == "s3://bucket/a.json"
@@ -94,7 +96,7 @@ def test_an_object_is_fetched_once_and_again_when_it_has_changed(bucket, monkeyp
     monkeypatch.setattr(
         storage.Buckets,
         "get",
-        lambda self, urls, places: (gets.append(urls), whole(self, urls, places)),
+        lambda self, urls, places: (gets.extend(places), whole(self, urls, places)),
     )
     put(bucket, **{"a/1.txt": b"one", "a/b/2.txt": b"two", "a/empty/": b""})
     for first, expected in ((b"one", 2), (b"one", 0), (b"ONE", 1)):
@@ -104,9 +106,11 @@ def test_an_object_is_fetched_once_and_again_when_it_has_changed(bucket, monkeyp
         folder = remote.local("s3://bucket/a")
         assert (folder / "1.txt").read_bytes() == first
         assert (folder / "b/2.txt").read_bytes() == b"two"
-        assert sum(map(len, gets)) == expected
+        assert len(gets) == expected
+        # What a killed process leaves is in the folder that may be removed.
+        assert all(Path(place).parent.parent.name == storage.RUNS for place in gets)
         storage.finish()
-    kept = [path for path in Path(os.environ[storage.CACHE]).rglob("*") if path.is_file()]
+    kept = [path for path in Path(os.environ[remote.CACHE]).rglob("*") if path.is_file()]
     assert len(kept) == 2  # of the changed one the later version
 
 
@@ -140,12 +144,79 @@ def test_an_export_in_many_files_replaces_an_earlier_one_whole(bucket, opened, m
     assert bucket.names() == {*parts, "x.mlpackage.txt", "y.mlpackage/old.bin"}
 
 
+def test_nothing_of_another_set_or_of_other_people_makes_way(bucket, opened):
+    others = {
+        *("set1/images-32.npy", "room-val-00000-of-00001.tfrecord", "rooms.tfrecord"),
+        *("my.check/notes.txt", "my.kit/a/b.txt", "set1/room-00000-of-00009.tfrecord"),
+    }
+    replaced = {
+        *("set[1]/images-32.npy", "set[1]/room-00000-of-00009.tfrecord", "set[1]/room.tfrecord"),
+        *("my.kit/x.kit/old.png", "room-00000-of-00009.tfrecord"),
+    }
+    put(bucket, **dict.fromkeys(others | replaced, b""))
+    written = {
+        *("set[1]/masks-32.npy", "set[1]/room-00000-of-00002.tfrecord", "my.check/hair.keras"),
+        *("my.kit/x.kit/manifest.json", "my.kit/x.kit/0_mask.png", "room-00000-of-00002.tfrecord"),
+    }
+    for name in {*written, "set[1]/images-32.npy"}:
+        files.write_text(remote.local(f"s3://bucket/{name}"), name)
+    opened.send()
+    assert bucket.names() == others | written | {"set[1]/images-32.npy"}
+    assert bucket.read("set[1]/images-32.npy")
+
+
+def test_the_shards_of_a_set_are_fetched_and_of_no_other(bucket, monkeypatch):
+    shards = [f"d[1]/room-0000{number}-of-00002.tfrecord" for number in range(2)]
+    others = ("d[1]/room-val-00000-of-00001.tfrecord", "d1/room-00000-of-00002.tfrecord")
+    put(bucket, **dict.fromkeys((*shards, *others), b"x"))
+    fetched = Namespace(data="s3://bucket/d[1]/room.tfrecord")
+    try:
+        storage_options.stage(fetched)
+        assert sorted(map(str, storage.opened()._known)) == [
+            str(remote.local(f"s3://bucket/{name}")) for name in shards
+        ]
+    finally:
+        storage.finish()
+
+
+def test_masks_are_looked_for_in_the_same_bucket_alone(bucket):
+    put(bucket, **{"raw/a.png": b"x"})
+    bucket.client.create_bucket(Bucket="images")
+    try:
+        storage_options.stage(Namespace(data_dir=["s3://images/raw"]))
+    finally:
+        storage.finish()
+        bucket.client.delete_bucket(Bucket="images")
+
+
+def test_a_probe_of_another_command_is_no_file(bucket, opened):
+    put(bucket, **{f"a/.b.0123{files.UNFINISHED}": b"", "a/b.txt": b"x"})
+    assert [*opened.buckets.find("s3://bucket/a")] == ["s3://bucket/a/b.txt"]
+
+
 def test_the_disk_is_looked_at_before_anything_is_fetched(bucket, opened, monkeypatch):
     put(bucket, big=b"12345")
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: usage(4))
-    with pytest.raises(InputError, match=f"s3://bucket/big: 0.0 GB to fetch.*{storage.CACHE}"):
+    with pytest.raises(InputError, match=f"s3://bucket/big: 0.0 GB to fetch.*{remote.CACHE}"):
         opened.fetch(["s3://bucket/big"])
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a/b"])
+def test_an_object_whose_name_has_no_room_here_is_told(name, bucket, opened):
+    put(bucket, **{"d/a": b"x", f"d/{name}": b"y"})
+    with pytest.raises(InputError, match="^s3://bucket/d/.*no file here can have that name"):
+        opened.fetch(["s3://bucket/d"])
+
+
+def test_what_has_no_room_in_the_cache_is_not_told_to_go_to_another_bucket(opened, monkeypatch):
+    usage = namedtuple("usage", "free")
+    monkeypatch.setattr(files.shutil, "disk_usage", lambda path: usage(4))
+    advice = f"name a folder on another disk in {remote.CACHE}, as files are made in {opened.cache}"
+    with pytest.raises(InputError, match=advice):
+        files.require_disk(remote.local("s3://bucket/a.npy"), 5)
+    with pytest.raises(InputError, match="a.npy.*or choose another folder$"):
+        files.require_disk("a.npy", 5)
 
 
 def test_a_name_that_leads_elsewhere_is_refused(bucket, opened):
@@ -177,6 +248,8 @@ def test_a_name_that_leads_elsewhere_is_refused(bucket, opened):
         ("evaluate s3://bucket/m.keras --data_dir x", "s3://bucket/m.keras: no such file"),
         ("predict azure://b/m.keras x.jpg -o y", "files are read and written here and in buckets"),
         ("data lfw -d s3:// -o y", "s3://: names no bucket"),
+        ("data lfw -d x -o s3://bucket/../../x", "s3://bucket/../../x: a name that no file here"),
+        ("train_full -o s3://bucket/../x.keras", "s3://bucket/../x.keras: a name that no file"),
         ("data prepare -d s3://bucket/raw -o x", "s3://bucket/raw: no such folder"),
         ("data lfw -d x --out_dir s3://absent/x", "s3://absent/x: no such bucket"),
     ],

@@ -6,6 +6,7 @@ import pytest
 
 import train_full
 import train_transfer
+from segmentation.errors import InputError
 from tiny_network import train_tiny
 
 SAID = {
@@ -46,6 +47,16 @@ def test_options_win_and_what_is_not_heeded_is_not_told(vertex, capsys):
     both = ["--job-dir=/b/c", "-o", "a/b.keras"]
     assert folders(both) == ("a/b.keras", "/b/c", None, "/b/c/logs")
     assert not capsys.readouterr().err
+
+
+def test_a_folder_that_is_not_heeded_is_not_looked_at(monkeypatch):
+    for name in SAID:
+        monkeypatch.setenv(name, "azure://x/y")
+    assert folders(["--job_dir", "b/c"]) == (None, "b/c", None, "b/c/logs")
+    with pytest.raises(
+        InputError, match="azure://x/y: files are read and written here and in buckets"
+    ):
+        folders([])
 
 
 def test_an_empty_variable_says_nothing(monkeypatch, capsys):
