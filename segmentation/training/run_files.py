@@ -164,7 +164,7 @@ class RunFiles:
                 "--resume"
             )
         else:
-            logger.info(f"{self.checkpoint_path}: no such file; starting from the beginning")
+            logger.info(f"no checkpoint yet in {self.checkpoint_path}: starting from the beginning")
         if not self.begun:
             # In a bucket they would stand beside the first model of this run until theirs are sent.
             earlier = [self.checkpoint_path, model_card.path_beside(self.output)]
