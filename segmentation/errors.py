@@ -5,8 +5,10 @@ class InputError(Exception):
     """A mistake in the input or the arguments.
 
     The message is one line: what is wrong, in which file, and how to fix it. Commands print it
-    without a traceback and exit with status 2.
+    without a traceback and exit with `status`.
     """
+
+    status = 2
 
 
 class TryAgainError(Exception):
@@ -29,8 +31,10 @@ class ExportError(Exception):
 class WorkerError(Exception):
     """A fault of ours on another machine, whose traceback is there.
 
-    The message is one line. Commands print it and exit with status 1.
+    The message is one line. Commands print it and exit with `status`.
     """
+
+    status = 1
 
 
 def reason(error):

@@ -84,6 +84,13 @@ def written_whole(path):
         os.replace(temporary, path)
 
 
+def user_cache():
+    """Return the folder for what the user's commands keep from one to the next."""
+    import pooch  # slow, and most commands need no cache
+
+    return Path(pooch.os_cache("mobile-segmentation"))
+
+
 def require_disk(path, num_bytes):
     """Raise InputError if a file of so many bytes cannot have room where `path` would be."""
     folder = next(parent for parent in Path(path).absolute().parents if parent.exists())

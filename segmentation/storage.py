@@ -116,12 +116,8 @@ class Storage:
     """
 
     def __init__(self):
-        import pooch  # slow, and most commands name no bucket
-
         self.buckets, self.duplicates, self.outdated = Buckets(), {}, {}
-        self.cache = Path(
-            os.environ.get(remote.CACHE) or pooch.os_cache("mobile-segmentation")
-        ).resolve()
+        self.cache = Path(os.environ.get(remote.CACHE) or files.user_cache()).resolve()
         try:
             for folder in (OBJECTS, RUNS, UNSENT):
                 (self.cache / folder).mkdir(parents=True, exist_ok=True)

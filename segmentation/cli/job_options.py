@@ -20,9 +20,10 @@ def add(parser, group):
     )
     said = {name: os.environ.get(variable) or None for name, (variable, _) in VARIABLES.items()}
     parser.set_defaults(**said)
+    parser.before_staging.append(_complete)  # a folder that is not heeded is not looked at
 
 
-def complete(args):
+def _complete(args):
     """Put folders into `model_dir`, `checkpoint_dir` and `log_dir`, or None, in place of `job_dir`.
 
     Options win over the environment: with -o or --job_dir the checkpoint stands beside the model,

@@ -8,7 +8,7 @@ import re
 import sys
 
 from segmentation import remote
-from segmentation.cli import job_options, storage_options
+from segmentation.cli import storage_options
 from segmentation.errors import InputError
 
 RECORD_SUFFIX = ".tfrecord"
@@ -20,6 +20,10 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser that takes `--img-size` for `--img_size` and refuses abbreviations.
 
     `description` is the docstring of the command: it opens `--help` as it is written.
+
+    Attributes:
+        before_staging: functions of the parsed options, which they may change. They are called
+            before files in buckets are looked at.
     """
 
     def __init__(self, description, **options):
@@ -29,12 +33,13 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             **options,
         )
+        self.before_staging = []
 
     def parse_args(self, args=None, namespace=None):
         """Parse `args` as argparse does; files in buckets are copied, see `storage_options`."""
         namespace = super().parse_args(args, namespace)
-        if "job_dir" in namespace:
-            job_options.complete(namespace)  # a folder that is not heeded is not looked at
+        for complete in self.before_staging:
+            complete(namespace)
         storage_options.stage(namespace)
         return namespace
 

@@ -118,13 +118,7 @@ def run(main):
     connect()
     try:
         status = _sending(main)
-    except InputError as error:
-        logger.error("error: %s", error)
-        status = 2
-    except WorkerError as error:
-        logger.error("error: %s", error)
-        status = 1
-    except TryAgainError as error:
+    except (InputError, TryAgainError, WorkerError) as error:
         logger.error("error: %s", error)
         status = error.status
     except KeyboardInterrupt:

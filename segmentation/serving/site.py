@@ -10,7 +10,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import pooch
 from PIL import Image
 
 from segmentation import files, storage
@@ -23,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 WEB = Path(__file__).resolve().parent.parent.parent / "web"  # the sources of the page
 # Left out of git. Where the package belongs to somebody else, it is built in the user's cache.
-BUILT = (WEB if os.access(WEB, os.W_OK) else pooch.os_cache("mobile-segmentation")) / "dist"
+BUILT = (WEB if os.access(WEB, os.W_OK) else files.user_cache()) / "dist"
 STAMP = "built-from.txt"  # in it: the fingerprint of the sources
 SAMPLES = 12  # images that the page offers
 SAMPLE_SIDE, SAMPLE_QUALITY = 1280, 92  # longest side of one in pixels, quality of its JPEG

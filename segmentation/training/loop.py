@@ -80,9 +80,8 @@ def _fit_stage(model, data, state, run, interruption, bar):
         StopRules(state, interruption),
         *run.averaging,
     ]
-    if run.devices.writes and find_spec(
-        "tensorflow"
-    ):  # Keras' TensorBoard callback writes with it on any backend
+    # Keras' TensorBoard callback writes with TensorFlow on any backend.
+    if run.devices.writes and find_spec("tensorflow"):
         callbacks.append(keras.callbacks.TensorBoard(run.log_dir, write_graph=False))
     if keras.backend.backend() != "tensorflow":
         # Builds the metrics. Otherwise Keras builds them with a batch of `train`, and what is
@@ -114,7 +113,7 @@ def _keep_what_there_is(model, state, run):
         )
     elif run.output.exists():
         logger.info(f"{run.output}: the model of an earlier run is kept")
-    elif state.step and not run.devices.share.workers > 1:
+    elif state.step and run.devices.share.workers == 1:
         run.save_model(model)
         run.save_card(state.card)
         logger.info(f"{run.output}: saved before the first epoch ended")
