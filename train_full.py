@@ -35,7 +35,7 @@ def parse_args(argv=None):
         "-n", "--num_steps", type=options.count, help="optimizer steps; overrides --epochs"
     )
     args = parser.parse_args(argv)
-    training_options.complete(parser, args)
+    training_options.complete(args)
     return training_options.to_config(args, FullConfig)
 
 

@@ -70,14 +70,18 @@ def parse_args(argv=None):
         metavar="LR",
         help="peak learning rate of fine-tuning (half of --lr; from imagenet, a quarter)",
     )
+    parser.before_staging.append(_refuse_other_stage)
     args = parser.parse_args(argv)
-    for name in OPTIONS_OF_OTHER_STAGE.get(args.stage, ()):
-        if getattr(args, name) is not None:
-            parser.error(f"--{name} has no meaning with --stage {args.stage}")
-    training_options.complete(parser, args, _default_model(args.weights))
+    training_options.complete(args, _default_model(args.weights))
     factor = IMAGENET_FINE_TUNE_FACTOR if args.weights == IMAGENET else FINE_TUNE_FACTOR
     args.fine_tune_lr = args.fine_tune_lr or factor * args.lr
     return training_options.to_config(args, TransferConfig)
+
+
+def _refuse_other_stage(parser, args):
+    for name in OPTIONS_OF_OTHER_STAGE.get(args.stage, ()):
+        if getattr(args, name) is not None:
+            parser.error(f"--{name} has no meaning with --stage {args.stage}")
 
 
 def _default_model(weights):

@@ -262,6 +262,27 @@ def test_what_is_wrong_is_said_in_one_line(line, message, bucket, tmp_path, monk
     assert message in said
 
 
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("train_full -d s3://b/x.tfrecord --img_file y.npy", "name two data sets"),
+        ("train_full --img_file s3://b/x.npy --warm_up 0.1 --schedule constant", "--warm_up goes"),
+        ("train_transfer --img_file s3://b/x.npy --stage transfer --fine_tune_epochs 2", "no mean"),
+        ("evaluate s3://b/m.keras --data_dir s3://b/x --mask_file y.npy", "--mask_file goes with"),
+        ("data prepare -d s3://b/x -t 0.5 -o y", "--whitelist_threshold is a fraction"),
+        ("data ade20k -i s3://b/x -a s3://b/y -l z.txt", "--output is missing"),
+    ],
+)
+def test_options_that_clash_are_told_before_a_bucket_is_looked_at(
+    line, message, monkeypatch, capsys
+):
+    monkeypatch.setattr(storage, "Storage", None)
+    command, *words = line.split()
+    assert run({each.__name__: each for each in COMMANDS}[command], *words) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert message in said
+
+
 def test_whoever_lacks_credentials_a_connection_or_a_package_is_told(bucket, monkeypatch, capsys):
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "none")
