@@ -137,7 +137,7 @@ def _classes(facts, names, fewest):
             yield _about(one, "one_class", f"{names[shown[0]]} alone")
     for index, name in enumerate(names):
         if shown_by[index] < fewest:
-            yield Finding("rare_class", name, f"shown by {shown_by[index]} images")
+            yield Finding("rare_class", name, f"images that show it: {shown_by[index]}")
 
 
 def _blends(facts, names):
