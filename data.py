@@ -84,7 +84,20 @@ def parse_args(argv=None):
     fetch.add_argument("name", choices=download.DATA_SETS)
     fetch.add_argument("-o", "--out_dir", default=DEFAULT_DATA_DIR, metavar="DIR")
     fetch.add_argument("--url", help="a mirror: address of the folder that holds the archives")
+    parser.before_staging.append(_refuse)
     return parser.parse_args(argv)
+
+
+def _refuse(parser, args):
+    """Refuse options without another one that they need."""
+    if args.run is run_ade20k:
+        if args.list_labels:
+            return
+        for name in ("image_dir", "annotation_dir", "output"):
+            if not getattr(args, name):
+                raise InputError(f"--{name} is missing (see data.py ade20k --help)")
+    if "whitelist" in args and args.whitelist is None and args.whitelist_threshold is not None:
+        raise InputError("--whitelist_threshold is a fraction of the --whitelist, which is missing")
 
 
 def _add_prepare(commands):
@@ -282,9 +295,6 @@ def run_ade20k(args):
     """Turn images and index masks into TFRecords, or list the classes of a label file."""
     if args.list_labels:
         return data_report.list_labels(args.label_filename)
-    for name in ("image_dir", "annotation_dir", "output"):
-        if not getattr(args, name):
-            raise InputError(f"--{name} is missing (see data.py ade20k --help)")
     threshold = _threshold(args)
     writer = data_options.open_writer("tfrecord", args.output, num_shards=args.num_shards)
     open_reader = functools.partial(
@@ -300,14 +310,9 @@ def run_ade20k(args):
 
 
 def _threshold(args):
-    if args.whitelist is None:
-        if args.whitelist_threshold is not None:
-            raise InputError(
-                "--whitelist_threshold is a fraction of the --whitelist, which is missing"
-            )
-        return None
     given = args.whitelist_threshold
-    return preparation.DEFAULT_THRESHOLD if given is None else given
+    usual = None if args.whitelist is None else preparation.DEFAULT_THRESHOLD
+    return usual if given is None else given
 
 
 def _prepare(args, open_reader, writer, max_bad, threshold=None):

@@ -80,13 +80,18 @@ def parse_args(argv=None):
         help="run a kit that a converter wrote, in place of data with masks",
     )
     model_options.add(parser)
-    args = parser.parse_args(argv)
+    parser.before_staging.append(_refuse)
+    return parser.parse_args(argv)
+
+
+def _refuse(parser, args):
+    """Refuse options that do not go together."""
     data_options.check(parser, args)
     if args.parity_kit:
         for name in OF_DATA:
             if getattr(args, name) != parser.get_default(name):
                 parser.error(f"--parity_kit brings images and scores: omit --{name}")
-        return args
+        return
     if bool(args.data_dir) == bool(args.img_file or args.tfrecord_data):
         parser.error("name what to measure on: --img_file, --tfrecord_data or --data_dir")
     if not args.data_dir and (args.layout != "auto" or data_options.names_source(args)):
@@ -95,7 +100,6 @@ def parse_args(argv=None):
         )
     if args.report and args.report.exists() and not args.report.is_dir():
         parser.error(f"--report names a folder, and {args.report} is a file")
-    return args
 
 
 def main(argv=None):

@@ -35,7 +35,7 @@ def parse_args(argv=None):
         "-n", "--num_steps", type=options.count, help="optimizer steps; overrides --epochs"
     )
     args = parser.parse_args(argv)
-    training_options.complete(parser, args)
+    training_options.complete(args)
     return training_options.to_config(args, FullConfig)
 
 
@@ -44,32 +44,12 @@ def main(argv=None):
     config = parse_args(argv)
     with distribution.started(config) as devices:
         terminal.connect_worker(devices.share)
-        from segmentation.training import (
-            accelerator,
-            cards,
-            class_weights,
-            loop,
-            network,
-            plan,
-            run_files,
-            sources,
-        )
-        from segmentation.training.teacher import open_teacher
+        from segmentation.training import assembly, loop
 
-        samples = sources.open_samples(config, devices.share)
-        config, planned = plan.complete(config, samples, devices.share)
-        run = run_files.RunFiles(config, samples.classes, devices)
-        device = accelerator.find()
-        config = run.config = accelerator.with_precision(config, device, run.begun)
-        teacher = open_teacher(config, samples.classes, devices)
-        model = network.build(config, samples, run.earlier_card)
-        fresh = [] if run.begun else network.load_weights(model, config, samples.classes)
-        data = sources.open_batches(config, samples, model, run.begun, devices.share)
-        network.start_at_priors(model, fresh, data.statistics)
-        weights = class_weights.of_option(config.class_weights, data)
-        compile_stage = network.stage_compiler(config, data, weights, device, teacher)
-        card = cards.new_card(model, run, data, planned, weights, device, teacher)
-        result = loop.fit(model, data, card, compile_stage, run, terminal.EpochBar())
+        opened = assembly.open_run(config, devices)
+        model, data = assembly.build(opened)
+        compile_stage, card = assembly.compiler(opened, model, data)
+        result = loop.fit(model, data, card, compile_stage, opened.run, terminal.EpochBar())
     terminal.print_result(result)
 
 

@@ -70,14 +70,18 @@ def parse_args(argv=None):
         metavar="LR",
         help="peak learning rate of fine-tuning (half of --lr; from imagenet, a quarter)",
     )
+    parser.before_staging.append(_refuse_other_stage)
     args = parser.parse_args(argv)
-    for name in OPTIONS_OF_OTHER_STAGE.get(args.stage, ()):
-        if getattr(args, name) is not None:
-            parser.error(f"--{name} has no meaning with --stage {args.stage}")
-    training_options.complete(parser, args, _default_model(args.weights))
+    training_options.complete(args, _default_model(args.weights))
     factor = IMAGENET_FINE_TUNE_FACTOR if args.weights == IMAGENET else FINE_TUNE_FACTOR
     args.fine_tune_lr = args.fine_tune_lr or factor * args.lr
     return training_options.to_config(args, TransferConfig)
+
+
+def _refuse_other_stage(parser, args):
+    for name in OPTIONS_OF_OTHER_STAGE.get(args.stage, ()):
+        if getattr(args, name) is not None:
+            parser.error(f"--{name} has no meaning with --stage {args.stage}")
 
 
 def _default_model(weights):
@@ -93,32 +97,12 @@ def main(argv=None):
     config = parse_args(argv)
     with distribution.started(config) as devices:
         terminal.connect_worker(devices.share)
-        from segmentation.training import (
-            accelerator,
-            cards,
-            class_weights,
-            loop,
-            network,
-            plan,
-            run_files,
-            sources,
-        )
-        from segmentation.training.teacher import open_teacher
+        from segmentation.training import assembly, loop
 
-        samples = sources.open_samples(config, devices.share)
-        config, planned = plan.complete(config, samples, devices.share)
-        run = run_files.RunFiles(config, samples.classes, devices)
-        device = accelerator.find()
-        config = run.config = accelerator.with_precision(config, device, run.begun)
-        teacher = open_teacher(config, samples.classes, devices)
-        model = network.build(config, samples, run.earlier_card)
-        fresh = [] if run.begun else network.load_weights(model, config, samples.classes)
-        data = sources.open_batches(config, samples, model, run.begun, devices.share)
-        network.start_at_priors(model, fresh, data.statistics)
-        weights = class_weights.of_option(config.class_weights, data)
-        compile_stage = network.stage_compiler(config, data, weights, device, teacher)
-        card = cards.new_card(model, run, data, planned, weights, device, teacher)
-        result = loop.fit(model, data, card, compile_stage, run, terminal.EpochBar())
+        opened = assembly.open_run(config, devices)
+        model, data = assembly.build(opened)
+        compile_stage, card = assembly.compiler(opened, model, data)
+        result = loop.fit(model, data, card, compile_stage, opened.run, terminal.EpochBar())
     terminal.print_result(result)
 
 

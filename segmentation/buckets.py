@@ -16,6 +16,8 @@ CREDENTIALS = {
 }
 GOOGLE_SCOPE = "https://www.googleapis.com/auth/devstorage.read_write"
 ANSWER_WITHIN = 15  # seconds, of the first request: the libraries try for more than 30
+# Seconds that a server may be silent later, before a library tries again: s3fs' own limit.
+SILENCE = 15
 WILDCARDS = "*?["
 NO_CREDENTIALS = (
     *("NoCredentialsError", "PartialCredentialsError", "ProfileNotFound"),
@@ -123,13 +125,33 @@ def _connected(scheme, path):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)  # or they print tracebacks
     import fsspec.asyn
 
-    options = {"token": _google_credentials()} if scheme == "gs" else {}
+    options = _google_options() if scheme == "gs" else _s3_options()
     system = fsspec.filesystem(
         scheme, use_listings_cache=False, skip_instance_cache=True, **options
     )
     with contextlib.suppress(FileNotFoundError):  # an answer
         fsspec.asyn.sync(system.loop, system._info, path, timeout=ANSWER_WITHIN)
     return system
+
+
+def _s3_options():
+    """Return the options of s3fs."""
+    import aiobotocore.session
+    import botocore.handlers
+
+    # With this header a request waits for a first answer before its body is sent: without a limit.
+    session = aiobotocore.session.AioSession()
+    session.unregister("before-call.s3", botocore.handlers.add_expect_header)
+    return {"session": session, "config_kwargs": {"read_timeout": SILENCE}}
+
+
+def _google_options():
+    """Return the options of gcsfs."""
+    import aiohttp
+
+    # Of itself it would wait without a limit.
+    limit = aiohttp.ClientTimeout(sock_connect=SILENCE, sock_read=SILENCE)
+    return {"token": _google_credentials(), "requests_timeout": limit}
 
 
 def _google_credentials():
@@ -174,7 +196,7 @@ def _errors(what, missing="no such bucket"):
         ) from None
     except Exception as error:  # of two libraries and those that they use
         names = [each.__name__ for each in type(error).__mro__]
-        said = reason(error)
+        said = "no answer" if "FSTimeoutError" in names else reason(error)
         if any(name in NO_CREDENTIALS for name in names) or getattr(error, "code", None) == 401:
             problem = f"no credentials ({said}); {CREDENTIALS[scheme]}"
         elif isinstance(error, PermissionError) or said.startswith("Forbidden"):

@@ -6,6 +6,13 @@ import sys
 
 from segmentation.errors import InputError, reason
 
+# What `pip install` needs to be told to bring a backend of Keras.
+REQUIREMENTS = {
+    "tensorflow": "-r requirements.txt",
+    "jax": "-r requirements-jax.txt",
+    "torch": "torch",
+}
+
 
 def start_keras(connect=None):
     """Import Keras and start its backend, without TensorFlow's start-up messages.
@@ -25,9 +32,11 @@ def start_keras(connect=None):
         with silenced():
             keras.ops.ones(1)
     except (ImportError, ValueError) as error:
+        missing = REQUIREMENTS.get((getattr(error, "name", None) or "").partition(".")[0])
+        install = f"run pip install {missing}, or " if missing else ""
         raise InputError(
-            f"Keras cannot start its backend ({reason(error)}): install it, or set "
-            "KERAS_BACKEND to another one (the converters need tensorflow)"
+            f"Keras cannot start its backend ({reason(error)}): {install}set KERAS_BACKEND to "
+            f"another of {', '.join(REQUIREMENTS)} (the converters need tensorflow)"
         ) from None
     logging.set_verbosity(logging.ERROR)  # Keras warns about .h5 whenever it saves one
 

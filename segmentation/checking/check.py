@@ -30,7 +30,10 @@ def check(datasets, out_dir, data, fewest=10, workers=1, more=(), notes=(), pred
     names = next(iter(datasets.values())).labels
     for part, dataset in datasets.items():
         if not labels.same(dataset.labels, names):
-            raise InputError(f"{part} has other classes: {labels.listed(dataset.labels)}")
+            raise InputError(
+                f"training and {part} data have other classes: {labels.listed(names)}, and "
+                f"{labels.listed(dataset.labels)}; check each by itself"
+            )
     facts, pixels = [], 0
     for part, dataset in datasets.items():
         more_facts, more_pixels = examine.examine(dataset, part, workers)

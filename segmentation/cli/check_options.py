@@ -13,6 +13,7 @@ from segmentation.errors import InputError
 logger = logging.getLogger(__name__)
 
 FOUND = 3  # exit status: there are findings
+PARTNERS = {"pictures": "a mask", "masks": "an image"}
 DIVISIONS = {"train": "training", "training": "training"} | dict.fromkeys(
     ("val", "valid", "validation"), "validation"
 )
@@ -80,13 +81,17 @@ def run(args):
 
 
 def _load(path):
+    from segmentation import model_card
     from segmentation.inference import predictor
     from segmentation.quiet import start_keras
 
     start_keras()
     predict = predictor.load(path)
     if not predict.named:
-        raise InputError(f"{path}: no model card beside it names its classes: copy it there")
+        raise InputError(
+            f"{path}: no model card {model_card.path_beside(path).name} beside it to name its "
+            "classes; copy the one that training wrote"
+        )
     return predict
 
 
@@ -97,7 +102,7 @@ def _divided(error, other):
         raise error
     chosen = named["training"], named["validation"]
     if left := [str(folder) for folder in error.folders if folder not in chosen]:
-        logger.info("not checked: %s; name it by itself", ", ".join(left))
+        logger.info("not checked: %s; name it with -d in another run", ", ".join(left))
     return chosen
 
 
@@ -115,7 +120,10 @@ def _open(path, args):
     records = any(path.glob(f"*{tfrecords.SUFFIX}")) if folder else path.suffix == tfrecords.SUFFIX
     if records or (path.suffix == ".npy" and not folder):
         if args.layout != "auto" or data_options.names_source(args):
-            raise InputError(f"{path}: options of source layouts do not go with prepared data")
+            raise InputError(
+                f"{path}: is prepared data: --layout, --mask_format, --colors, --mask_suffix and "
+                "--exif go with folders of images and masks; leave them out"
+            )
         if records:
             return {"training": tfrecords.open_records(path, args.labels)}, []
         return {"training": arrays.open_arrays(path, label_file=args.labels)}, []
@@ -132,7 +140,7 @@ def _open_folder(path, args):
     )
     data = SourceFiles(reader)
     more = [
-        Finding("unpaired", kind, f"{count} {kind} have no partner")
+        Finding("unpaired", kind, f"{count} without {PARTNERS[kind]}, left out")
         for kind, count in reader.unpaired.items()
         if count
     ]

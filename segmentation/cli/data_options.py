@@ -125,7 +125,9 @@ def open_engine(args):
             raise InputError("--scheduler goes with --engine dask")
         return contextlib.nullcontext(engines.Threads(workers))
     if args.scheduler and args.workers:
-        raise InputError("--workers is for this machine, and a --scheduler has its own")
+        raise InputError(
+            "--workers is for this machine, and a --scheduler has its own: leave it out"
+        )
     return engines.open_dask(args.scheduler, workers)
 
 

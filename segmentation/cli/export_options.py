@@ -110,7 +110,7 @@ def check(parser, args, model, without_untrained, without_ladder):
         args.alphas = args.alphas or [preset.get("alpha", 1.0)]
     args.alphas = args.alphas or ALPHAS
     if len({round(100 * alpha) for alpha in args.alphas}) < len(args.alphas):
-        parser.error("--alphas: two values agree in hundredths, by which files are named")
+        parser.error("--alphas: two values are equal in hundredths, by which files are named")
     args.export_size = None
     if args.untrained:
         args.network = args.network or next(iter(nets.NETWORKS))

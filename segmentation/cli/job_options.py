@@ -23,7 +23,7 @@ def add(parser, group):
     parser.before_staging.append(_complete)  # a folder that is not heeded is not looked at
 
 
-def _complete(args):
+def _complete(parser, args):
     """Put folders into `model_dir`, `checkpoint_dir` and `log_dir`, or None, in place of `job_dir`.
 
     Options win over the environment: with -o or --job_dir the checkpoint stands beside the model,

@@ -22,8 +22,9 @@ class Parser(argparse.ArgumentParser):
     `description` is the docstring of the command: it opens `--help` as it is written.
 
     Attributes:
-        before_staging: functions of the parsed options, which they may change. They are called
-            before files in buckets are looked at.
+        before_staging: functions of this parser and the parsed options, which they may change. They
+            are called before files in buckets are looked at: what clashes is said before anything
+            is fetched.
     """
 
     def __init__(self, description, **options):
@@ -39,7 +40,7 @@ class Parser(argparse.ArgumentParser):
         """Parse `args` as argparse does; files in buckets are copied, see `storage_options`."""
         namespace = super().parse_args(args, namespace)
         for complete in self.before_staging:
-            complete(namespace)
+            complete(self, namespace)
         storage_options.stage(namespace)
         return namespace
 

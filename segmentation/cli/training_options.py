@@ -30,6 +30,7 @@ def add(parser, default_model):
     _add_distillation(parser.add_argument_group("distillation"))
     training = parser.add_argument_group("training")
     _add_training(training)
+    parser.before_staging.append(_refuse)
     job_options.add(parser, training)
     return network, training
 
@@ -219,27 +220,15 @@ def _add_training(training):
     )
 
 
-def complete(parser, args, default_model=None):
-    """Refuse options that contradict each other, and fill in defaults that depend on others.
-
-    Args:
-        parser: for errors.
-        args: what it parsed.
-        default_model: a key of `nets.NETWORKS`; None: that of the older projects.
-    """
-    for name, value in nets.PRESETS.get(args.preset, {}).items():
-        if getattr(args, name) is None:
-            setattr(args, name, value)
-    del args.preset
+def _refuse(parser, args):
+    """Refuse options that contradict each other."""
     if args.val_mask_file and not args.val_img_file:
         parser.error("--val_mask_file goes with --val_img_file")
     if args.tfrecord_data and (args.img_file or args.mask_file or args.val_img_file):
         parser.error("--tfrecord_data and --img_file name two data sets: leave one out")
     if args.val_tfrecord_data and not args.tfrecord_data:
         parser.error("--val_tfrecord_data goes with --tfrecord_data")
-    if args.validation_split is None:
-        args.validation_split = TrainConfig.validation_split
-    elif args.val_img_file or args.val_tfrecord_data:
+    if args.validation_split is not None and (args.val_img_file or args.val_tfrecord_data):
         parser.error("--validation_split has no meaning with files to validate on")
     if args.flip_up_down and not args.augment:
         parser.error("--flip_up_down is an augmentation: leave out --no_augment")
@@ -257,6 +246,21 @@ def complete(parser, args, default_model=None):
         parser.error("--unlabelled_share 0 uses no image of --unlabelled: leave that out")
     if args.warm_up is not None and args.schedule != "cosine":
         parser.error("--warm_up goes with --schedule cosine")
+
+
+def complete(args, default_model=None):
+    """Fill in defaults that depend on other options.
+
+    Args:
+        args: parsed options.
+        default_model: a key of `nets.NETWORKS`; None: that of the older projects.
+    """
+    for name, value in nets.PRESETS.get(args.preset, {}).items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    del args.preset
+    if args.validation_split is None:
+        args.validation_split = TrainConfig.validation_split
     if args.tfrecord_data:
         args.model = args.model or default_model or "icnet"
     else:

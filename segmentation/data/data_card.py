@@ -70,6 +70,6 @@ def read(path, fingerprint):
             f"{path}: no data card ({reason(error)}); remove it, or prepare the data again"
         ) from None
     if not of_these:
-        logger.warning(f"{path}: says what other data are, and is not used")
+        logger.warning(f"{path}: describes other data, and is not used")
         return None
     return card

@@ -90,11 +90,11 @@ def mapped(folder, names):
             return groups
         if groups and place == folder:
             raise InputError(
-                f"{path} knows none of the images in {folder}: its id must be the file name "
+                f"{path} names none of the images in {folder}: its id must be the file name "
                 f"without suffix, as {min(names, default='0001')}"
             )
         if groups:
-            logger.warning("left out %s: it knows none of the images in %s", path, folder)
+            logger.warning("left out %s: it names none of the images in %s", path, folder)
     return {}
 
 

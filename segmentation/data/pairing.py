@@ -266,10 +266,10 @@ def match(images, masks, image_dir, mask_dir):
 
 def report_lone(lone_images, lone_masks):
     """Log which files have no partner; return how many "pictures" and "masks" there are."""
-    for noun, lone in (("image", lone_images), ("mask", lone_masks)):
+    for noun, lone, missing in (("image", lone_images, "a mask"), ("mask", lone_masks, "an image")):
         if lone:
-            nouns = noun + "s" * (len(lone) > 1)
-            logger.warning("no partner for %d %s: %s", len(lone), nouns, _first_names(lone))
+            what = f"{len(lone)} {noun}{'s' * (len(lone) > 1)} without {missing}"
+            logger.warning("left out %s: %s", what, _first_names(lone))
     return {"pictures": len(lone_images), "masks": len(lone_masks)}
 
 

@@ -93,9 +93,9 @@ class Reporter(keras.callbacks.Callback):
             self.first_step_ended = time.perf_counter()  # it compiles the graph: not to be counted
         elif batch + 1 == min(TIMED_STEPS, self.steps_in_epoch):
             seconds = (time.perf_counter() - self.first_step_ended) / batch
-            minutes = math.ceil(self.state.steps_left * seconds / 60)
-            part = " in this stage" if self.several_stages else ""
-            logger.info(f"about {minutes} min to go{part}, not counting validation")
+            if steps_left := self.state.steps_left:
+                part = " in this stage" if self.several_stages else ""
+                logger.info(f"{_about(steps_left * seconds)} to go{part}, not counting validation")
             self.timed = True
 
     def on_epoch_end(self, epoch, logs=None):
@@ -180,6 +180,10 @@ class Interruption:
         """Raise KeyboardInterrupt if Ctrl-C was pressed."""
         if self.pressed:
             raise KeyboardInterrupt
+
+
+def _about(seconds):
+    return "less than a minute" if seconds < 60 else f"about {math.ceil(seconds / 60)} min"
 
 
 def _history_name(name):

@@ -148,7 +148,8 @@ def test_files_without_partner_are_said_and_counted(tmp_path, capsys):
     result, _, err = run(capsys, *argv(tmp_path))
     assert "images: left out 1 .dng" in err
     assert result["unpaired"] == {"pictures": 1, "masks": 1}
-    assert "no partner for 1 image: c.jpg" in err and "no partner for 1 mask: b.png" in err
+    assert "left out 1 image without a mask: c.jpg" in err
+    assert "left out 1 mask without an image: b.png" in err
 
 
 @pytest.mark.parametrize(

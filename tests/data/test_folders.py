@@ -38,7 +38,7 @@ def test_mapping_is_looked_for_up_to_two_folders_above(tmp_path, place):
         ("id;person_group\n0001;ann\n", "mapping.csv: has the columns id;person_group, not id"),
         ("", r"mapping.csv: has the columns \(none\)"),
         ("id,person_group\n1,ann\n", "raw/mapping.csv: calls 0001 1, as spreadsheets do"),
-        ("id,person_group\n0001.jpg,ann\n", "knows none of the images .* as 0001"),
+        ("id,person_group\n0001.jpg,ann\n", "names none of the images .* as 0001"),
     ],
 )
 def test_a_mapping_that_names_nobody_is_a_mistake_and_not_passed_over(tmp_path, text, message):

@@ -91,4 +91,4 @@ def test_the_mapping_of_another_project_is_passed_over_and_named(tmp_path, capsy
     (tmp_path / "mapping.csv").write_text("id,person_group\nAl_Gore_0001,Al_Gore\n")
     assert [sample.group for sample in folders.find_samples(mine)[0]] == ["", "", ""]
     err = capsys.readouterr().err
-    assert f"left out {tmp_path / 'mapping.csv'}: it knows none of the images in {mine}" in err
+    assert f"left out {tmp_path / 'mapping.csv'}: it names none of the images in {mine}" in err

@@ -96,8 +96,8 @@ def test_lfw_as_it_is_downloaded(tmp_path, capsys):
     assert opened.stems == ["Ann_Lee_0001", "Ann_Lee_0002", "Cher_0001"]
     assert opened.groups == ["Ann_Lee", "Ann_Lee", "Cher"]
     assert result["unpaired"] == {"pictures": 1, "masks": 1}
-    assert "no partner for 1 image: Bob_Ray_0001.jpg" in err
-    assert "no partner for 1 mask: Zoe_0001.ppm" in err
+    assert "left out 1 image without a mask: Bob_Ray_0001.jpg" in err
+    assert "left out 1 mask without an image: Zoe_0001.ppm" in err
 
 
 def test_stems_may_repeat_between_folders(tmp_path, capsys):
@@ -117,7 +117,9 @@ def test_many_without_a_partner_are_counted(tmp_path, capsys):
     for number in range(1, 13):
         (tmp_path / "masks" / f"{number:02d}.ppm").unlink()
     result, _, err = run(capsys, "-d", tmp_path, "-o", tmp_path / "out", "-s", 32)
-    assert "no partner for 12 images: 01.png, 02.png" in err and "10.png and 2 more\n" in err
+    assert (
+        "left out 12 images without a mask: 01.png, 02.png" in err and "10.png and 2 more\n" in err
+    )
     assert result["pictures"] == 1 and result["unpaired"] == {"pictures": 12, "masks": 0}
 
 

@@ -1,9 +1,12 @@
 """Names of files in buckets, the cache, what is fetched and sent, and the messages."""
 
 import argparse
+import asyncio
+import http.server
 import json
 import os
 import shutil
+import threading
 from argparse import Namespace
 from collections import namedtuple
 from pathlib import Path
@@ -19,7 +22,7 @@ import serve
 import tf_converter
 import train_full
 import train_transfer
-from segmentation import files, remote, storage
+from segmentation import buckets, files, remote, storage
 from segmentation.cli import options, storage_options
 from segmentation.errors import InputError
 from storage_runs import run
@@ -260,6 +263,61 @@ def test_what_is_wrong_is_said_in_one_line(line, message, bucket, tmp_path, monk
     assert run({each.__name__: each for each in COMMANDS}[command], *words) == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert message in said
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("train_full -d s3://b/x.tfrecord --img_file y.npy", "name two data sets"),
+        ("train_full --img_file s3://b/x.npy --warm_up 0.1 --schedule constant", "--warm_up goes"),
+        ("train_transfer --img_file s3://b/x.npy --stage transfer --fine_tune_epochs 2", "no mean"),
+        ("evaluate s3://b/m.keras --data_dir s3://b/x --mask_file y.npy", "--mask_file goes with"),
+        ("data prepare -d s3://b/x -t 0.5 -o y", "--whitelist_threshold is a fraction"),
+        ("data ade20k -i s3://b/x -a s3://b/y -l z.txt", "--output is missing"),
+    ],
+)
+def test_options_that_clash_are_told_before_a_bucket_is_looked_at(
+    line, message, monkeypatch, capsys
+):
+    monkeypatch.setattr(storage, "Storage", None)
+    command, *words = line.split()
+    assert run({each.__name__: each for each in COMMANDS}[command], *words) == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert message in said
+
+
+@pytest.mark.parametrize("url", ["gs://b/x", "s3://b/x"])
+def test_a_server_that_falls_silent_is_given_up(url, monkeypatch, tmp_path):
+    class Silent(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_error(404)
+
+        def do_POST(self):
+            over.wait(60)
+
+        do_HEAD, do_PUT = do_GET, do_POST
+
+    async def at_once(*_):
+        pass
+
+    over = threading.Event()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name in ("STORAGE_EMULATOR_HOST", "AWS_ENDPOINT_URL"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setattr(buckets, "SILENCE", 0.2)
+    monkeypatch.setattr(asyncio, "sleep", at_once)  # between the tries
+    (tmp_path / "x").write_text("x")
+    said = f"not sent: {url}: no connection, or it broke .(no answer|Read timeout)"
+    try:
+        with pytest.raises(InputError, match=said):
+            buckets.Buckets().put(tmp_path / "x", url)
+    finally:
+        over.set()
+        server.shutdown()
 
 
 def test_whoever_lacks_credentials_a_connection_or_a_package_is_told(bucket, monkeypatch, capsys):

@@ -68,6 +68,31 @@ def test_fast_data_show_as_a_low_share_without_advice(data, clock, capsys):
     assert ADVICE not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("seconds", "steps_left", "said"),
+    [
+        (1, 59, ["less than a minute to go, not counting validation"]),
+        (1, 61, ["about 2 min to go, not counting validation"]),
+        (30, 2, ["about 1 min to go, not counting validation"]),
+        (1, 0, []),  # all of the run were these steps
+    ],
+)
+def test_the_time_to_go_is_said_once_and_not_as_none(
+    monkeypatch, caplog, seconds, steps_left, said
+):
+    clock = types.SimpleNamespace(perf_counter=iter((9, 9 + 2 * seconds)).__next__)
+    monkeypatch.setattr(callbacks, "time", clock)
+    run = types.SimpleNamespace(stages=[0], epochs=1, batches=3, steps_left=3)
+    bar = types.SimpleNamespace(start=lambda *_: None, advance=lambda: None)
+    reporter = callbacks.Reporter(run, None, bar)
+    reporter.on_epoch_begin(0)
+    run.steps_left = steps_left
+    caplog.set_level("INFO", callbacks.__name__)
+    for batch in range(3):
+        reporter.on_train_batch_end(batch)
+    assert caplog.messages == said
+
+
 def test_the_card_leaves_out_the_first_epoch_and_those_of_versions_that_measured_nothing():
     rows = [{}, {"data_wait": 0.9}, {"data_wait": 0.1}, {"data_wait": 0.3}]
     assert state.data_wait(rows) == pytest.approx(0.2)

@@ -132,7 +132,7 @@ def test_a_data_card_of_other_data_is_not_used_and_a_damaged_one_is_an_error(tmp
     assert found["pictures"] == 3
     sizes = {"smallest": [10, 20], "median": [20, 40], "largest": [30, 90]}
     assert found["image_sizes"] == sizes
-    assert data_card.read(path, "b") is None and "what other data are" in caplog.text
+    assert data_card.read(path, "b") is None and "describes other data" in caplog.text
     of_this = {"fingerprint": "a"}
     sizes = [{"image_sizes": each} for each in (1, {"median": [0, 0]}, {"median": "x"})]
     for content in ("{", "[]", *(json.dumps(of_this | each) for each in ({}, *sizes))):

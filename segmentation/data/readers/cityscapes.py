@@ -126,7 +126,9 @@ def _by_name(image_dir, mask_dir):
         else:
             others += 1
             if not OTHER_MASK.fullmatch(path.stem):
-                logger.warning("left out %s: no mask of ids by its name", path)
+                logger.warning(
+                    "left out %s: its name ends neither in labelIds nor in labelTrainIds", path
+                )
     parts = [images, *masks.values()]
     if all(len({Path(key).name for key in part}) == len(part) for part in parts):
         images, *of_kinds = [{Path(key).name: part[key] for key in part} for part in parts]
