@@ -10,6 +10,8 @@ from hypothesis import settings
 import tiny_network
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Its idle threads wait busily, and take the core that the other half of the tests runs on.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 # No test is about the clock, and an example may take long on a busy machine.

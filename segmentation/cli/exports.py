@@ -5,6 +5,7 @@ import os
 from segmentation import files, formats, model_card
 from segmentation.cli import data_options, model_options, terminal
 from segmentation.errors import ExportError, InputError
+from segmentation.export.sharing import shared
 from segmentation.quiet import start_keras
 
 
@@ -62,6 +63,7 @@ def open_exporter(args, paths, two_channels=False, platform=None):
     return exporter
 
 
+@shared()
 def write(exporter, exports):
     """Write exports and print a line for each.
 
@@ -116,6 +118,7 @@ def write_app(args, platform, written, path):
     return {"app": str(args.app)}
 
 
+@shared()
 def sweep(args, exporter, exports, stem, note=""):
     """Write and measure exports in every precision, print the table, and return the exit status.
 

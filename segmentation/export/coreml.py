@@ -11,6 +11,7 @@ import numpy as np
 
 from segmentation.export import interface
 from segmentation.export.options import Written
+from segmentation.export.sharing import once
 from segmentation.formats import PALETTES
 from segmentation.inference import core_ml, mil_interpreter
 from segmentation.quiet import silenced
@@ -52,21 +53,7 @@ def to_ml_program(model, path, classes, options):
     with silenced():  # from the import on: it reports what it cannot load
         import coremltools as ct
 
-        # Declared, or float16 comes out from iOS 16 on. A name here would fail.
-        declared = {
-            "scores": lambda: ct.TensorType(dtype=np.float32),
-            "labels": lambda: ct.TensorType(dtype=np.int32),
-            "image": lambda: ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE),
-        }
-        converted = ct.convert(
-            [_traced(model, options.output)],
-            source="tensorflow",
-            convert_to="mlprogram",
-            inputs=[_image(model)],
-            outputs=[declared[options.output]()],
-            minimum_deployment_target=ct.target[target],
-            compute_precision=ct.precision("float32" if precision == "float32" else "float16"),
-        )
+        converted = _converted(model, options.output, target, precision != "float32")
         converted = _compressed(converted, precision)
         package = ct.models.MLModel(
             _named(converted.get_spec()), weights_dir=converted.weights_dir, skip_model_load=True
@@ -112,6 +99,28 @@ def to_neural_network(model, path, classes, options):
     return Written(_runners(programs, path, options.output, len(classes)))
 
 
+@once
+def _converted(model, output, target, half):
+    """Return `model` as an ML program whose weights are whole, in half precision or in single."""
+    import coremltools as ct
+
+    # Declared, or float16 comes out from iOS 16 on. A name here would fail.
+    declared = {
+        "scores": lambda: ct.TensorType(dtype=np.float32),
+        "labels": lambda: ct.TensorType(dtype=np.int32),
+        "image": lambda: ct.ImageType(color_layout=ct.colorlayout.GRAYSCALE),
+    }
+    return ct.convert(
+        [_traced(model, output)],
+        source="tensorflow",
+        convert_to="mlprogram",
+        inputs=[_image(model)],
+        outputs=[declared[output]()],
+        minimum_deployment_target=ct.target[target],
+        compute_precision=ct.precision("float16" if half else "float32"),
+    )
+
+
 def _traced(model, output):
     """Return `model` as a TensorFlow function of one image, BatchNorm as in inference."""
     import tensorflow as tf
@@ -155,7 +164,7 @@ def _named(spec):
 
 
 def _compressed(package, precision):
-    """Return `package` with the weights of its large layers in fewer bits."""
+    """Return a copy of `package` with the weights of its large layers in fewer bits, or itself."""
     from coremltools.optimize import coreml as compression
 
     if precision == "int8":

@@ -13,6 +13,7 @@ import numpy as np
 from segmentation.data import arrays, image_io
 from segmentation.export import tflite_metadata
 from segmentation.export.options import Options, Written
+from segmentation.export.sharing import once
 from segmentation.quiet import silenced
 
 CALIBRATION_IMAGES = 100  # TensorFlow's guide to integer quantization asks for 100 to 500
@@ -136,6 +137,7 @@ def _one_by_one(calibration):
         yield [image[None]]
 
 
+@once
 def _frozen(model):
     """Return the serving function of a model with constants for weights."""
     from tensorflow.python.framework.convert_to_constants import (
@@ -145,6 +147,7 @@ def _frozen(model):
     return convert_variables_to_constants_v2(serving_function(model).get_concrete_function())
 
 
+@once
 def serving_function(model):
     """Return a model as a function of one image, `input_signature`, to `{"output_0": scores}`."""
     import tensorflow as tf

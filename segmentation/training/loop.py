@@ -55,6 +55,7 @@ def fit(model, data, card, compile_stage, run, bar):
         raise
     finally:
         bar.stop()
+        run.draw_curves(state)
     if len(state.history) == trained_before:
         logger.info(f"{run.output}: this run is finished; --resume and more epochs carry it on")
     return {"model": str(run.output)} | state.card

@@ -2,6 +2,8 @@
 
 import keras
 
+from segmentation.training import distribution
+
 WARM_UP = 0.05  # fraction of all steps, for the cosine schedule
 # The older hair project: tenfold drops after these fractions of all steps.
 DROPS = (0.5, 0.75, 0.9)
@@ -9,6 +11,27 @@ WEIGHT_DECAY = 0.02
 # Of AdamW's squared gradients. Keras' 0.999 remembers the wild first steps for most of a short run:
 # hair IoU on LFW after 12 epochs 0.718 with it, 0.723 with this.
 BETA_2 = 0.98
+
+
+class AdamW(keras.optimizers.AdamW):
+    """Keras' AdamW for TensorFlow, which works out the learning rate once for a step.
+
+    Keras' own works it out again for each weight that decays: for MobileUNet 42 times, a tenth of
+    the time that TensorFlow takes to trace the step. Other backends lose nothing by that, and for
+    PyTorch Keras has an AdamW of its own.
+    """
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        schedule = self._learning_rate
+        # Replicas take turns in here, and one would put back the rate that another has set.
+        if distribution.mirrored():
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        self._learning_rate = self.learning_rate
+        try:
+            super()._backend_apply_gradients(grads, trainable_variables)
+        finally:
+            self._learning_rate = schedule
 
 
 def learning_rate(schedule, peak, total_steps, warm_up=None):
@@ -67,9 +90,8 @@ def build(name, learning_rate, *, clip_norm=None, ema=False):
     options = {"global_clipnorm": clip_norm, "use_ema": ema}
     if name == "sgd":
         return keras.optimizers.SGD(learning_rate, momentum=0.9, **options)
-    adamw = keras.optimizers.AdamW(
-        learning_rate, weight_decay=WEIGHT_DECAY, beta_2=BETA_2, **options
-    )
+    kind = AdamW if keras.backend.backend() == "tensorflow" else keras.optimizers.AdamW
+    adamw = kind(learning_rate, weight_decay=WEIGHT_DECAY, beta_2=BETA_2, **options)
     # Decaying scales and shifts towards 0 only takes from what normalisation has to set.
     adamw.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return adamw

@@ -6,6 +6,7 @@ import io
 import logging
 import re
 import shutil
+import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -25,6 +26,8 @@ MAY_CHANGE = set("epochs num_steps transfer_epochs fine_tune_epochs patience mod
 
 BESIDE = (".json", ".csv", ".png", ".samples.png", ".check")
 DEFAULT_FOLDER = "artifacts"
+# Seconds between two drawings of the curves: one takes 0.2 s, as an epoch of few images does.
+DRAWN_EVERY = 10
 FINGERPRINTS = ("data", "validation_data", "teacher_weights", "unlabelled_data")
 
 
@@ -75,7 +78,7 @@ def paths(config, output):
 
 
 class RunFiles:
-    """The files of a run, all of them up to date after every epoch.
+    """The files of a run, all of them up to date after every epoch, the curves every 10 s.
 
     Beside `output` are the card (`.json`), the history (`.csv`), the curves (`.png`), predictions
     for a few samples (`.samples.png`), the check images (`.check/`) and the checkpoint (`.ckpt/`);
@@ -115,6 +118,8 @@ class RunFiles:
         self.replaced_path = self.checkpoint_path.with_name("earlier.npz")
         self.begun_path = devices.local_copy(self.checkpoint_path) if config.resume else None
         self.begun = checkpoint.read(self.begun_path) if config.resume else None
+        self._epochs_drawn = len(self.begun["history"]) if self.begun else 0
+        self._drawn_at = time.monotonic()
         if not self.begun and config.initial_weights != IMAGENET:
             self._require_other_file(config.initial_weights, "weights")
         self._require_other_file(config.teacher, "teacher")
@@ -283,7 +288,14 @@ class RunFiles:
         writer.writeheader()
         writer.writerows(state.history)
         files.write_text(self.output.with_suffix(".csv"), table.getvalue())
-        plots.curves(state.history, state.watched, self.output.with_suffix(".png"))
+        if state.is_over() or time.monotonic() - self._drawn_at > DRAWN_EVERY:
+            self.draw_curves(state)
         progress = {"card": state.card, "history": state.history, "samples": self.samples.stems}
         checkpoint.save(self.checkpoint_path, model, progress, self.samples.masks)
         storage.send(self._duplicates)
+
+    def draw_curves(self, state):
+        """Draw the curves of a `RunState`, unless they show its last epoch already."""
+        if self.devices.writes and self._epochs_drawn < len(state.history):
+            plots.curves(state.history, state.watched, self.output.with_suffix(".png"))
+            self._epochs_drawn, self._drawn_at = len(state.history), time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 import coreml_converter
 from segmentation.data.classes import Classes
 from segmentation.errors import ExportError
-from segmentation.export import coreml, parity
+from segmentation.export import coreml, parity, sharing
 from segmentation.export.job import Exporter
 from segmentation.export.options import Options
 from segmentation.inference import mil_interpreter, predictor
@@ -139,22 +139,47 @@ def mixed_weights(path):
     return found[:, :, 0, 0]
 
 
-@pytest.mark.parametrize(
-    ("precision", "levels", "target"),
-    [
-        ("int8", 255, None),
-        ("int8", 255, "iOS18"),  # which stores compressed weights in other ops
-        ("palette8", 256, None),
-        ("palette6", 64, None),
-        ("palette4", 16, "iOS18"),
-    ],
-)
-def test_compressed_weights_are_near_the_model_and_few(
-    room, exporter, tmp_path, monkeypatch, precision, levels, target
-):
-    monkeypatch.setitem(parity.LIMITS, precision, (1.0, 0.0))  # random weights suffer more
-    path = tmp_path / "a.mlpackage"
-    exporter.write(path, Options(precision, target=target))
+COMPRESSED = [
+    ("int8", 255, None),
+    ("int8", 255, "iOS18"),  # which stores compressed weights in other ops
+    ("palette8", 256, None),
+    ("palette6", 64, None),
+    ("palette4", 16, "iOS18"),
+]
+
+
+def write_compressed(exporter, folder, precision, target):
+    path = folder / f"{precision}_{target}.mlpackage"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(parity.LIMITS, precision, (1.0, 0.0))  # random weights suffer more
+        exporter.write(path, Options(precision, target=target))
+    return path
+
+
+@pytest.fixture(scope="module")
+def compressed(exporter, tmp_path_factory):
+    """A folder with packages of `COMPRESSED`, made of one conversion for each target."""
+    folder = tmp_path_factory.mktemp("compressed")
+    with sharing.shared():
+        for precision, _, target in COMPRESSED:
+            write_compressed(exporter, folder, precision, target)
+    return folder
+
+
+def test_a_package_of_a_shared_conversion_is_that_of_its_own(exporter, compressed, tmp_path):
+    alone = write_compressed(exporter, tmp_path, "palette6", None)
+    shared = compressed / alone.name  # after int8 and palette8
+    content = [
+        (path / "Data/com.apple.CoreML/weights/weight.bin").read_bytes() for path in (alone, shared)
+    ]
+    assert content[0] == content[1]
+    specs = [spec_of(path).SerializeToString(deterministic=True) for path in (alone, shared)]
+    assert specs[0] == specs[1]
+
+
+@pytest.mark.parametrize(("precision", "levels", "target"), COMPRESSED)
+def test_compressed_weights_are_near_the_model_and_few(room, compressed, precision, levels, target):
+    path = compressed / f"{precision}_{target}.mlpackage"
     weights = room.get_layer("mixed").get_weights()[0][0, 0].T
     found = mixed_weights(path)
     distances = np.abs(found - weights)

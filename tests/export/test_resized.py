@@ -1,6 +1,7 @@
 """Exports at another input size: the same weights, and a card and a contract that say so."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -52,22 +53,29 @@ def card_of(network, arguments):
     }
 
 
-@pytest.fixture
-def hair(tmp_path, monkeypatch):
-    """`hair.keras`, a network of a few layers with random weights, and its card."""
-    tiny_network.register(monkeypatch.setitem)
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """A folder with `tiny.keras`, of a few layers, and `mobile_unet.keras`; weights are random."""
+    folder = tmp_path_factory.mktemp("models")
     keras.utils.set_random_seed(0)
-    path = tmp_path / "hair.keras"
-    with_random_weights(nets.build("tiny", IMG_SIZE, 1), 0).save(path)
+    with_random_weights(tiny_network.Tiny(IMG_SIZE), 0).save(folder / "tiny.keras")
+    tiny_model(1).save(folder / "mobile_unet.keras")
+    return folder
+
+
+@pytest.fixture
+def hair(models, tmp_path, monkeypatch):
+    """`hair.keras`, a network of a few layers, and its card."""
+    tiny_network.register(monkeypatch.setitem)
+    path = shutil.copy(models / "tiny.keras", tmp_path / "hair.keras")
     model_card.write(path, card_of("tiny", {}))
     return path
 
 
 @pytest.fixture
-def unet(tmp_path):
-    """`hair.keras`, a MobileUNet with random weights, and its card."""
-    path = tmp_path / "hair.keras"
-    tiny_model(1).save(path)
+def unet(models, tmp_path):
+    """`hair.keras`, a MobileUNet, and its card."""
+    path = shutil.copy(models / "mobile_unet.keras", tmp_path / "hair.keras")
     model_card.write(path, card_of("mobile_unet", MOBILE_UNET))
     return path
 

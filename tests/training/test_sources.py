@@ -11,7 +11,7 @@ from segmentation.data.share import Share
 from segmentation.errors import InputError
 from segmentation.training import network, sources
 from segmentation.training.state import RunState
-from tiny_network import write_records
+from tiny_network import Tiny, write_records
 
 NAMES = ["background", "hair", "face"]
 OPTIONS = ["--img_file", "data/images-32.npy", "--model", "tiny", "-b", "2", "--epochs", "1"]
@@ -46,7 +46,7 @@ def test_each_mask_is_read_once_before_the_first_epoch(held_out):
     classes, aux_classes = (Classes.of_data(NAMES, [name]) for name in ("hair", "face"))
     samples = sources.Samples(data, None if held_out else other, classes, aux_classes, (32, 32))
     config = train_full.parse_args(["-b", "2"])
-    sources.open_batches(config, samples, nets.build("mobile_unet", (32, 32), 1, alpha=0.25))
+    sources.open_batches(config, samples, Tiny((32, 32)))
     assert sorted(data.seen["mask"]) == list(range(6))
     assert sorted(other.seen["mask"]) == ([] if held_out else list(range(4)))
     assert not data.seen["image"] + other.seen["image"]
@@ -106,7 +106,7 @@ def test_a_network_starts_with_the_frequency_of_each_class(chosen, num_classes):
     images = np.zeros((2, 10, 10, 3), "u1")
     counts = statistics.count_ids(arrays.Arrays(images, masks, "ab", "ab", NAMES), (10, 10))
     found = statistics.of_classes(counts, Classes.of_data(NAMES, chosen))
-    model = nets.build("mobile_unet", (32, 32), num_classes, alpha=0.25)
+    model = Tiny((32, 32), num_classes)
     score = model.get_layer("score")
     network.start_at_priors(model, ["score"], found)
     score.kernel.assign(0 * score.kernel)
@@ -115,7 +115,7 @@ def test_a_network_starts_with_the_frequency_of_each_class(chosen, num_classes):
 
 
 def test_a_class_that_is_hardly_there_does_not_start_at_nothing():
-    model = nets.build("mobile_unet", (32, 32), 1, alpha=0.25)
+    model = Tiny((32, 32))
     found = statistics.ClassStatistics(np.array([1.0, 0.0]), np.array([5, 0]), 5)
     network.start_at_priors(model, ["score"], found)
     bias = float(model.get_layer("score").bias[0])

@@ -4,6 +4,7 @@ import errno
 import json
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -81,6 +82,23 @@ def test_the_first_step_is_traced_once(monkeypatch, several):
     )
     model.fit(np.zeros((4, 32, 32, 3), "u1"), masks, 2, verbose=0)
     assert len(traced) == 1
+
+
+def test_the_curves_are_drawn_every_ten_seconds_and_when_a_run_ends(begun, monkeypatch):
+    drawn, now, whole = [], [0], callbacks.Reporter.on_epoch_begin
+    monkeypatch.setattr(run_files.plots, "curves", lambda rows, *_: drawn.append(len(rows)))
+    monkeypatch.setattr(run_files, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 4:
+            raise KeyboardInterrupt
+        now[0] = {1: 0, 2: 11, 3: 12}[epoch]
+        whole(self, epoch, logs)
+
+    monkeypatch.setattr(callbacks.Reporter, "on_epoch_begin", on_epoch_begin)
+    with pytest.raises(KeyboardInterrupt):
+        train_tiny("--epochs", "6", "--schedule", "constant", "--resume")
+    assert drawn == [3, 4]
 
 
 def test_the_logs_of_another_run_of_the_same_name_stay(begun):
@@ -223,3 +241,31 @@ def test_gradients_are_cut_down_to_a_norm_together_and_weights_averaged(name):
     optimizer.apply([keras.ops.array([0.0, 6.0]), keras.ops.array([8.0])])
     assert seen == [pytest.approx([0, 0.6]), pytest.approx([0.8])]
     assert optimizer.use_ema
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others have Keras' own")
+def test_adamw_works_out_its_learning_rate_once_a_step_and_steps_as_that_of_keras(monkeypatch):
+    schedule = optimizers.learning_rate("cosine", 0.1, 6, warm_up=0.5)
+    worked_out, whole = [], type(schedule).__call__
+
+    def call(self, step):
+        worked_out.append(int(step))
+        return whole(self, step)
+
+    monkeypatch.setattr(type(schedule), "__call__", call)
+    given = {"weight_decay": optimizers.WEIGHT_DECAY, "beta_2": optimizers.BETA_2}
+    theirs = keras.optimizers.AdamW(schedule, global_clipnorm=1.0, use_ema=True, **given)
+    theirs.exclude_from_weight_decay(var_names=["bias"])
+    results = []
+    for optimizer in (optimizers.build("adamw", schedule, clip_norm=1.0, ema=True), theirs):
+        rng = np.random.default_rng(0)
+        names = ("a_kernel", "b_kernel", "bias")
+        weights = [keras.Variable(rng.normal(size=(3, 2)), name=name) for name in names]
+        optimizer.build(weights)
+        for _ in range(6):
+            optimizer.apply([keras.ops.array(rng.normal(size=(3, 2)), "float32") for _ in weights])
+        results.append([np.asarray(each) for each in (*weights, *optimizer.variables)])
+        assert optimizer._learning_rate is schedule
+    for mine, expected in zip(*results, strict=True):
+        np.testing.assert_array_equal(mine, expected)
+    assert worked_out[:6] == [0, 1, 2, 3, 4, 5] and worked_out.count(0) == 1 + 3
