@@ -41,6 +41,9 @@ class Variant:
         depth: multiplier of the number of blocks, rounded up, in all stages but the first.
         expansion: at most so many times as wide is the middle of a block.
         deepest: blocks of the last stage, at stride 32; None: all of them.
+        half: whether the image is averaged over squares of 2 × 2 pixels first. The stages then end
+            at twice their strides, the last of `STAGES` is left out, and the features at stride 2
+            are those means.
         package: which brings the weights, or None: there are none.
         sha256: of the file in it.
     """
@@ -49,6 +52,7 @@ class Variant:
     depth: float = 1.0
     expansion: int = 6
     deepest: int | None = None
+    half: bool = False
     package: str | None = None
     sha256: str | None = None
 
@@ -73,6 +77,8 @@ VARIANTS = {
 }
 # Masks need less depth than classes: see docs/results.md.
 VARIANTS["efficientnet_lite0_short"] = replace(VARIANTS["efficientnet_lite0"], deepest=1)
+# A quarter of its work.
+VARIANTS["efficientnet_lite0_half"] = replace(VARIANTS["efficientnet_lite0_short"], half=True)
 
 
 def encode(name, img_size, alpha):
@@ -80,11 +86,16 @@ def encode(name, img_size, alpha):
     variant = VARIANTS[name]
     image = raw_input(img_size)
     x = layers.Rescaling(1 / STD, offset=-MEAN / STD, name="rescale")(image)
+    features = []
+    if variant.half:
+        x = layers.AveragePooling2D(2, name="half")(x)
+        features.append(x)
+    stages = STAGES[:-1] if variant.half else STAGES
     x = conv_bn_relu6(x, rounded(STEM, alpha), 3, "conv_stem", strides=2)
-    ends, number = [], 0
-    for stage, (blocks, width, stride, expansion, kernel) in enumerate(STAGES):
+    number = 0
+    for stage, (blocks, width, stride, expansion, kernel) in enumerate(stages):
         blocks = math.ceil(blocks * variant.depth) if stage else blocks
-        if stage == len(STAGES) - 1:
+        if stage == len(stages) - 1:
             blocks = variant.deepest or blocks
         width = rounded(width, variant.width * alpha)
         expansion = min(expansion, variant.expansion)
@@ -92,8 +103,9 @@ def encode(name, img_size, alpha):
             strides = stride if block == 0 else 1
             x = _block(x, width, strides, expansion, kernel, name=f"block_{number}")
             number += 1
-        ends.append(x)
-    return image, [ends[stage] for stage in FEATURES]
+        if stage in FEATURES:
+            features.append(x)
+    return image, features
 
 
 def rounded(width, multiplier):

@@ -17,6 +17,7 @@ import importlib
 ENCODERS = {
     "efficientnet_lite0": "nets.efficientnet_lite",
     "efficientnet_lite0_short": "nets.efficientnet_lite",
+    "efficientnet_lite0_half": "nets.efficientnet_lite",
     "efficientnet_lite1": "nets.efficientnet_lite",
     "efficientnet_lite2": "nets.efficientnet_lite",
     "efficientnet_lite_small": "nets.efficientnet_lite",

@@ -2,12 +2,7 @@
 
 # Options of the training commands by the name of the preset.
 PRESETS = {
-    "fast": {
-        "model": "unet",
-        "encoder": "efficientnet_lite_small",
-        "alpha": 0.5,
-        "alpha_up": 0.5,
-    },
-    "balanced": {"model": "unet", "encoder": "efficientnet_lite_small", "alpha": 1.0},
+    "fast": {"model": "unet", "encoder": "efficientnet_lite0_half", "alpha_up": 0.5},
+    "balanced": {"model": "unet", "encoder": "efficientnet_lite0_half"},
     "exact": {"model": "unet", "encoder": "efficientnet_lite0_short"},
 }

@@ -20,7 +20,7 @@ def networks(network, sizes, alphas, preset=None):
 
     Yields:
         `(name, model)`, the names in order of size, alpha and, if the network has it, alpha_up:
-        `mobile_unet_128_025_025`, `icnet_768_025`, `unet_fast_256_050_050`.
+        `mobile_unet_128_025_025`, `icnet_768_025`, `unet_fast_256_100_050`.
 
     Raises:
         InputError: if the network refuses a size or a width.

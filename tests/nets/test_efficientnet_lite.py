@@ -89,7 +89,14 @@ def test_the_logits_are_the_same_on_other_backends(backend):
 
 @pytest.mark.parametrize(
     ("name", "blocks", "last"),
-    [("lite0", 15, 192), ("lite1", 20, 192), ("lite2", 20, 208), ("lite_small", 9, 192)],
+    [
+        ("lite0", 15, 192),
+        ("lite0_short", 12, 192),
+        ("lite0_half", 9, 112),
+        ("lite1", 20, 192),
+        ("lite2", 20, 208),
+        ("lite_small", 9, 192),
+    ],
 )
 def test_features_have_the_strides_and_widths_of_the_variant(name, blocks, last):
     image, features = encoders.encode(f"efficientnet_{name}", (64, 96), 1.0)
@@ -98,6 +105,21 @@ def test_features_have_the_strides_and_widths_of_the_variant(name, blocks, last)
     names = [layer.name for layer in keras.Model(image, features).layers]
     assert sum(name.endswith("_project") for name in names) == blocks
     assert features[-1].shape[-1] == last
+
+
+def test_the_half_encoder_is_the_whole_one_on_an_image_of_half_the_size():
+    image, features = encoders.encode("efficientnet_lite0_half", (64, 128), 1.0)
+    half = keras.Model(image, features)
+    whole = keras.Model(*encoders.encode("efficientnet_lite0", (32, 64), 1.0))
+    for layer in half.layers:
+        if layer.weights:
+            layer.set_weights(whole.get_layer(layer.name).get_weights())
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 128, 3)).astype("float32")
+    means = pixels.reshape(2, 32, 2, 64, 2, 3).mean((2, 4))
+    found, expected = half(pixels), whole(means)
+    np.testing.assert_allclose(found[0], (means - 127) / 128, atol=1e-5)
+    for ours, theirs in zip(found[1:4], expected, strict=False):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 def test_widths_are_rounded_to_eight_but_never_by_more_than_a_tenth():
