@@ -32,7 +32,7 @@ class Facts:
     size: tuple[int, int] = (0, 0)
     shown: tuple[int, ...] = ()
     specks: int = 0
-    borders: blends.Borders = blends.Borders()
+    borders: tuple[int, int] = (0, 0)
     phash: int = 0
     digest: bytes = b""
     small: bytes = b""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segmentation.checking import blends, duplicates
+from segmentation.checking import duplicates
 from segmentation.data import labels
 
 # All measured, see docs/data.md. Of standard deviations, `placement.Placement`:
@@ -71,7 +71,7 @@ def of(facts, names, fewest):
     yield from _copies(good)
     yield from _places(good)
     yield from _classes(good, names, fewest)
-    yield from _blends(good, names)
+    yield from _blends(good)
     yield from _specks(good)
     yield from _sizes(good)
 
@@ -140,18 +140,12 @@ def _classes(facts, names, fewest):
             yield Finding("rare_class", name, f"images that show it: {shown_by[index]}")
 
 
-def _blends(facts, names):
-    outline = blends.outline([one.borders for one in facts])
+def _blends(facts):
     for one in facts:
-        borders = one.borders
-        drawn = borders.through if borders.id == outline else 0
-        places, found = borders.blends + borders.jumps, borders.blends - drawn
-        if found >= FEWEST_BLENDS and found > BLENDED * places:
-            detail = f"at {found} of {places} places a border passes through ids between"
-            detail += ": resized with interpolation, not nearest"
-            if borders.outlined and found == borders.through and not drawn:
-                detail += f", unless {names[borders.id]} was drawn as an outline"
-            yield _about(one, "blended", detail)
+        blends, jumps = one.borders
+        if blends >= FEWEST_BLENDS and blends > BLENDED * (blends + jumps):
+            detail = f"at {blends} of {blends + jumps} places a border passes through ids between"
+            yield _about(one, "blended", f"{detail}: resized with interpolation, not nearest")
 
 
 def _specks(facts):
