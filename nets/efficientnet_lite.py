@@ -40,7 +40,7 @@ class Variant:
         width: multiplier of all widths but the stem's.
         depth: multiplier of the number of blocks, rounded up, in all stages but the first.
         expansion: at most so many times as wide is the middle of a block.
-        deepest: blocks of the last stage, at stride 32; None: all of them.
+        deepest: blocks of the last stage that is left, at stride 32; None: all of them.
         half: whether the image is averaged over squares of 2 × 2 pixels first. The stages then end
             at twice their strides, the last of `STAGES` is left out, and the features at stride 2
             are those means.

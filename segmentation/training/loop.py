@@ -49,13 +49,14 @@ def fit(model, data, card, compile_stage, run, bar):
                 if not state.is_over():
                     _fit_stage(compiled, data, state, run, interruption, bar)
                 if state.diverged is not None:
+                    run.draw_curves(state)
                     raise InputError(_divergence(state, run))
     except KeyboardInterrupt:
         _keep_what_there_is(model, state, run)
+        run.draw_curves(state)
         raise
     finally:
         bar.stop()
-        run.draw_curves(state)
     if len(state.history) == trained_before:
         logger.info(f"{run.output}: this run is finished; --resume and more epochs carry it on")
     return {"model": str(run.output)} | state.card

@@ -268,7 +268,7 @@ class RunFiles:
         model_card.write(self.output, card)
 
     def save_epoch(self, model, state):
-        """Write card, history, curves, samples and then, last, the checkpoint of a `RunState`."""
+        """Write card, history, samples and then, last, the checkpoint of a `RunState`."""
         best = state.card["best_epoch"]
         with self._averaged():
             self.samples.add(model, len(state.history), best)
