@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -13,6 +14,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Its idle threads wait busily, and take the core that the other half of the tests runs on.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+gc.disable()  # until all test files are imported
+
+
+def pytest_collection_finish():
+    """Collect garbage from here on, but pass over what was imported, as commands do."""
+    gc.enable()
+    gc.freeze()
+
 
 # No test is about the clock, and an example may take long on a busy machine.
 settings.register_profile("untimed", deadline=None)
