@@ -143,9 +143,10 @@ def choose(page, image):
     """Let the page segment an image; return its mask of class ids."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
-    file = {"name": "photo.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+    name = "{}x{}.png".format(*image.shape)  # of its own, or the page seems ready at once
+    file = {"name": name, "mimeType": "image/png", "buffer": buffer.getvalue()}
     page.set_input_files("#choose", file)
-    says(page, "#status", "photo.png: ")
+    says(page, "#status", f"{name}: ")
     return mask_of(page)
 
 
