@@ -2,13 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import zipfile
 
 import numpy as np
 import pytest
-from workers import TRAIN, end, jax_environment, start
+from workers import HASTILY, TRAIN, end, jax_environment, start
 
 import tiny_network
 from segmentation.errors import InputError
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.slow
 # 18 images to train on in batches of 4, and 5 to validate on: neither divides among two.
 COUNT = 23
 EPOCHS = ("--epochs", "3")
+# A thread of JAX may notice it a moment later, and say so before the process has ended.
+LOST = re.compile("worker [01]: error: another worker died, froze, .* start .* with --resume")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +83,7 @@ def test_a_worker_killed_in_a_checkpoint_ends_the_other_and_all_resume_to_the_sa
     command = (*EPOCHS, "-o", "out/killed.keras", "--resume")
     (killed, _, _), (status, _, said) = end(start(folder, *command, KILLED_SAVE="2"))
     assert killed == -signal.SIGKILL
-    assert status == 75 and "worker 1: error: another worker died" in said.splitlines()[-1]
+    assert status == 75 and any(LOST.fullmatch(line) for line in said.splitlines()), said
     assert len(history(folder / "out/killed.csv")) == 2  # the checkpoint is of epoch 1
     results = end(start(folder, *command))
     assert [status for status, _, _ in results] == [0, 0], results
@@ -100,7 +103,7 @@ def test_a_worker_killed_or_frozen_within_an_epoch_ends_the_other(folder, victim
     ((status, _, said),) = end([processes[1 - victim]])
     processes[victim].kill()
     end([processes[victim]])
-    assert status == 75 and "error: another worker died, froze" in said.splitlines()[-1]
+    assert status == 75 and any(LOST.fullmatch(line) for line in said.splitlines()), said
 
 
 @pytest.mark.long
@@ -111,7 +114,7 @@ def test_workers_with_other_options_or_data_are_refused_by_all(folder):
 
 
 def test_two_devices_of_one_machine_train_to_the_weights_of_one_under_jax(folder):
-    flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    flags = {"XLA_FLAGS": f"{HASTILY} --xla_force_host_platform_device_count=2"}
     options = (*EPOCHS, "-o", "out/devices.keras")
     done = train(folder, *options, environment=jax_environment(folder, **flags))
     assert "training on 2 devices: cpu:0, cpu:1" in done.stderr

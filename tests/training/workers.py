@@ -9,17 +9,19 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 TRAIN = [sys.executable, TESTS / "tiny_network.py", "--img_file", "data/images-32.npy"]
 TRAIN += ["--model", "tiny", "--batch_size", "4", "--seed", "3"]
+HASTILY = "--xla_backend_optimization_level=0"  # is XLA to compile
 
 
 def jax_environment(folder, **others):
     """Return an environment for JAX without TensorFlow; `folder` keeps what was compiled."""
     path = os.pathsep.join([str(TESTS / "no_tensorflow"), os.environ.get("PYTHONPATH", "")])
-    cache = {
+    compiler = {
+        "XLA_FLAGS": HASTILY,
         "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }
-    return os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path} | cache | others
+    return os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": path} | compiler | others
 
 
 def start(folder, *options, workers=2, others=None, **environment):
