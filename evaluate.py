@@ -155,8 +155,8 @@ def run_kit(args):
     if not (is_kit_model := kit.is_of(args.model)):
         named = kit.manifest["model"]["file"]
         terminal.say(
-            f"{args.model}: is not the {named} that {args.parity_kit} is of (its SHA-256 differs); "
-            "it is compared all the same"
+            f"{args.model}: is not the {named} that {args.parity_kit} was made from (its SHA-256 "
+            "differs); it is compared anyway"
         )
     if predictor.format_of(args.model) is FORMATS["mlpackage"]:
         terminal.say(f"{args.model}: runs in NumPy here, whose ms say nothing about Core ML")

@@ -50,7 +50,7 @@ def add(parser, networks=legacy.LEGACY_NETWORKS, other_size=""):
     group.add_argument(
         "--activation",
         choices=legacy.ACTIVATIONS,
-        help="makes probabilities of the scores (logits) that the model ends in",
+        help="turns the logits that the model outputs into probabilities",
     )
     group.add_argument(
         "--model",

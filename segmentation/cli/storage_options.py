@@ -26,7 +26,7 @@ def stage(args):
         InputError: if a bucket is missing, or cannot be read or written, or a name is of neither
             gs:// nor s3://.
     """
-    for names in (WRITTEN, READ):  # whoever may not write hears it before much is fetched
+    for names in (WRITTEN, READ):  # missing write access is reported before any download
         for name in vars(args).keys() & names:
             setattr(args, name, _staged(name, getattr(args, name)))
 

@@ -99,7 +99,7 @@ def _add_network(network, default_model):
     network.add_argument(
         "--aux_classes",
         metavar="NAMES",
-        help="classes that one more output learns in training alone",
+        help="classes for an auxiliary output that exists only during training",
     )
     network.add_argument(
         "--aux_weight",
@@ -131,7 +131,7 @@ def _add_distillation(distillation):
         "--unlabelled_share",
         type=options.fraction,
         metavar="FRACTION",
-        help=f"of --unlabelled in each batch ({UNLABELLED_SHARE})",
+        help=f"fraction of each batch that comes from --unlabelled ({UNLABELLED_SHARE})",
     )
 
 
@@ -165,7 +165,7 @@ def _add_training(training):
         "--warm_up",
         type=options.fraction,
         metavar="FRACTION",
-        help="of the steps, in which the cosine schedule warms up (0.05)",
+        help="fraction of the steps for the warm-up of the cosine schedule (0.05)",
     )
     training.add_argument(
         "--clip_norm",
@@ -183,7 +183,7 @@ def _add_training(training):
     training.add_argument(
         "--flip_up_down",
         action="store_true",
-        help="for images without an up, such as aerial photographs",
+        help="also flip vertically: for images without a top, such as aerial photographs",
     )
     training.add_argument(
         "--precision",
@@ -237,9 +237,9 @@ def _refuse(parser, args):
     if args.teacher_weight is not None and not args.teacher:
         parser.error("--teacher_weight goes with --teacher")
     if args.teacher_weight == 0:
-        parser.error("--teacher_weight 0 gives the teacher nothing to say: leave out --teacher")
+        parser.error("--teacher_weight 0 ignores the teacher: leave out --teacher")
     if args.unlabelled and not args.teacher:
-        parser.error("--unlabelled needs a --teacher, who labels the images")
+        parser.error("--unlabelled needs a --teacher, which labels the images")
     if args.unlabelled_share is not None and not args.unlabelled:
         parser.error("--unlabelled_share goes with --unlabelled")
     if args.unlabelled_share == 0:

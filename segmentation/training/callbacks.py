@@ -153,7 +153,7 @@ class StopRules(keras.callbacks.Callback):
 class Interruption:
     """Remembers Ctrl-C within its block until it can be handled; pressed twice, it acts at once.
 
-    SIGTERM, by which a machine that is taken away says so, means the same.
+    SIGTERM, which announces that the machine will be taken away, is handled like Ctrl-C.
 
     An exception raised just anywhere can get lost: Python ignores those that are raised while it
     deletes an object, and at the end of an epoch Keras deletes many.

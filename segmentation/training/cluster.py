@@ -83,14 +83,14 @@ def of_tf_config(name, text):
         raise InputError(f"{name} is malformed: {_AS_IN}") from None
     if (kind, index) not in workers:
         raise InputError(
-            f"{name}: the task {kind} {index} does not train: there are neither parameter servers "
-            f"nor an evaluator, and {' and '.join(training)} count from 0"
+            f"{name}: the task {kind} {index} does not train: parameter servers and evaluators are "
+            f"not supported, and {' and '.join(training)} tasks are numbered from 0"
         )
     return Cluster(name, len(workers), workers.index((kind, index)), coordinator)
 
 
 _AS_IN = (
-    'it is to be as in {"cluster": {"worker": ["10.0.0.1:1234", "10.0.0.2:1234"]}, '
+    'expected a value such as {"cluster": {"worker": ["10.0.0.1:1234", "10.0.0.2:1234"]}, '
     '"task": {"type": "worker", "index": 0}}'
 )
 

@@ -115,8 +115,8 @@ def load_weights(model, config, classes):
 def start_at_priors(model, scores, statistics):
     """Set biases so that each class is at first predicted as often as it occurs.
 
-    Otherwise the first steps teach every feature that most pixels are background, and where there
-    are few features all of them may die of it (https://arxiv.org/abs/1708.02002, section 3.3).
+    Otherwise the first steps teach every feature that most pixels are background, and in a network
+    with few features all of them may go dead (https://arxiv.org/abs/1708.02002, section 3.3).
 
     Args:
         model: built network.

@@ -137,9 +137,7 @@ class RunFiles:
 
     def _require_other_file(self, model, role):
         if model and Path(model).resolve().with_suffix("") == self.output.resolve().with_suffix(""):
-            raise InputError(
-                f"{self.output}: would be trained over its own {role}; name another -o"
-            )
+            raise InputError(f"{self.output}: would overwrite its own {role}; name another -o")
 
     def start(self, card):
         """Begin the run or resume it; return the card and the history that it goes on from.
@@ -164,9 +162,9 @@ class RunFiles:
             self._require_same_run(card)
         elif self.replaced_path.exists():
             raise InputError(
-                f"{self.replaced_path}: the checkpoint of a run that another run of its name began "
-                f"to replace; rename it {self.checkpoint_path.name} to go on with it, or leave out "
-                "--resume"
+                f"{self.replaced_path}: the checkpoint of an earlier run, which a new run of the "
+                f"same name began to replace; rename it to {self.checkpoint_path.name} to resume "
+                "the earlier run, or leave out --resume"
             )
         else:
             logger.info(f"no checkpoint yet in {self.checkpoint_path}: starting from the beginning")

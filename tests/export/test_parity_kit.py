@@ -137,7 +137,7 @@ def test_the_model_passes_and_a_model_of_other_weights_is_found_out(kit, export,
     assert not found["within_limits"] and not found["is_kit_model"]
     assert found["largest_difference"] == pytest.approx(2e-4, rel=0.01)
     notice, error = captured.err.splitlines()
-    assert f"is not the a.level that {kit} is of" in notice
+    assert f"is not the a.level that {kit} was made from" in notice
     assert error == (
         f"error: {export}: outside the limits of the kit: largest difference 0.0002 (limit 0.0001)"
     )

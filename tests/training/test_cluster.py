@@ -95,7 +95,7 @@ def test_one_worker_is_no_cluster(environ):
 @pytest.mark.parametrize(
     "environ,message",
     [
-        ({"TF_CONFIG": "{"}, "TF_CONFIG is malformed: it is to be as in"),
+        ({"TF_CONFIG": "{"}, "TF_CONFIG is malformed: expected a value such as"),
         ({"TF_CONFIG": "[1]"}, "TF_CONFIG is malformed"),
         ({"TF_CONFIG": '{"cluster": 3}'}, "TF_CONFIG is malformed"),
         ({"TF_CONFIG": '{"cluster": ["10.0.0.1:2222"]}'}, "TF_CONFIG is malformed"),

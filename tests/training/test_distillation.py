@@ -297,7 +297,7 @@ def test_the_teacher_of_a_student_in_half_precision_says_the_same(data, precisio
             ["--teacher", "t.keras", "--classes", "hair,face"],
             "t.keras: cannot teach: it lacks face",
         ),
-        (["--teacher", "t.keras", "-o", "t.keras"], "would be trained over its own teacher"),
+        (["--teacher", "t.keras", "-o", "t.keras"], "would overwrite its own teacher"),
         (["--teacher", "t.keras", "-o", "t.h5"], "t.json: is the card of t.keras"),
         (["--teacher", "t.keras", "--unlabelled", "nowhere"], "nowhere: not a readable folder"),
         (["--teacher", "t.keras", "--unlabelled", "data"], "data: no images in this folder"),

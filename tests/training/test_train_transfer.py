@@ -199,7 +199,7 @@ def test_a_face_beside_the_hair_is_learned_in_training_and_gone_afterwards(data)
         (["--freeze_until", "mask"], "--freeze_until mask: leaves nothing to train"),
         (["--freeze_until", "mask", "--aux_classes", "face"], "mask: leaves nothing to train"),
         (["--freeze_until", "image"], "--freeze_until image: leaves everything to train"),
-        (["-o", "earlier.keras"], "earlier.keras: would be trained over its own weights"),
+        (["-o", "earlier.keras"], "earlier.keras: would overwrite its own weights"),
         (["--weights", "imagenet", "-o", "imagenet.keras"], "no ImageNet weights for tiny"),
         (["--weights", "nowhere.keras"], "nowhere.keras: no such file"),
         (["--aux_classes", "face"], "no training image shows face"),

@@ -64,7 +64,7 @@ def open_reader(data_dirs, label_file=None, whitelist=None):
     Args:
         data_dirs: folders.
         label_file: a labels.txt that names the ids of the masks as they lie; None: the 19 classes
-            of the benchmark, and whatever belongs to none of them counts for nothing.
+            of the benchmark, and what belongs to none of them is ignored.
         whitelist: as `apply_whitelist` reads it; None keeps every class.
 
     Returns:
