@@ -236,9 +236,9 @@ class Batches(keras.utils.PyDataset):
         mine = self.share.of(rows + [None] * (-len(rows) % self.share.devices))
         samples = [self._blank() if row is None else self._whole(row) for row in mine]
         if not self.blanks:
-            return self._batch(samples)
+            return self._batch(samples, batch)
         weights = np.array([row is not None for row in mine], np.float32)
-        return *self._batch(samples), weights
+        return *self._batch(samples, batch), weights
 
     @property
     def mean_factor(self):
@@ -262,12 +262,12 @@ class Batches(keras.utils.PyDataset):
     def _stretched(self, image, mask):
         return image_io.resize(image, self.img_size), masks.resize(mask, self.img_size)
 
-    def _batch(self, samples):
+    def _batch(self, samples, number):
         images, ids = map(np.stack, zip(*samples, strict=True))
-        targets = self._targets(ids)
+        targets = self._targets(ids, number)
         return images, targets if len(targets) > 1 else targets[0]
 
-    def _targets(self, ids):
+    def _targets(self, ids, number):
         return tuple(table[ids] for table, _ in self.targets)
 
 
@@ -275,7 +275,9 @@ class TrainingBatches(Batches):
     """Batches in a new order in every pass, augmented; each pass drops the rows that fill no batch.
 
     Channel ids come at the size of the output that they are for, each that of the middle of the
-    pixels that it stands for.
+    pixels that it stands for. An even number of pixels has none: the pixels before and after it
+    take turns from batch to batch. With one of them alone, masks of a stride of 4 would be learned
+    half a pixel off.
 
     Order and augmentation follow from (seed, pass) alone, and the pass from the number of the
     epoch, so that a resumed run goes on with the images that it would have seen. So it is with
@@ -323,7 +325,7 @@ class TrainingBatches(Batches):
         if self.unlabelled:
             others = self.unlabelled.of_batch(number, self.seed)
             samples += [self._augmented(sample, key) for sample, key in others]
-        return self._batch(samples)
+        return self._batch(samples, number)
 
     def on_epoch_end(self):
         """Count an epoch. Keras calls it between epochs, when all threads have stopped, and once
@@ -331,8 +333,12 @@ class TrainingBatches(Batches):
         """
         self.epoch += 1
 
-    def _targets(self, ids):
-        return tuple(table[ids[:, n // 2 :: n, n // 2 :: n]] for table, n in self.targets)
+    def _targets(self, ids, number):
+        starts = [(stride - number % 2) // 2 for _, stride in self.targets]
+        return tuple(
+            table[ids[:, start::stride, start::stride]]
+            for start, (table, stride) in zip(starts, self.targets, strict=True)
+        )
 
     def _augmented(self, sample, key):
         if self.affine_ranges is None:

@@ -2,9 +2,9 @@
 
 All take `y_true` `(batch, height, width)` channel ids, 255 where a pixel is ignored, and `y_pred`
 `(batch, h, w, channels)` probabilities, whose height and width divide those of `y_true`: each
-probability is compared with the id in the middle of the pixels that it covers (`targets`). Losses
-reduce in float32 and return one value for each image, which Keras averages over the batch. A single
-channel is the probability of id 1.
+probability is compared with the id in the middle of the pixels that it covers (`targets`), of an
+even number with that after the middle. Losses reduce in float32 and return one value for each
+image, which Keras averages over the batch. A single channel is the probability of id 1.
 
 A new loss is a row in `config.LOSSES` and a `keras.losses.Loss` that the row names.
 """

@@ -64,6 +64,19 @@ def test_each_output_gets_ids_of_its_own_at_its_own_size_in_training_and_whole_i
     np.testing.assert_array_equal(small, other[mask])
 
 
+@pytest.mark.parametrize("stride", [1, 2, 4, 8])
+def test_targets_of_a_smaller_output_lie_in_the_middle_of_their_pixels_from_batch_to_batch(stride):
+    images, _ = small_arrays()
+    columns = np.tile(np.arange(32, dtype=np.uint8), (10, 32, 1))  # each pixel's id is its column
+    names = [str(column) for column in range(32)]
+    middles = np.arange(32).reshape(-1, stride).mean(1)
+    for masks, axis in ((columns, 1), (columns.swapaxes(1, 2), 0)):
+        data = arrays.Arrays(images, masks, names[:10], names[:10], names)
+        found = batches(data, affine_ranges=None, targets=[(TABLE, stride)])
+        both = [found[number][1].mean((0, 2 - axis)) for number in range(2)]
+        np.testing.assert_array_equal(np.mean(both, 0), middles)
+
+
 def test_epochs_of_a_number_of_steps_go_through_the_same_order_as_whole_passes():
     whole, cut = (
         batches(source(), affine_ranges=None, steps_per_epoch=steps) for steps in (None, 3)
