@@ -25,10 +25,10 @@ def load(path, spec=UNSPECIFIED):
         spec: `LegacySpec`.
 
     Returns:
-        `keras.Model`. A model of this project is returned as it was saved, and so is one without a
-        card that Keras 3 wrote and that normalises inside. One of another project maps `image`,
-        `(batch, height, width, 3)` RGB 0..255, to `mask`, probabilities: its first output, since
-        the others served training.
+        `keras.Model`. A model of this project is returned as it was saved, and so is one without
+        the card of a training that Keras 3 wrote and that normalises inside. One of another project
+        maps `image`, `(batch, height, width, 3)` RGB 0..255, to `mask`, probabilities: its first
+        output, since the others served training.
 
     Raises:
         InputError: if `spec` lacks something or does not fit the file: the message says what.
@@ -40,7 +40,7 @@ def load(path, spec=UNSPECIFIED):
     if saved is None:
         model = nets.load(str(path))
         says_all = spec.normalization is None and spec.activation is None
-        if says_all and model_card.path_beside(path).exists():
+        if says_all and _is_trained_here(path):
             return model
     elif saved.config:
         model = keras2.from_config(saved.config, saved.version)
@@ -61,6 +61,14 @@ def load(path, spec=UNSPECIFIED):
         model = _with_contract(model, spec, img_size)
     require_probabilities(path, model)
     return model
+
+
+def _is_trained_here(path):
+    """Return whether the card beside a model is that of its training.
+
+    A converter writes one too, which does not say what its options said of the model.
+    """
+    return model_card.path_beside(path).exists() and "network" in model_card.read(path)
 
 
 def _read_keras2(path):
@@ -117,8 +125,9 @@ def _require_one_normalization(path, model, spec):
             raise InputError(f"{path}: normalises inside; omit --from and --input_mean")
     elif not _begins_with((*NORMALIZING, keras.layers.BatchNormalization), model):
         raise UndescribedError(
-            f"{path}: a model without a card and without normalisation inside; say how its images "
-            "were normalised: --from hair2017, --from icnet2018, or --input_mean and --input_std"
+            f"{path}: a model without a card of training and without normalisation inside; say how "
+            "its images were normalised: --from hair2017, --from icnet2018, or --input_mean and "
+            "--input_std"
         )
 
 

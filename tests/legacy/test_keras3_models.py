@@ -35,7 +35,10 @@ def test_without_a_card_its_normalisation_has_to_be_known(tmp_path, suffix):
     expected = keras.saving.load_model(path)((image - 127.5) / 127.5)
     np.testing.assert_allclose(models.load(path, HALF)(image), expected, atol=1e-5)
     card = {"img_size": [32, 32], **Classes.of_names(["hair"]).to_card()}
-    model_card.write(path, card)
+    model_card.write(path, card)  # as a converter does, which was told how
+    with pytest.raises(UndescribedError, match="without a card of training"):
+        models.load(path)
+    model_card.write(path, card | {"network": "tiny"})
     np.testing.assert_allclose(models.load(path)(image), keras.saving.load_model(path)(image))
 
 

@@ -247,7 +247,7 @@ def test_a_keras_model_is_converted_and_the_interrupt_ends_the_server_cleanly(tm
     from segmentation import model_card
 
     page_models.red_model().save(tmp_path / "red.keras")
-    card = {"img_size": list(page_models.SIZE), **page_models.RED.to_card()}
+    card = {"network": "red", "img_size": list(page_models.SIZE), **page_models.RED.to_card()}
     model_card.write(tmp_path / "red.keras", card)
     dist = tmp_path / "dist"
     dist.mkdir()
