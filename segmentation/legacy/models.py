@@ -15,6 +15,9 @@ from segmentation.legacy import hdf5, keras2, weights
 from segmentation.legacy.spec import LEGACY_NETWORKS, UNSPECIFIED, UndescribedError
 
 NORMALIZING = (keras.layers.Rescaling, keras.layers.Normalization)
+# Of a channel of 0..255: photos have means of about 100 and deviations of about 60; normalised ones
+# have means near 0 or, as 0..1, deviations below 1.
+LEAST_MEAN = LEAST_DEVIATION = 10
 
 
 def load(path, spec=UNSPECIFIED):
@@ -121,9 +124,11 @@ def _require_scores(path, model, img_size, activation):
 def _require_one_normalization(path, model, spec):
     """Raise InputError if images would be normalised twice, or not at all."""
     if spec.normalization:
-        if _begins_with(NORMALIZING, model):
+        if _first_layers(NORMALIZING, model):
             raise InputError(f"{path}: normalises inside; omit --from and --input_mean")
-    elif not _begins_with((*NORMALIZING, keras.layers.BatchNormalization), model):
+    elif not _first_layers(NORMALIZING, model) and not any(
+        map(_saw_bytes, _first_layers(keras.layers.BatchNormalization, model))
+    ):
         raise UndescribedError(
             f"{path}: a model without a card of training and without normalisation inside; say how "
             "its images were normalised: --from hair2017, --from icnet2018, or --input_mean and "
@@ -131,10 +136,21 @@ def _require_one_normalization(path, model, spec):
         )
 
 
-def _begins_with(kinds, model):
-    return any(
-        isinstance(layer, kinds) and layer.input is model.inputs[0] for layer in model.layers
+def _first_layers(kinds, model):
+    """Return the layers of these kinds that take the images themselves."""
+    return [
+        layer
+        for layer in model.layers
+        if isinstance(layer, kinds) and layer.input is model.inputs[0]
+    ]
+
+
+def _saw_bytes(batch_norm):
+    """Return whether the statistics of a first BatchNormalization are those of 0..255."""
+    mean, variance = map(
+        keras.ops.convert_to_numpy, (batch_norm.moving_mean, batch_norm.moving_variance)
     )
+    return mean.max() >= LEAST_MEAN and variance.max() >= LEAST_DEVIATION**2
 
 
 def _with_contract(model, spec, img_size):

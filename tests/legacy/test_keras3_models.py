@@ -49,6 +49,24 @@ def test_what_normalises_inside_needs_no_more_words(tmp_path):
         models.load(path, HALF)
 
 
+@pytest.mark.parametrize(
+    ("mean", "variance", "enough"),
+    [(110, 3600, True), (0.45, 0.06, False), (0, 1, False), (0, 3600, False)],
+)
+def test_a_batch_norm_normalises_inside_if_it_saw_values_to_255(tmp_path, mean, variance, enough):
+    image = keras.Input((32, 32, 3))
+    norm = keras.layers.BatchNormalization()
+    mask = keras.layers.Conv2D(1, 1, activation="sigmoid")(norm(image))
+    norm.set_weights([np.full(3, value) for value in (1, 0, mean, variance)])
+    path = tmp_path / "norm.keras"
+    keras.Model(image, mask).save(path)
+    if enough:
+        assert models.load(path).layers[1].name == norm.name
+    else:
+        with pytest.raises(UndescribedError, match="say how its images were normalised"):
+            models.load(path)
+
+
 @pytest.mark.parametrize("normalising", [False, True])
 def test_logits_are_no_probabilities(tmp_path, normalising):
     path = saved(tmp_path / "logits.keras", activation=None, normalising=normalising)
