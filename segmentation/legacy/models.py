@@ -62,6 +62,8 @@ def load(path, spec=UNSPECIFIED):
         _require_scores(path, model, img_size, spec.activation)
     if saved or spec.normalization or spec.activation or None in model.input_shape[1:3]:
         model = _with_contract(model, spec, img_size)
+    elif len(model.outputs) > 1:
+        model = keras.Model(model.inputs, model.outputs[0], name=model.name)
     require_probabilities(path, model)
     return model
 

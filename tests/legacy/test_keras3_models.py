@@ -67,6 +67,17 @@ def test_a_batch_norm_normalises_inside_if_it_saw_values_to_255(tmp_path, mean, 
             models.load(path)
 
 
+def test_of_several_outputs_the_first_is_used(tmp_path):
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.Rescaling(1 / 255)(image)
+    first, other = (keras.layers.Conv2D(1, 1, activation="sigmoid") for _ in range(2))
+    model = keras.Model(image, [first(x), other(x)])
+    model.save(tmp_path / "two.keras")
+    images = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
+    found = predictor.load(tmp_path / "two.keras")(images)
+    np.testing.assert_allclose(found, model(images)[0], atol=1e-6)
+
+
 @pytest.mark.parametrize("normalising", [False, True])
 def test_logits_are_no_probabilities(tmp_path, normalising):
     path = saved(tmp_path / "logits.keras", activation=None, normalising=normalising)
