@@ -11,11 +11,14 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+import layout_sets
 import page_models
 import serve
 from segmentation.cli import terminal
@@ -145,6 +148,19 @@ def photos(tmp_path):
         exif[0x010E] = "a private remark"
         image.save(tmp_path / "photos" / f"{index:02}.jpg", exif=exif)
     return tmp_path / "photos"
+
+
+def test_samples_are_no_masks_and_those_of_10_bits_are_not_black(tmp_path, built):
+    layout_sets.roboflow(tmp_path)
+    photos = tmp_path / "train"
+    for path in photos.glob("*.jpg"):
+        deep = np.asarray(Image.open(path)).astype(np.uint16) * 4
+        cv2.imwrite(str(path.with_suffix(".png")), deep)
+        path.unlink()
+    (tmp_path / "a.tflite").touch()
+    site.assemble(tmp_path / "out", SimpleNamespace(path=tmp_path / "a.tflite"), photos)
+    samples = [np.asarray(Image.open(path)) for path in (tmp_path / "out/samples").iterdir()]
+    assert len(samples) == len(layout_sets.STEMS) and min(map(np.mean, samples)) > 80
 
 
 def test_build_writes_a_folder_that_describes_itself(tmp_path, model, built, photos, capsys):
