@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 import nets
-from segmentation import model_card
+from segmentation import model_card, probabilities
 from segmentation.errors import InputError
 from segmentation.legacy import hdf5, keras2, weights
 from segmentation.legacy.spec import LEGACY_NETWORKS, UNSPECIFIED, UndescribedError
@@ -119,7 +119,7 @@ def _require_scores(path, model, img_size, activation):
     if (activation == "sigmoid") != (channels == 1):
         fits = "sigmoid" if channels == 1 else "softmax"
         raise InputError(f"{path}: has {channels} channels: give --activation {fits}")
-    if _in_range(_scores_of_noise(model, img_size)):
+    if probabilities.in_range(_scores_of_noise(model, img_size)):
         raise InputError(f"{path}: its output is probabilities already; omit --activation")
 
 
@@ -169,25 +169,11 @@ def _with_contract(model, spec, img_size):
 
 def require_probabilities(path, model):
     """Raise InputError if the output of the model for an image of noise is not probabilities."""
-    scores = _scores_of_noise(model, model.input_shape[1:3])
-    sums = scores.sum(-1) if scores.shape[-1] > 1 else np.ones(1)
-    if not _in_range(scores):
-        raise InputError(
-            f"{path}: its output is not probabilities ({scores.min():.3g} to {scores.max():.3g}); "
-            "if it gives scores (logits), say --activation sigmoid for one class, or softmax"
-        )
-    if not np.allclose(sums, 1, atol=1e-3):
-        raise InputError(
-            f"{path}: its probabilities do not sum to 1, as with a sigmoid for each class; train "
-            "it with softmax, so that a pixel is of one class"
-        )
+    advice = "if it gives scores (logits), say --activation sigmoid for one class, or softmax"
+    probabilities.require(path, _scores_of_noise(model, model.input_shape[1:3]), advice)
 
 
 def _scores_of_noise(model, img_size):
     noise = np.random.default_rng(0).integers(0, 256, (1, *img_size, 3))
     first = keras.Model(model.inputs, model.outputs[0])
     return keras.ops.convert_to_numpy(first([noise.astype("float32")], training=False))
-
-
-def _in_range(scores):
-    return scores.min() >= 0 and scores.max() <= 1
