@@ -112,7 +112,7 @@ def require_probabilities(predict):
         predict: `Predictor`.
 
     Raises:
-        InputError: if its output for an image of noise is not probabilities.
+        InputError: if its output for an image of noise is not probabilities, or it does not run.
     """
     is_known = descriptions.of_metadata(predict.runner) or (
         model_card.path_beside(predict.path).exists()
@@ -125,8 +125,10 @@ def require_probabilities(predict):
         predict.path,
     )
     noise = np.random.default_rng(0).integers(0, 256, (1, *predict.img_size, 3), np.uint8)
+    with reading(predict.path):
+        scores = predict(noise)
     advice = "convert it with its sigmoid or softmax inside"
-    probabilities.require(predict.path, predict(noise), advice, step=1 / 255)
+    probabilities.require(predict.path, scores, advice, step=1 / 255)
 
 
 def format_of(path):
