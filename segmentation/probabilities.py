@@ -1,13 +1,43 @@
-"""What is done with the probabilities that a model gives: masks, and resizing."""
+"""What is done with the probabilities that a model gives: checks, masks, and resizing."""
 
 import math
 
 import cv2
 import numpy as np
 
+from segmentation.errors import InputError
+
+SLACK = 1e-3  # by which rounding may take probabilities out of 0..1, or their sum off 1
 # Most float32 values that the full-size probabilities of a batch may hold (256 MiB). A single image
 # may exceed it.
 MAX_FLOATS = 2**26
+
+
+def in_range(scores):
+    """Return whether all scores are in 0..1."""
+    return scores.min() >= -SLACK and scores.max() <= 1 + SLACK
+
+
+def require(path, scores, advice, step=0.0):
+    """Raise InputError unless scores are probabilities.
+
+    Args:
+        path: of the model, named in the message.
+        scores: `(N, h, w, C)` of the model.
+        advice: what to do if they are not in 0..1.
+        step: between the values that the model can give, if it is quantized.
+    """
+    if not in_range(scores):
+        raise InputError(
+            f"{path}: its output is not probabilities ({scores.min():.3g} to {scores.max():.3g}); "
+            f"{advice}"
+        )
+    channels = scores.shape[-1]
+    if channels > 1 and not np.allclose(scores.sum(-1), 1, atol=SLACK + step / 2 * channels):
+        raise InputError(
+            f"{path}: its probabilities do not sum to 1, as with a sigmoid for each class; train "
+            "it with softmax, so that a pixel is of one class"
+        )
 
 
 def to_mask(probabilities):

@@ -60,7 +60,7 @@ def blank_model():
     """Return a model of one class at `IMG_SIZE` that sees it nowhere."""
     image = keras.Input((*IMG_SIZE, 3), name="image")
     mask = keras.layers.Conv2D(1, 1, activation="sigmoid")
-    model = keras.Model(image, mask(image))
+    model = keras.Model(image, mask(keras.layers.Rescaling(1 / 255)(image)))
     mask.set_weights([np.zeros((1, 1, 3, 1)), np.array([-100.0])])
     return model
 

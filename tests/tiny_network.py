@@ -110,7 +110,7 @@ def save_constant(path, probabilities, names, size=32):
     count, several = len(probabilities), len(probabilities) > 1
     activation = "softmax" if several else "sigmoid"
     score = keras.layers.Conv2D(count, 1, activation=activation, name="mask")
-    model = keras.Model(image, score(image))
+    model = keras.Model(image, score(keras.layers.Rescaling(1 / 255)(image)))
     values = np.array(probabilities)
     logits = np.log(values) if several else np.log(values / (1 - values))
     score.set_weights([np.zeros((1, 1, 3, count)), logits])

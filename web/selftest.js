@@ -49,7 +49,8 @@ export async function runKit(runner, bytes, say) {
     if (image.width !== width || image.height !== height) {
       throw new SourceError(`kit/${sample.image} is not of the model's size, ${width} × ${height}.`);
     }
-    const rgb = image.data.filter((_, place) => place % 4 !== 3);
+    // Of the clamped array of a canvas LiteRT.js makes no tensor.
+    const rgb = new Uint8Array(image.data.filter((_, place) => place % 4 !== 3));
     const times = [];
     let probabilities;
     for (let run = 0; run < REPEATS; run++) {

@@ -103,11 +103,13 @@ def load(path, spec, any_size=False):
         any_size: whether a model of another size than that of `spec` will do.
 
     Raises:
-        InputError: if the model cannot be loaded, or `spec` contradicts its card.
+        InputError: if the model cannot be loaded, `spec` contradicts its card, or it is an export
+            of unknown origin that gives no probabilities.
     """
     from segmentation.inference import predictor
 
     predict = predictor.load(path, spec)
+    predictor.require_probabilities(predict)
     if spec.img_size and predict.img_size != spec.img_size and not any_size:
         own = "x".join(map(str, predict.img_size))
         raise InputError(f"{path}: takes images of {own} px; omit --img_size")

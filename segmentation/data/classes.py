@@ -69,7 +69,7 @@ class Classes:
         return cls(tuple(card["classes"]), colors, card.get("ignored_class") or None)
 
     @classmethod
-    def of_data(cls, names, chosen, ignore_class=None, others_ignored=False):
+    def of_data(cls, names, chosen, ignore_class=None, others_ignored=None):
         """Return what a model learns of data.
 
         Args:
@@ -78,8 +78,8 @@ class Classes:
                 stripped.
             ignore_class: the id of a class whose pixels count nowhere, or None.
             others_ignored: whether several chosen classes are all that counts, without a channel
-                for what is left over. They are if class 0 is ignored, or if they are all that data
-                without a background have.
+                for what is left over. None: they are if class 0 is ignored, or if they are all
+                that data without a background have.
 
         Returns:
             `Classes` with a `table`. One chosen class: that alone, its id maps to 1 and all others
@@ -100,10 +100,11 @@ class Classes:
             _check_ignored(ignore_class, names, chosen)
             ignored = names[ignore_class]
         background = names[0] if labels.is_background(names[0]) else cls.background
-        others = {*names} - {*chosen, ignored}
+        if others_ignored is None:
+            others_ignored = ignore_class == 0 or not {*names} - {*chosen, ignored}
         if len(chosen) == 1:
             channels, first, rest = chosen, 1, 0
-        elif others_ignored or ignore_class == 0 or not others:
+        elif others_ignored:
             channels, first, rest = chosen, 0, IGNORED
         else:
             channels, first, rest = [background, *chosen], 1, 0

@@ -94,24 +94,22 @@ def find_some(folder):
     return found
 
 
-def sample(folder, img_size, count):
-    """Read up to `count` images of a folder, evenly spread over it, stretched to one size.
+def sample(paths, count):
+    """Read up to `count` images of a set, evenly spread over it.
 
     Args:
-        folder: where to look, as `find` does.
-        img_size: `(height, width)`, pixels.
+        paths: of the files of the set.
         count: how many at most.
 
-    Returns:
-        `(n, height, width, 3)` uint8 RGB, `1 <= n <= count`.
+    Yields:
+        `(H, W, 3)` uint8 RGB, of their own sizes.
 
     Raises:
-        InputError: if the folder holds no image or a chosen one cannot be read.
+        UnreadableError: if a chosen one cannot be read.
     """
-    found = find_some(folder)
-    white = survey(found)[0].white
-    chosen = [found[i] for i in spread(len(found), count)]
-    return np.stack([resize(read(path, white=white), img_size) for path in chosen])
+    white = survey(paths)[0].white
+    for index in spread(len(paths), count):
+        yield read(paths[index], white=white)
 
 
 def spread(total, count):

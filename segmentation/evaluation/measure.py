@@ -54,7 +54,8 @@ def match_classes(predict, data):
         data: `Dataset`.
 
     Returns:
-        `Classes` of the model, with a `table` of the ids of the data.
+        `Classes` of the model, with a `table` of the ids of the data. A background that the model
+        has and the data have not has no pixels.
 
     Raises:
         InputError: if the data lacks a class of the model.

@@ -3,8 +3,10 @@
 Its contract and, if the model has one, the model card are written with it.
 """
 
+import contextlib
 import pkgutil
 from functools import cached_property
+from pathlib import Path
 
 import nets
 from segmentation import files, formats, model_card
@@ -100,21 +102,22 @@ class Exporter:
         Raises:
             ExportError: if the network cannot be converted, the export cannot be run here, or it
                 differs from the model by more than its precision may. What stood under `path` is
-                untouched.
+                untouched, and the message says that it is of an earlier run.
         """
         model, classes, reference = self._adapted(options)
         file_format = formats.of_path(path)
         limits = file_format.precisions[options.precision]
-        if self.source:
-            ids_only = core_ml.gives_ids_only(options.output, len(classes))
-            parity.require_two_classes(reference.expected, limits, path, ids_only)
         card = self._card_for(path)
         write = pkgutil.resolve_name(file_format.writer)
-        with files.written_whole(path) as temporary:
-            with parity.converting(path):
-                written = write(model, temporary, classes, options) or Written()
-            runners = written.runners or {"predictor": _loaded(temporary, path)}
-            comparison = parity.check(path, runners, reference, limits, options.output)
+        with _naming_earlier(path):
+            if self.source:
+                ids_only = core_ml.gives_ids_only(options.output, len(classes))
+                parity.require_two_classes(reference.expected, limits, path, ids_only)
+            with files.written_whole(path) as temporary:
+                with parity.converting(path):
+                    written = write(model, temporary, classes, options) or Written()
+                runners = written.runners or {"predictor": _loaded(temporary, path)}
+                comparison = parity.check(path, runners, reference, limits, options.output)
         self._write_contract(path, classes, options, written, comparison)
         if card:
             model_card.write(path, card)
@@ -161,6 +164,19 @@ class Exporter:
             facts.insert(0, ("trained at", f"{size}; its scores there are not those of this size"))
         sizes = self.model.input_shape[1:3], self.model.output_shape[1:3]
         contract.write(path, Interface(*sizes, classes, options.output, written.steps), facts)
+
+
+@contextlib.contextmanager
+def _naming_earlier(path):
+    """Say of an export that fails if an earlier one still stands there, to be taken for it."""
+    try:
+        yield
+    except ExportError as error:
+        if not Path(path).exists():
+            raise
+        raise ExportError(
+            f"{error}; the {Path(path).name} that is there is of an earlier run: remove it"
+        ) from error
 
 
 def _is_calibrated(options):

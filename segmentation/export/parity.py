@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.data import check_images as kept_images
-from segmentation.data import image_io
+from segmentation.data import image_io, readers
 from segmentation.errors import ExportError, reason
 from segmentation.evaluation import metrics
 from segmentation.inference import core_ml
@@ -88,8 +88,8 @@ def check_images(img_size, folder=None, count=COUNT):
 
     Args:
         img_size: `(height, width)` in pixels.
-        folder: where to take them from, evenly spread over its sorted images; None: the first of
-            `CHECK_IMAGES`.
+        folder: where to take them from, evenly spread over what `readers.find_images` finds; None:
+            the first of `CHECK_IMAGES`.
         count: how many at most.
 
     Returns:
@@ -98,10 +98,8 @@ def check_images(img_size, folder=None, count=COUNT):
     Raises:
         InputError: if `folder` holds no image or one cannot be read.
     """
-    if folder is not None:
-        return image_io.sample(folder, img_size, count)
-    paths = image_io.find(CHECK_IMAGES)[:count]
-    return np.stack([image_io.resize(image_io.read(path), img_size) for path in paths])
+    found = image_io.find(CHECK_IMAGES)[:count] if folder is None else readers.find_images(folder)
+    return np.stack([image_io.resize(image, img_size) for image in image_io.sample(found, count)])
 
 
 def compare(reference, candidate, ids_only=False):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation.data import arrays, image_io
+from segmentation.data import arrays, image_io, readers
 from segmentation.export import tflite_metadata
 from segmentation.export.options import Options, Written
 from segmentation.export.sharing import once
@@ -108,7 +108,7 @@ def calibration_images(source, img_size, count=CALIBRATION_IMAGES):
     """Return images to calibrate an int8 file on, evenly spread over those that are there.
 
     Args:
-        source: folder of images, or an `images-….npy` that data.py wrote.
+        source: folder for `readers.find_images`, or an `images-….npy` that data.py wrote.
         img_size: `(height, width)` in pixels.
         count: how many at most.
 
@@ -122,7 +122,8 @@ def calibration_images(source, img_size, count=CALIBRATION_IMAGES):
         images = arrays.open_images(source)
         chosen = image_io.spread(len(images), count)
         return np.stack([image_io.resize(np.asarray(images[row]), img_size) for row in chosen])
-    return image_io.sample(source, img_size, count)
+    sampled = image_io.sample(readers.find_images(source), count)
+    return np.stack([image_io.resize(image, img_size) for image in sampled])
 
 
 def _one_by_one(calibration):

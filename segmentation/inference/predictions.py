@@ -30,20 +30,12 @@ def find_images(inputs):
     paths = []
     for path in inputs:
         if path.is_dir():
-            paths += _of_folder(path)
+            paths += readers.find_images(path)
         elif path.is_file():
             paths.append(path)
         else:
             raise InputError(f"{path}: no such file or folder")
     return list(dict.fromkeys(paths))
-
-
-def _of_folder(folder):
-    of_layout = readers.images_of(folder)
-    holds_them = any(path.parent == folder for path in of_layout)
-    if of_layout and (holds_them or not image_io.holds_images(folder)):
-        return of_layout
-    return image_io.find_some(folder)
 
 
 def stems(paths, folder, with_heat_maps):

@@ -1,18 +1,21 @@
 """A model of any format as one callable: RGB images in, probabilities out."""
 
 import contextlib
+import logging
 import pkgutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from segmentation import formats
+from segmentation import formats, model_card, probabilities
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError, reason
 from segmentation.inference import descriptions
 from segmentation.legacy.spec import UNSPECIFIED
 from segmentation.quiet import silenced
+
+logger = logging.getLogger(__name__)
 
 
 class Predictor:
@@ -98,6 +101,34 @@ def load(path, spec=UNSPECIFIED):
         read = pkgutil.resolve_name(chosen.reader)
         runner = read(path, spec) if chosen.legacy else read(path)
     return Predictor(path, runner, spec.class_names)
+
+
+def require_probabilities(predict):
+    """Warn of an export that may be of another origin; refuse it if it gives no probabilities.
+
+    Those of this project say what they are, in their metadata or a card beside them.
+
+    Args:
+        predict: `Predictor`.
+
+    Raises:
+        InputError: if its output for an image of noise is not probabilities, or it does not run.
+    """
+    is_known = descriptions.of_metadata(predict.runner) or (
+        model_card.path_beside(predict.path).exists()
+    )
+    if is_known or predict.model is not None:
+        return
+    logger.warning(
+        "%s: has neither our metadata nor a model card, so it may be of another origin: it gets "
+        "RGB 0..255, and its output is taken for probabilities",
+        predict.path,
+    )
+    noise = np.random.default_rng(0).integers(0, 256, (1, *predict.img_size, 3), np.uint8)
+    with reading(predict.path):
+        scores = predict(noise)
+    advice = "convert it with its sigmoid or softmax inside"
+    probabilities.require(predict.path, scores, advice, step=1 / 255)
 
 
 def format_of(path):

@@ -9,12 +9,15 @@ import keras
 import numpy as np
 
 import nets
-from segmentation import model_card
+from segmentation import model_card, probabilities
 from segmentation.errors import InputError
 from segmentation.legacy import hdf5, keras2, weights
 from segmentation.legacy.spec import LEGACY_NETWORKS, UNSPECIFIED, UndescribedError
 
 NORMALIZING = (keras.layers.Rescaling, keras.layers.Normalization)
+# Of a channel of 0..255: photos have means of about 100 and deviations of about 60; normalised ones
+# have means near 0 or, as 0..1, deviations below 1.
+LEAST_MEAN = LEAST_DEVIATION = 10
 
 
 def load(path, spec=UNSPECIFIED):
@@ -25,10 +28,10 @@ def load(path, spec=UNSPECIFIED):
         spec: `LegacySpec`.
 
     Returns:
-        `keras.Model`. A model of this project is returned as it was saved, and so is one without a
-        card that Keras 3 wrote and that normalises inside. One of another project maps `image`,
-        `(batch, height, width, 3)` RGB 0..255, to `mask`, probabilities: its first output, since
-        the others served training.
+        `keras.Model`. A model of this project is returned as it was saved, and so is one without
+        the card of a training that Keras 3 wrote and that normalises inside. One of another project
+        maps `image`, `(batch, height, width, 3)` RGB 0..255, to `mask`, probabilities: its first
+        output, since the others served training.
 
     Raises:
         InputError: if `spec` lacks something or does not fit the file: the message says what.
@@ -40,7 +43,7 @@ def load(path, spec=UNSPECIFIED):
     if saved is None:
         model = nets.load(str(path))
         says_all = spec.normalization is None and spec.activation is None
-        if says_all and model_card.path_beside(path).exists():
+        if says_all and _is_trained_here(path):
             return model
     elif saved.config:
         model = keras2.from_config(saved.config, saved.version)
@@ -59,8 +62,18 @@ def load(path, spec=UNSPECIFIED):
         _require_scores(path, model, img_size, spec.activation)
     if saved or spec.normalization or spec.activation or None in model.input_shape[1:3]:
         model = _with_contract(model, spec, img_size)
+    elif len(model.outputs) > 1:
+        model = keras.Model(model.inputs, model.outputs[0], name=model.name)
     require_probabilities(path, model)
     return model
+
+
+def _is_trained_here(path):
+    """Return whether the card beside a model is that of its training.
+
+    A converter writes one too, which does not say what its options said of the model.
+    """
+    return model_card.path_beside(path).exists() and "network" in model_card.read(path)
 
 
 def _read_keras2(path):
@@ -106,26 +119,40 @@ def _require_scores(path, model, img_size, activation):
     if (activation == "sigmoid") != (channels == 1):
         fits = "sigmoid" if channels == 1 else "softmax"
         raise InputError(f"{path}: has {channels} channels: give --activation {fits}")
-    if _in_range(_scores_of_noise(model, img_size)):
+    if probabilities.in_range(_scores_of_noise(model, img_size)):
         raise InputError(f"{path}: its output is probabilities already; omit --activation")
 
 
 def _require_one_normalization(path, model, spec):
     """Raise InputError if images would be normalised twice, or not at all."""
     if spec.normalization:
-        if _begins_with(NORMALIZING, model):
+        if _first_layers(NORMALIZING, model):
             raise InputError(f"{path}: normalises inside; omit --from and --input_mean")
-    elif not _begins_with((*NORMALIZING, keras.layers.BatchNormalization), model):
+    elif not _first_layers(NORMALIZING, model) and not any(
+        map(_saw_bytes, _first_layers(keras.layers.BatchNormalization, model))
+    ):
         raise UndescribedError(
-            f"{path}: a model without a card and without normalisation inside; say how its images "
-            "were normalised: --from hair2017, --from icnet2018, or --input_mean and --input_std"
+            f"{path}: a model without a card of training and without normalisation inside; say how "
+            "its images were normalised: --from hair2017, --from icnet2018, or --input_mean and "
+            "--input_std"
         )
 
 
-def _begins_with(kinds, model):
-    return any(
-        isinstance(layer, kinds) and layer.input is model.inputs[0] for layer in model.layers
+def _first_layers(kinds, model):
+    """Return the layers of these kinds that take the images themselves."""
+    return [
+        layer
+        for layer in model.layers
+        if isinstance(layer, kinds) and layer.input is model.inputs[0]
+    ]
+
+
+def _saw_bytes(batch_norm):
+    """Return whether the statistics of a first BatchNormalization are those of 0..255."""
+    mean, variance = map(
+        keras.ops.convert_to_numpy, (batch_norm.moving_mean, batch_norm.moving_variance)
     )
+    return mean.max() >= LEAST_MEAN and variance.max() >= LEAST_DEVIATION**2
 
 
 def _with_contract(model, spec, img_size):
@@ -142,25 +169,11 @@ def _with_contract(model, spec, img_size):
 
 def require_probabilities(path, model):
     """Raise InputError if the output of the model for an image of noise is not probabilities."""
-    scores = _scores_of_noise(model, model.input_shape[1:3])
-    sums = scores.sum(-1) if scores.shape[-1] > 1 else np.ones(1)
-    if not _in_range(scores):
-        raise InputError(
-            f"{path}: its output is not probabilities ({scores.min():.3g} to {scores.max():.3g}); "
-            "if it gives scores (logits), say --activation sigmoid for one class, or softmax"
-        )
-    if not np.allclose(sums, 1, atol=1e-3):
-        raise InputError(
-            f"{path}: its probabilities do not sum to 1, as with a sigmoid for each class; train "
-            "it with softmax, so that a pixel is of one class"
-        )
+    advice = "if it gives scores (logits), say --activation sigmoid for one class, or softmax"
+    probabilities.require(path, _scores_of_noise(model, model.input_shape[1:3]), advice)
 
 
 def _scores_of_noise(model, img_size):
     noise = np.random.default_rng(0).integers(0, 256, (1, *img_size, 3))
     first = keras.Model(model.inputs, model.outputs[0])
     return keras.ops.convert_to_numpy(first([noise.astype("float32")], training=False))
-
-
-def _in_range(scores):
-    return scores.min() >= 0 and scores.max() <= 1

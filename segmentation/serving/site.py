@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from segmentation import files, storage
-from segmentation.data import image_io
+from segmentation.data import image_io, readers
 from segmentation.errors import InputError
 from segmentation.export import parity_kit
 from segmentation.inference import descriptions, predictor
@@ -119,8 +119,8 @@ def assemble(folder, predict, samples=None, kit=None):
     Args:
         folder: where it will stand, whole or not at all. It may replace an earlier page.
         predict: of `open_model`.
-        samples: folder of images to offer, at most `SAMPLES`, evenly spread, or None. They are
-            written anew as JPEG files, without the metadata of a camera.
+        samples: folder, for `readers.find_images`, of images to offer, at most `SAMPLES`, evenly
+            spread, or None. They are written anew as JPEG files, without the metadata of a camera.
         kit: folder with a parity kit of this model, or None.
 
     Raises:
@@ -151,11 +151,11 @@ def assemble(folder, predict, samples=None, kit=None):
 
 
 def _write_samples(folder, site):
-    found = image_io.find_some(folder)
+    found = readers.find_images(folder)
     (site / "samples").mkdir()
     names = []
-    for number in image_io.spread(len(found), SAMPLES):
-        image = Image.fromarray(image_io.read(found[number]))
+    for pixels in image_io.sample(found, SAMPLES):
+        image = Image.fromarray(pixels)
         image.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE))
         names.append(f"samples/{len(names)}.jpg")
         image.save(site / names[-1], quality=SAMPLE_QUALITY)

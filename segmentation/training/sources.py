@@ -13,8 +13,8 @@ from segmentation.data import (
     arrays,
     augmentation,
     data_card,
-    image_io,
     pipeline,
+    readers,
     split,
     statistics,
     tfrecords,
@@ -86,7 +86,7 @@ def open_samples(config, share=ALONE):
         aux_classes = Classes.of_data(training.labels, aux_chosen, config.ignore_class)
     class_weights.check_option(config, classes)
     img_size = config.img_size or _img_size(config.files, training)
-    others = tuple(image_io.find_some(config.unlabelled)) if config.unlabelled else ()
+    others = tuple(readers.find_images(config.unlabelled)) if config.unlabelled else ()
     return Samples(training, validation, classes, aux_classes, img_size, others)
 
 

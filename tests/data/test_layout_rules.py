@@ -1,6 +1,7 @@
 """What each layout says beside where its files are: overlaps, groups, divisions, and refusals."""
 
 import numpy as np
+import pytest
 
 import layout_sets
 import mutate_readers
@@ -8,6 +9,8 @@ from layout_sets import STEMS, image, masks_of, refused, save, truth
 from scene_sets import run
 from segmentation.data import readers
 from segmentation.data.readers import ade20k_full, cityscapes, folders, roboflow
+from segmentation.errors import InputError
+from segmentation.export import parity, tensorflow
 from segmentation.inference import predictions
 
 
@@ -136,6 +139,18 @@ def test_predictions_are_made_of_the_images_of_a_layout_and_not_of_its_masks(tmp
     assert names == [f"{stem}_jpg.rf.0a1b.jpg" for stem in STEMS] + ["new.jpg"]
     save(tmp_path / "other/a.jpg", image("f0"))
     assert predictions.find_images([tmp_path / "other"]) == [tmp_path / "other/a.jpg"]
+
+
+def test_checks_and_calibration_take_the_images_of_a_layout_and_not_its_masks(tmp_path):
+    layout_sets.roboflow(tmp_path)
+    folder = tmp_path / "train"
+    for found in (
+        parity.check_images((32, 64), folder),
+        tensorflow.calibration_images(folder, (32, 64)),
+    ):
+        assert len(found) == len(STEMS) and found.min() > 30  # a mask has 0 to 2
+    with pytest.raises(InputError, match="nowhere: not a readable folder"):
+        parity.check_images((32, 64), tmp_path / "nowhere")
 
 
 def test_damaged_files_of_every_layout_are_refused_in_one_line():

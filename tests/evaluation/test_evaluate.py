@@ -123,6 +123,18 @@ def test_a_model_that_ignores_the_background_has_no_channel_for_it(tmp_path):
     assert summary.rank(counts) == [(0, 0.5)]
 
 
+@pytest.mark.parametrize(("first", "true"), [("hair", [1, 0]), ("void", [2, 1])])
+def test_a_model_keeps_its_background_on_data_that_have_none(tmp_path, first, true):
+    p = np.eye(3, dtype=np.float32)[[[[2, 1]]]]
+    predict = fake_predictor(tmp_path, p, ["background", "hair", "face"])
+    predict.classes = dataclasses.replace(predict.classes, ignored="void")
+    data = samples_of(np.array([[true]], np.uint8))
+    data.labels[:] = [first, *(name for name in ("hair", "face") if name != first)]
+    counts = counts_of(predict, data)
+    assert len(counts.names) == 3
+    assert counts.confusion.tolist() == [[0, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
 def test_probabilities_are_upsampled_to_the_mask_before_the_threshold(tmp_path):
     # Upsampled by 2, 0.1 and 0.7 become 0.1, 0.25, 0.55, 0.7: the third is the first above 0.5.
     p = np.array([[[0.1, 0.7]]], np.float32)[..., None]

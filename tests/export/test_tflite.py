@@ -18,6 +18,7 @@ from segmentation.data.classes import Classes
 from segmentation.errors import ExportError, InputError
 from segmentation.evaluation import measure
 from segmentation.export import parity, tensorflow
+from segmentation.export.job import Exporter
 from segmentation.export.options import Options
 from segmentation.inference import predictor, tflite
 from segmentation.probabilities import to_mask, upsample
@@ -64,8 +65,21 @@ def test_a_mask_that_shows_nothing_proves_nothing_of_int8(tmp_path, images, caps
     np.save(tmp_path / "photos.npy", images)
     options = ["--quantize", "int8", "--calibration_images", str(tmp_path / "photos.npy")]
     assert tf_converter.main([str(path), "--format", "tflite", *options]) == 1
-    assert "give --check_images that show more" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "give --check_images that show more" in said and "earlier" not in said
     assert not (tmp_path / "hair.tflite").exists()
+
+
+def test_an_earlier_export_beside_one_that_failed_is_named(small, tmp_path, monkeypatch):
+    monkeypatch.setattr(tensorflow, "to_tflite", failing)
+    (tmp_path / "a.tflite").write_bytes(b"earlier")
+    with pytest.raises(ExportError, match="differs; the a.tflite .* of an earlier run: remove"):
+        Exporter(small, HAIR).write(tmp_path / "a.tflite", Options())
+    assert (tmp_path / "a.tflite").read_bytes() == b"earlier"
+
+
+def failing(*_):
+    raise ExportError("differs")
 
 
 def details(path):

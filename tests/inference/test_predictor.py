@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from segmentation import model_card
+from segmentation.cli import model_options
 from segmentation.data import palette
 from segmentation.data.classes import Classes
 from segmentation.errors import InputError
@@ -173,6 +174,41 @@ def test_a_format_registered_from_outside_is_read(images, tmp_path, monkeypatch)
         predictor.load(tmp_path / "a.level", LegacySpec(normalization=((0,) * 3, (1,) * 3)))
     with pytest.raises(InputError, match="known formats are .*, .level"):
         predictor.load(tmp_path / "a.levels")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ([0.3], None),
+        ([0.2, 0.501, 0.3], None),  # of 8 bits
+        ([0.3, 7], r"not probabilities \(0.3 to 7\); convert it with its sigmoid or softmax"),
+        ([0.3, 0.3], "do not sum to 1"),
+    ],
+)
+def test_an_export_of_another_origin_is_doubted(values, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(FORMATS, "level", Format(".level", f"{__name__}:constant"))
+    path = tmp_path / "a.level"
+    path.write_text(" ".join(map(str, values)))
+    if message:
+        with pytest.raises(InputError, match=f"a.level: .*{message}"):
+            model_options.load(path, LegacySpec())
+    else:
+        model_options.load(path, LegacySpec())
+    assert "a.level: has neither our metadata nor a model card" in capsys.readouterr().err
+    if len(values) == 1:  # with a card it is one of ours
+        model_card.write(path, {"img_size": IMG_SIZE, **Classes.of_names(["hair"]).to_card()})
+        model_options.load(path, LegacySpec())
+        assert not capsys.readouterr().err
+
+
+def constant(path):
+    """Read a format of the numbers that every pixel gets, which says nothing about itself."""
+    values = np.float32(path.read_text().split())
+    return Runner(
+        lambda images: np.broadcast_to(values, (len(images), *IMG_SIZE, len(values))),
+        IMG_SIZE,
+        len(values),
+    )
 
 
 def test_a_format_that_is_a_folder_is_known_by_its_marker(images, tmp_path, monkeypatch):

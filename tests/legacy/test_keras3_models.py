@@ -35,7 +35,10 @@ def test_without_a_card_its_normalisation_has_to_be_known(tmp_path, suffix):
     expected = keras.saving.load_model(path)((image - 127.5) / 127.5)
     np.testing.assert_allclose(models.load(path, HALF)(image), expected, atol=1e-5)
     card = {"img_size": [32, 32], **Classes.of_names(["hair"]).to_card()}
-    model_card.write(path, card)
+    model_card.write(path, card)  # as a converter does, which was told how
+    with pytest.raises(UndescribedError, match="without a card of training"):
+        models.load(path)
+    model_card.write(path, card | {"network": "tiny"})
     np.testing.assert_allclose(models.load(path)(image), keras.saving.load_model(path)(image))
 
 
@@ -44,6 +47,35 @@ def test_what_normalises_inside_needs_no_more_words(tmp_path):
     assert models.load(path).layers[1].name.startswith("rescaling")
     with pytest.raises(InputError, match="normalises inside; omit"):
         models.load(path, HALF)
+
+
+@pytest.mark.parametrize(
+    ("mean", "variance", "enough"),
+    [(110, 3600, True), (0.45, 0.06, False), (0, 1, False), (0, 3600, False)],
+)
+def test_a_batch_norm_normalises_inside_if_it_saw_values_to_255(tmp_path, mean, variance, enough):
+    image = keras.Input((32, 32, 3))
+    norm = keras.layers.BatchNormalization()
+    mask = keras.layers.Conv2D(1, 1, activation="sigmoid")(norm(image))
+    norm.set_weights([np.full(3, value) for value in (1, 0, mean, variance)])
+    path = tmp_path / "norm.keras"
+    keras.Model(image, mask).save(path)
+    if enough:
+        assert models.load(path).layers[1].name == norm.name
+    else:
+        with pytest.raises(UndescribedError, match="say how its images were normalised"):
+            models.load(path)
+
+
+def test_of_several_outputs_the_first_is_used(tmp_path):
+    image = keras.Input((32, 32, 3))
+    x = keras.layers.Rescaling(1 / 255)(image)
+    first, other = (keras.layers.Conv2D(1, 1, activation="sigmoid") for _ in range(2))
+    model = keras.Model(image, [first(x), other(x)])
+    model.save(tmp_path / "two.keras")
+    images = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.uint8)
+    found = predictor.load(tmp_path / "two.keras")(images)
+    np.testing.assert_allclose(found, model(images)[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("normalising", [False, True])

@@ -81,16 +81,22 @@ def models(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def kit(models):
-    """The parity kit of the model of one class."""
+def kits(models):
+    """The parity kits of the model of one class, in float32 and in int8."""
     images = page_models.images(2, page_models.SIZE, seed=5)
     predict = predictor.load(models["red"])
     reference = parity.Reference(images, predict(images), "photos (2)")
-    return parity_kit.write(models["red"], reference, predict.classes, Options(), "float32")
+    return {
+        name: parity_kit.write(models[name], reference, predict.classes, Options(precision), limits)
+        for name, precision, limits in (
+            ("red", "float32", "float32"),
+            ("int8", "int8", "full_int8"),
+        )
+    }
 
 
 @pytest.fixture(scope="module")
-def sites(tmp_path_factory, models, kit):
+def sites(tmp_path_factory, models, kits):
     """The address of a page for each model."""
     try:
         site.build()
@@ -103,8 +109,7 @@ def sites(tmp_path_factory, models, kit):
     samples.mkdir()
     Image.fromarray(page_models.images(1, (90, 70))[0]).save(samples / "a.png")
     for name, model in models.items():
-        of_model = kit if name == "red" else None
-        site.assemble(folder / name, site.open_model(model), samples, of_model)
+        site.assemble(folder / name, site.open_model(model), samples, kits.get(name))
     with Server(folder, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, args=[0.05], daemon=True).start()
         yield {name: f"{server.urls[0]}{name}/" for name in models}
@@ -267,7 +272,13 @@ def test_the_self_test_passes_on_the_model_of_the_kit(sites, open_page):
     assert result["passed"] and result["model_checked"] and result["mask_iou"] == 1
     assert result["largest_difference"] < 1e-5 and len(result["samples"]) == 2
     assert page.locator("#selftest-rows tr").count() == 2
-    assert open_page(sites["int8"]).locator("#selftest").is_hidden()
+    assert open_page(sites["quarter"]).locator("#selftest").is_hidden()
+
+
+def test_the_self_test_passes_on_a_model_of_bytes(sites, open_page):
+    page = open_page(sites["int8"])
+    page.click("#run-selftest")
+    says(page, "#verdict", "Passed")
 
 
 def test_the_self_test_says_failed_for_other_weights(sites, tmp_path, open_page):

@@ -11,11 +11,14 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
+import layout_sets
 import page_models
 import serve
 from segmentation.cli import terminal
@@ -147,6 +150,19 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
+def test_samples_are_no_masks_and_those_of_10_bits_are_not_black(tmp_path, built):
+    layout_sets.roboflow(tmp_path)
+    photos = tmp_path / "train"
+    for path in photos.glob("*.jpg"):
+        deep = np.asarray(Image.open(path)).astype(np.uint16) * 4
+        cv2.imwrite(str(path.with_suffix(".png")), deep)
+        path.unlink()
+    (tmp_path / "a.tflite").touch()
+    site.assemble(tmp_path / "out", SimpleNamespace(path=tmp_path / "a.tflite"), photos)
+    samples = [np.asarray(Image.open(path)) for path in (tmp_path / "out/samples").iterdir()]
+    assert len(samples) == len(layout_sets.STEMS) and min(map(np.mean, samples)) > 80
+
+
 def test_build_writes_a_folder_that_describes_itself(tmp_path, model, built, photos, capsys):
     assert serve.main([str(model), "--build", str(tmp_path / "out"), "--samples", str(photos)]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["classes"] == ["red"]
@@ -247,7 +263,7 @@ def test_a_keras_model_is_converted_and_the_interrupt_ends_the_server_cleanly(tm
     from segmentation import model_card
 
     page_models.red_model().save(tmp_path / "red.keras")
-    card = {"img_size": list(page_models.SIZE), **page_models.RED.to_card()}
+    card = {"network": "red", "img_size": list(page_models.SIZE), **page_models.RED.to_card()}
     model_card.write(tmp_path / "red.keras", card)
     dist = tmp_path / "dist"
     dist.mkdir()

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import layout_sets
 import nets
 import train_full
 from segmentation.data import arrays, statistics
@@ -50,6 +51,13 @@ def test_each_mask_is_read_once_before_the_first_epoch(held_out):
     assert sorted(data.seen["mask"]) == list(range(6))
     assert sorted(other.seen["mask"]) == ([] if held_out else list(range(4)))
     assert not data.seen["image"] + other.seen["image"]
+
+
+def test_the_masks_of_a_folder_are_not_learned_from_as_unlabelled_images(data):
+    layout_sets.roboflow(data / "photos")
+    options = ["--teacher", "t.keras", "--unlabelled", "photos/train"]
+    found = sources.open_samples(train_full.parse_args([*OPTIONS, *options])).unlabelled
+    assert [path.suffix for path in found] == [".jpg"] * len(layout_sets.STEMS)
 
 
 def rare(folder, rows):

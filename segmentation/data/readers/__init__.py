@@ -8,7 +8,7 @@ are also those of a more general layout names that as `NARROWER_THAN`.
 
 from pathlib import Path
 
-from segmentation.data import pairing
+from segmentation.data import image_io, pairing
 from segmentation.data.readers import (
     ade20k,
     ade20k_full,
@@ -51,11 +51,25 @@ def detect(data_dirs):
     return next(iter(found.values()))
 
 
-def images_of(folder):
-    """Return the images of a folder in one of the layouts, with masks or without, as paths.
+def find_images(folder):
+    """Return the images of a folder, and not its masks, as paths.
 
-    Empty if the folder has no layout that is known, or its files do not fit it.
+    In one of the layouts they are its images, with masks or without; in any other folder those
+    directly in it.
+
+    Raises:
+        InputError: if there is no such folder, or no image in it.
     """
+    folder = Path(folder)
+    of_layout = _images_of_layout(folder) if folder.is_dir() else []
+    holds_them = any(path.parent == folder for path in of_layout)
+    if of_layout and (holds_them or not image_io.holds_images(folder)):
+        return of_layout
+    return image_io.find_some(folder)
+
+
+def _images_of_layout(folder):
+    """Return no paths if the folder has no layout that is known, or its files do not fit it."""
     fitting = _fitting(folder)
     if len(fitting) != 1:
         return []
