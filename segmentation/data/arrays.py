@@ -167,16 +167,22 @@ def _open(path):
 
 
 def _label_names(img_file, label_file, old):
-    if label_file:
-        return labels.read(label_file)
-    label_file = img_file.with_name("labels.txt")
-    if label_file.exists():
-        return labels.read(label_file)
-    if old:
-        return list(OLD_LABELS)
-    raise InputError(
-        f"{label_file}: no such file; it names the classes of the masks, {PREPARE_AGAIN}"
-    )
+    beside = img_file.with_name("labels.txt")
+    if not label_file and not beside.exists():
+        if old:
+            return list(OLD_LABELS)
+        raise InputError(
+            f"{beside}: no such file; it names the classes of the masks, {PREPARE_AGAIN}"
+        )
+    names = labels.read(label_file or beside)
+    wrong = labels.misplaced(names, OLD_LABELS) if old else None
+    if wrong:
+        raise InputError(
+            f"{label_file or beside}: calls class {wrong[0]} '{wrong[1]}', and in red/green/blue "
+            "masks blue is class 0, the background, red 1, hair, and green 2, face: put the names "
+            "in this order"
+        )
+    return names
 
 
 def _old_masks_to_ids(masks, mask_file):

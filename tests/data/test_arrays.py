@@ -76,6 +76,12 @@ def test_a_mask_array_of_the_older_project_is_converted(tmp_path):
     assert opened.masks[:, 1, 1].tolist() == [1, 2, 0] and opened.masks[2, 0, 0] == 1
     assert opened.labels == ["background", "hair", "face"]
     assert not opened.masks.flags.writeable
+    label_path.write_text("idx\tlabel\n0\tnone\n1\tfur\n2\tsnout\n")
+    assert arrays.open_arrays(image_path).labels == ["none", "fur", "snout"]
+    label_path.write_text("idx\tlabel\n0\tnone\n1\tface\n2\thair\n")
+    message = "labels.txt: calls class 1 'face', and .* red 1, hair, and green 2, face: put"
+    with pytest.raises(InputError, match=message):
+        arrays.open_arrays(image_path)
 
 
 def test_pictures_given_as_masks_are_refused(tmp_path):
