@@ -5,6 +5,7 @@ import pytest
 
 import nets
 import train_full
+import transfer_networks
 from segmentation.data import arrays, statistics
 from segmentation.data.classes import Classes
 from segmentation.data.share import Share
@@ -112,6 +113,15 @@ def test_a_network_starts_with_the_frequency_of_each_class(chosen, num_classes):
     score.kernel.assign(0 * score.kernel)
     predicted = np.asarray(model(np.zeros((1, 32, 32, 3))))[0, 0, 0]
     np.testing.assert_allclose(predicted, [0.2] if num_classes == 1 else [0.6, 0.2, 0.2], atol=1e-6)
+
+
+@pytest.mark.parametrize(("theirs", "fresh"), [(["hat"], True), (["hair"], False)])
+def test_a_head_that_takes_no_class_from_a_file_starts_with_frequencies(tmp_path, theirs, fresh):
+    path, _ = transfer_networks.saved(tmp_path / "a.keras", theirs)
+    config = train_full.parse_args(["--fine_tune_checkpoint", str(path)])
+    model = transfer_networks.network(["hair"], seed=1)
+    unloaded = network.load_weights(model, config, Classes.of_names(["hair"]))
+    assert ("score" in unloaded) == fresh
 
 
 def test_a_class_that_is_hardly_there_does_not_start_at_nothing():
