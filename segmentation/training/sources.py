@@ -14,6 +14,7 @@ from segmentation.data import (
     augmentation,
     data_card,
     image_io,
+    labels,
     pipeline,
     split,
     statistics,
@@ -116,7 +117,7 @@ def open_batches(config, samples, model, begun=None, share=ALONE):
         config.batch_size,
         share.whole(at_once),
         config.seed,
-        _affine_ranges(config, samples.training.labels),
+        _affine_ranges(config, samples),
         nets.strides(model)[: 1 + len(nets.heads(config.model))],
         config.steps_per_epoch,
         bool(config.teacher),
@@ -198,13 +199,21 @@ def _img_size(files, training):
     return plan.img_size(data_card.read(path, training.fingerprint()))
 
 
-def _affine_ranges(config, names):
-    """Return the `AffineRanges` of the augmentation of data with these labels, or None."""
+def _affine_ranges(config, samples):
+    """Return the `AffineRanges` of the augmentation of these samples, or None."""
     if not config.augment:
         return None
     usual = augmentation.SCENES if config.files.tfrecord_data else augmentation.PORTRAITS
-    table, pairs = mirrored(names)
+    table, pairs, unpaired = mirrored(samples.training.labels)
     if pairs:
         logger.info("a flip turns %s", ", ".join(f"{a} into {b}" for a, b in pairs))
+    learned = {*samples.classes.names, *(samples.aux_classes.names if samples.aux_classes else ())}
+    unpaired = [name for name in unpaired if name in learned]
+    if unpaired:
+        logger.warning(
+            f"{labels.listed(unpaired)}: no class is the other side, so flips show the network "
+            "either side as this one; name the classes alike (left_…, right_…), or train with "
+            "--no_augment"
+        )
     table = table if pairs else None
     return dataclasses.replace(usual, flip_up_down=config.flip_up_down, mirrored=table)

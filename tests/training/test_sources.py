@@ -1,5 +1,7 @@
 """What a run learns from: the split by classes, read once, and the scores that it starts with."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -76,6 +78,16 @@ def test_what_a_single_image_shows_is_named(data, capsys):
     np.save("data/masks-32.npy", masks)
     train_full.main([*OPTIONS, "--classes", "hair,face", "-o", "a.keras"])
     assert "image shows face" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("chosen", "warned"), [(["leftLung"], True), (["heart"], False)])
+def test_flips_of_a_class_without_its_other_side_are_warned_of(caplog, chosen, warned):
+    names = ["none", "heart", "leftLung"]
+    classes = Classes.of_data(names, chosen)
+    samples = sources.Samples(SimpleNamespace(labels=names), None, classes, None, (32, 32))
+    sources._affine_ranges(train_full.parse_args([]), samples)
+    assert ("leftLung: no class is the other side" in caplog.text) == warned
+    assert "--no_augment" in caplog.text or not warned
 
 
 def test_fewer_files_than_workers_are_refused(data):
