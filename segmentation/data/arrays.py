@@ -64,11 +64,25 @@ class Arrays:
         return digest.hexdigest()
 
     def shared(self, other):
-        """Return how many images another `Arrays` holds as well, byte by byte."""
+        """Return how many images another `Arrays` holds as well.
+
+        Images of one size are compared byte by byte, of two sizes by stem and group together; rows
+        without names are then in neither.
+        """
         if self.images.shape[1:] != other.images.shape[1:]:
-            return 0
+            theirs = set(other._names())
+            return sum(name in theirs for name in self._names())
         theirs = set(map(_digest, other.images))
         return sum(_digest(image) in theirs for image in self.images)
+
+    def _names(self):
+        if not any(self.groups) and self.stems == _numbers(len(self)):
+            return []
+        return list(zip(self.stems, self.groups, strict=True))
+
+
+def _numbers(count):
+    return [str(row) for row in range(count)]
 
 
 def _digest(array):
@@ -241,7 +255,7 @@ def _check_masks(masks, mask_file, names):
 def _read_names(path, count):
     """Return the stem and the group of each row, from lines of stem, tab, group."""
     if path is None or not path.exists():
-        return [str(row) for row in range(count)], [""] * count
+        return _numbers(count), [""] * count
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:

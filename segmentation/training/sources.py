@@ -77,6 +77,7 @@ def open_samples(config, share=ALONE):
         )
     if validation is not None:
         split.require_same_labels(training, validation)
+        _require_other_images(config.files, training, validation)
     chosen = choose(training.labels, config.classes, config.ignore_class)
     classes = Classes.of_data(training.labels, chosen, config.ignore_class)
     aux_classes = None
@@ -182,13 +183,29 @@ def _open(files):
     else:
         training = arrays.open_arrays(path, files.mask_file, files.label_filename)
         validation = other and arrays.open_arrays(other, files.val_mask_file, other_labels)
-    shared = validation and validation.shared(training)
-    if shared:
-        raise InputError(
-            f"{other}: {shared} of its {len(validation)} images are in {path} too; validate on "
-            "other images"
-        )
     return training, validation
+
+
+def _require_other_images(files, training, validation):
+    """Raise InputError if images to validate on are trained on; warn of groups that are."""
+    if files.tfrecord_data:
+        path, other, same_size = files.tfrecord_data, files.val_tfrecord_data, True
+    else:
+        path, other = files.img_file, files.val_img_file
+        same_size = training.images.shape[1:] == validation.images.shape[1:]
+    shared = validation.shared(training)
+    if shared:
+        how = "" if same_size else ", by name and group (at one size pixels are compared)"
+        raise InputError(
+            f"{other}: {shared} of its {len(validation)} images are in {path} too{how}; validate "
+            "on other images"
+        )
+    groups = sorted({*training.groups} & {*validation.groups} - {""})
+    if groups:
+        logger.warning(
+            f"{other}: images of {len(groups)} of its groups (persons, drives), {groups[0]} first, "
+            f"are in {path} too: the scores will be too good for others"
+        )
 
 
 def _img_size(files, training):

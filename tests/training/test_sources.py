@@ -14,7 +14,7 @@ from segmentation.data.share import Share
 from segmentation.errors import InputError
 from segmentation.training import network, sources
 from segmentation.training.state import RunState
-from tiny_network import Tiny, write_records
+from tiny_network import Tiny, write_arrays, write_records
 
 NAMES = ["background", "hair", "face"]
 OPTIONS = ["--img_file", "data/images-32.npy", "--model", "tiny", "-b", "2", "--epochs", "1"]
@@ -96,6 +96,20 @@ def test_fewer_files_than_workers_are_refused(data):
     sources.open_samples(config, Share(0, 1, 8))
     with pytest.raises(InputError, match="1 files for 2 workers .* --num_shards 2"):
         sources.open_samples(config, Share(0, 2, 2))
+
+
+def test_images_to_validate_on_are_known_at_another_size_and_shared_persons_warned_of(data, caplog):
+    write_arrays(data / "other", 20, 64)
+    config = train_full.parse_args([*OPTIONS, "--val_img_file", "other/images-64.npy"])
+    with pytest.raises(
+        InputError, match="20 of its 20 images are in data/images-32.npy too, by name"
+    ):
+        sources.open_samples(config)
+    stems = [f"other{row}" for row in range(20)]
+    groups = ["p3", "p4", "p4", *["q"] * 16, ""]
+    arrays.write_names(data / "other/names-64.txt", stems, groups)
+    sources.open_samples(config)
+    assert "images-64.npy: images of 2 of its groups (persons, drives), p3 first" in caplog.text
 
 
 def test_a_resumed_run_keeps_its_split(data):
