@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class Arrays:
 
     `images` is `(N, H, W, 3)` uint8 RGB, `masks` `(N, H, W)` uint8 class ids (255: no class);
     `stems` holds the file name of each row, without folder and suffix, `groups` the person
-    (empty: unknown), and `labels` the class names by id.
+    (empty: unknown), and `labels` the class names by id. `masks_checksum`, of `open_arrays`, tells
+    all masks from those in which a single pixel is another.
     """
 
     images: np.ndarray
@@ -35,6 +37,7 @@ class Arrays:
     stems: list[str]
     groups: list[str]
     labels: list[str]
+    masks_checksum: str | None = None
 
     def __len__(self):
         return len(self.images)
@@ -134,9 +137,9 @@ def open_arrays(img_file, mask_file=None, label_file=None):
     names = _label_names(img_file, label_file, old=masks.ndim == 4)
     if masks.ndim == 4:
         masks = _old_masks_to_ids(masks, mask_file)
-    _check_masks(masks, mask_file, names)
+    checksum = _check_masks(masks, mask_file, names)
     stems, groups = _read_names(_beside(img_file, "names", ".txt"), len(images))
-    return Arrays(images, masks, stems, groups, names)
+    return Arrays(images, masks, stems, groups, names, checksum)
 
 
 def open_images(path):
@@ -241,15 +244,18 @@ def check_ids(mask, name, names):
 
 
 def _check_masks(masks, mask_file, names):
-    found = [
-        check_ids(masks[start : start + CHUNK], mask_file, names)
-        for start in range(0, len(masks), CHUNK)
-    ]
+    """Raise InputError for masks that are none; return their checksum."""
+    found, checksum = [], 0
+    for start in range(0, len(masks), CHUNK):
+        chunk = np.ascontiguousarray(masks[start : start + CHUNK])
+        found.append(check_ids(chunk, mask_file, names))
+        checksum = zlib.crc32(chunk, checksum)
     highest, ignored = map(max, zip(*found, strict=True))
     if ignored and not highest:
         raise InputError(
             f"{mask_file} holds 0 and 255, not class ids (255 means no class): {PREPARE_AGAIN}"
         )
+    return f"{checksum:08x}"
 
 
 def _read_names(path, count):

@@ -70,6 +70,10 @@ def settings(config, data, class_weights, teacher=None):
         "data": data.card["data"]["training_fingerprint"],
         "validation_data": data.card["data"]["fingerprint"],
     }
+    # The fingerprint of arrays looks at some of the masks alone, that of records at all.
+    for name, part in (("masks", data.train), ("validation_masks", data.validation)):
+        if checksum := getattr(part.data, "masks_checksum", None):
+            found[name] = checksum
     if teacher:
         found |= {"teacher_weight": teacher.weight, "teacher_weights": teacher.fingerprint}
     if unlabelled := data.train.unlabelled:

@@ -1,5 +1,6 @@
 """What a run learns from: the split by classes, read once, and the scores that it starts with."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from segmentation.data import arrays, statistics
 from segmentation.data.classes import Classes
 from segmentation.data.share import Share
 from segmentation.errors import InputError
-from segmentation.training import network, sources
+from segmentation.training import cards, network, run_files, sources
 from segmentation.training.state import RunState
 from tiny_network import Tiny, write_arrays, write_records
 
@@ -124,6 +125,28 @@ def test_a_resumed_run_keeps_its_split(data):
     begun["card"]["data"] = data_of_card | {"training_fingerprint": "of other data"}
     fresh = sources.open_batches(config, samples, model, begun)
     assert fresh.card["validation_rows"] == found.card["validation_rows"]
+
+
+def test_a_run_is_not_resumed_when_one_mask_of_many_was_corrected(data):
+    write_arrays(data / "many", 130)
+    config = train_full.parse_args([*OPTIONS, "--img_file", "many/images-32.npy"])
+    masks = np.load("many/masks-32.npy")
+    found = []
+    for mask_file in ("many/masks-32.npy", "corrected.npy"):
+        files = dataclasses.replace(config.files, mask_file=mask_file)
+        config = dataclasses.replace(config, files=files)
+        batches = sources.open_batches(config, sources.open_samples(config), Tiny((32, 32)))
+        found.append(cards.settings(config, batches, None))
+        masks[1, 0, 0] = 1  # of a row that the fingerprint passes over
+        np.save("corrected.npy", masks)
+    before, now = found
+    assert {key for key in now if now[key] != before[key]} == {"masks", "validation_masks"}
+    begun = {"card": {"settings": before, "stages": {}}, "history": []}
+    run = SimpleNamespace(begun=begun, checkpoint_path="a.ckpt", _require_best_model=lambda: None)
+    with pytest.raises(InputError, match="another run .other masks, other validation masks.;"):
+        run_files.RunFiles._require_same_run(run, {"settings": now})
+    del before["masks"], before["validation_masks"]  # as an older version wrote it
+    run_files.RunFiles._require_same_run(run, {"settings": now})
 
 
 @pytest.mark.parametrize(("chosen", "num_classes"), [(["hair"], 1), (["hair", "face"], 3)])
