@@ -159,6 +159,7 @@ def _log_start(card, data):
             )
     if card.get("teacher", {}).get("validation_pictures_seen", 0) is None:
         logger.info(
-            "the teacher was trained on other files: if they hold the same images, at another "
-            "size, say, give both the same --seed and --validation_split"
+            "it cannot be told whether the teacher was trained on images that this run validates "
+            "on: if its files hold the same images, at another size, say, give both the same "
+            "--seed and --validation_split"
         )

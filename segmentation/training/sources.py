@@ -203,8 +203,8 @@ def _require_other_images(files, training, validation):
     groups = sorted({*training.groups} & {*validation.groups} - {""})
     if groups:
         logger.warning(
-            f"{other}: images of {len(groups)} of its groups (persons, drives), {groups[0]} first, "
-            f"are in {path} too: the scores will be too good for others"
+            f"{other}: {len(groups)} of its groups (persons, drives), {groups[0]} first, are in "
+            f"{path} too: the scores will be better than for other groups"
         )
 
 

@@ -110,7 +110,7 @@ def test_images_to_validate_on_are_known_at_another_size_and_shared_persons_warn
     groups = ["p3", "p4", "p4", *["q"] * 16, ""]
     arrays.write_names(data / "other/names-64.txt", stems, groups)
     sources.open_samples(config)
-    assert "images-64.npy: images of 2 of its groups (persons, drives), p3 first" in caplog.text
+    assert "images-64.npy: 2 of its groups (persons, drives), p3 first" in caplog.text
 
 
 def test_a_resumed_run_keeps_its_split(data):
