@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,8 @@ class Arrays:
 
     `images` is `(N, H, W, 3)` uint8 RGB, `masks` `(N, H, W)` uint8 class ids (255: no class);
     `stems` holds the file name of each row, without folder and suffix, `groups` the person
-    (empty: unknown), and `labels` the class names by id.
+    (empty: unknown), and `labels` the class names by id. `masks_checksum`, of `open_arrays`, tells
+    all masks from those in which a single pixel is another.
     """
 
     images: np.ndarray
@@ -35,6 +37,7 @@ class Arrays:
     stems: list[str]
     groups: list[str]
     labels: list[str]
+    masks_checksum: str | None = None
 
     def __len__(self):
         return len(self.images)
@@ -64,11 +67,25 @@ class Arrays:
         return digest.hexdigest()
 
     def shared(self, other):
-        """Return how many images another `Arrays` holds as well, byte by byte."""
+        """Return how many images another `Arrays` holds as well.
+
+        Images of one size are compared byte by byte, of two sizes by stem and group together; rows
+        without names are then in neither.
+        """
         if self.images.shape[1:] != other.images.shape[1:]:
-            return 0
+            theirs = set(other._names())
+            return sum(name in theirs for name in self._names())
         theirs = set(map(_digest, other.images))
         return sum(_digest(image) in theirs for image in self.images)
+
+    def _names(self):
+        if not any(self.groups) and self.stems == _numbers(len(self)):
+            return []
+        return list(zip(self.stems, self.groups, strict=True))
+
+
+def _numbers(count):
+    return [str(row) for row in range(count)]
 
 
 def _digest(array):
@@ -120,9 +137,9 @@ def open_arrays(img_file, mask_file=None, label_file=None):
     names = _label_names(img_file, label_file, old=masks.ndim == 4)
     if masks.ndim == 4:
         masks = _old_masks_to_ids(masks, mask_file)
-    _check_masks(masks, mask_file, names)
+    checksum = _check_masks(masks, mask_file, names)
     stems, groups = _read_names(_beside(img_file, "names", ".txt"), len(images))
-    return Arrays(images, masks, stems, groups, names)
+    return Arrays(images, masks, stems, groups, names, checksum)
 
 
 def open_images(path):
@@ -167,16 +184,22 @@ def _open(path):
 
 
 def _label_names(img_file, label_file, old):
-    if label_file:
-        return labels.read(label_file)
-    label_file = img_file.with_name("labels.txt")
-    if label_file.exists():
-        return labels.read(label_file)
-    if old:
-        return list(OLD_LABELS)
-    raise InputError(
-        f"{label_file}: no such file; it names the classes of the masks, {PREPARE_AGAIN}"
-    )
+    beside = img_file.with_name("labels.txt")
+    if not label_file and not beside.exists():
+        if old:
+            return list(OLD_LABELS)
+        raise InputError(
+            f"{beside}: no such file; it names the classes of the masks, {PREPARE_AGAIN}"
+        )
+    names = labels.read(label_file or beside)
+    wrong = labels.misplaced(names, OLD_LABELS) if old else None
+    if wrong:
+        raise InputError(
+            f"{label_file or beside}: calls class {wrong[0]} '{wrong[1]}', and in red/green/blue "
+            "masks blue is class 0, the background, red 1, hair, and green 2, face: put the names "
+            "in this order"
+        )
+    return names
 
 
 def _old_masks_to_ids(masks, mask_file):
@@ -221,21 +244,24 @@ def check_ids(mask, name, names):
 
 
 def _check_masks(masks, mask_file, names):
-    found = [
-        check_ids(masks[start : start + CHUNK], mask_file, names)
-        for start in range(0, len(masks), CHUNK)
-    ]
+    """Raise InputError for masks that are none; return their checksum."""
+    found, checksum = [], 0
+    for start in range(0, len(masks), CHUNK):
+        chunk = np.ascontiguousarray(masks[start : start + CHUNK])
+        found.append(check_ids(chunk, mask_file, names))
+        checksum = zlib.crc32(chunk, checksum)
     highest, ignored = map(max, zip(*found, strict=True))
     if ignored and not highest:
         raise InputError(
             f"{mask_file} holds 0 and 255, not class ids (255 means no class): {PREPARE_AGAIN}"
         )
+    return f"{checksum:08x}"
 
 
 def _read_names(path, count):
     """Return the stem and the group of each row, from lines of stem, tab, group."""
     if path is None or not path.exists():
-        return [str(row) for row in range(count)], [""] * count
+        return _numbers(count), [""] * count
     try:
         text = path.read_text(encoding="utf-8", errors="surrogateescape")
     except OSError as error:

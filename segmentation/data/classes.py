@@ -12,6 +12,8 @@ from segmentation.data.labels import IGNORED
 from segmentation.errors import InputError
 
 SIDES = {"left": "right", "l": "r"}  # words of names that a mirror exchanges
+# Between the words of a name: `left_eye`, and where capitals begin them, `leftEye` and `LEye`.
+WORD_ENDS = re.compile(r"([\W_]+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z]))")
 
 
 @dataclass(frozen=True)
@@ -200,20 +202,24 @@ def of_channels(text, num_channels):
 def mirrored(names):
     """Return the id that each class has in a mirror image, and the pairs of classes that differ.
 
-    A mirrored left eye is a right eye. Sides are words of a name: `left_eye`, `l_eye`, `Eye Left`.
+    A mirrored left eye is a right eye. Sides are words of a name: `left_eye`, `l_eye`, `Eye Left`,
+    `leftEye`.
 
     Args:
         names: by id.
 
     Returns:
-        `(table, pairs)`: `(256,)` uint8, and tuples of two names.
+        `(table, pairs, unpaired)`: `(256,)` uint8, tuples of two names, and the names that say left
+        or right and are in no pair.
     """
     ids = {name.lower(): index for index, name in enumerate(names)}
-    table, pairs = np.arange(256, dtype=np.uint8), []
-    for name, index in ids.items():
-        words = re.split(r"([\W_]+)", name)
+    table, pairs, sided = np.arange(256, dtype=np.uint8), [], []
+    for index, name in enumerate(names):
+        words = [word.lower() for word in WORD_ENDS.split(name)]
         other = ids.get("".join(SIDES.get(word, word) for word in words), index)
         if other != index:
             table[[index, other]] = other, index
             pairs.append((names[index], names[other]))
-    return table, pairs
+        if ("left" in words) != ("right" in words):
+            sided.append(name)
+    return table, pairs, [name for name in sided if not any(name in pair for pair in pairs)]

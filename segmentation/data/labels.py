@@ -142,6 +142,21 @@ def first_object(names):
     return int(is_background(names[0]))
 
 
+def misplaced(names, parts):
+    """Return the first of `names` that is called as another of `parts` than that of its id.
+
+    Args:
+        names: by id.
+        parts: the names of classes whose ids have a meaning of their own, by id.
+
+    Returns:
+        `(id, name)`, or None.
+    """
+    ids = {part: index for index, part in enumerate(parts)}
+    wrong = (each for each in enumerate(names) if ids.get(each[1].lower(), each[0]) != each[0])
+    return next(wrong, None)
+
+
 def check(names):
     """Raise InputError unless `names` can be the classes of masks, by id.
 

@@ -151,6 +151,12 @@ def _check_names(seen, found, own, names):
             f"the masks are {found}, which hold {', '.join(own)}: the labels file must name "
             f"{len(own)} classes, not {len(names)}, the background first"
         )
+    if found == "rgb" and (wrong := labels.misplaced(names, own)):
+        raise InputError(
+            "the masks are rgb, in which blue is class 0, the background, red 1, hair, and green "
+            f"2, face, but the labels file calls class {wrong[0]} '{wrong[1]}': put its names in "
+            f"this order; if the colours mean something else, {HOW_TO_NAME}"
+        )
     for files in [] if own else seen.values():
         for code, path in files.items():
             if len(names) <= code < IGNORED:

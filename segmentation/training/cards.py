@@ -2,11 +2,13 @@
 
 import platform
 from importlib.metadata import version
+from pathlib import Path
 
 import keras
 
 import nets
 from segmentation.training import network
+from segmentation.training.teacher import seen_in_validation
 
 
 def new_card(model, run, data, plan, class_weights, device, teacher=None):
@@ -23,6 +25,12 @@ def new_card(model, run, data, plan, class_weights, device, teacher=None):
     """
     config = run.config
     phone = nets.inference_model(model)
+    earlier = None
+    if run.earlier_card and not run.begun:
+        earlier = {
+            "model": Path(config.initial_weights).name,
+            "validation_pictures_seen": seen_in_validation(data.card, run.earlier_card),
+        }
     return {
         "network": config.model,
         "arguments": nets.arguments(config.model, network.arguments(config, run.earlier_card)),
@@ -35,6 +43,7 @@ def new_card(model, run, data, plan, class_weights, device, teacher=None):
         **run.devices.to_card(),
         **data.card,
         "device": str(device),
+        **({"earlier_model": earlier} if earlier else {}),
         **({"teacher": teacher.to_card(data.card)} if teacher else {}),
         "versions": {
             "python": platform.python_version(),
@@ -61,6 +70,10 @@ def settings(config, data, class_weights, teacher=None):
         "data": data.card["data"]["training_fingerprint"],
         "validation_data": data.card["data"]["fingerprint"],
     }
+    # The fingerprint of arrays looks at some of the masks alone, that of records at all.
+    for name, part in (("masks", data.train), ("validation_masks", data.validation)):
+        if checksum := getattr(part.data, "masks_checksum", None):
+            found[name] = checksum
     if teacher:
         found |= {"teacher_weight": teacher.weight, "teacher_weights": teacher.fingerprint}
     if unlabelled := data.train.unlabelled:

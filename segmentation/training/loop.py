@@ -151,8 +151,15 @@ def _log_start(card, data):
             f"{count:,} images without masks, {card['data']['unlabelled_per_batch']} of the "
             f"{data.train.batch_size} in a batch"
         )
-    if seen := card.get("teacher", {}).get("validation_pictures_seen"):
-        logger.warning(
-            f"the teacher was trained on {seen:,} of the images that this run validates on: the "
-            "scores will be too good; give both the same --seed and --validation_split"
+    for key, what in (("teacher", "the teacher"), ("earlier_model", "the model to begin with")):
+        if seen := card.get(key, {}).get("validation_pictures_seen"):
+            logger.warning(
+                f"{what} was trained on {seen:,} of the images that this run validates on: the "
+                "scores will be too good; give both the same --seed and --validation_split"
+            )
+    if card.get("teacher", {}).get("validation_pictures_seen", 0) is None:
+        logger.info(
+            "it cannot be told whether the teacher was trained on images that this run validates "
+            "on: if its files hold the same images, at another size, say, give both the same "
+            "--seed and --validation_split"
         )

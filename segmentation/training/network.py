@@ -86,7 +86,7 @@ def load_weights(model, config, classes):
         classes: `Classes` of the network.
 
     Returns:
-        names of the score layers that were given none.
+        names of the score layers that were given none of any class.
 
     Raises:
         InputError: if they cannot be read or don't fit, or a frozen layer would be left out.
@@ -109,7 +109,7 @@ def load_weights(model, config, classes):
             f"{report.source}: {len(not_loaded)} of the layers that would be frozen are not in it "
             f"({not_loaded[0]} first); check --depth_multiplier, or train with --stage fine_tune"
         )
-    return [name for name in scores if name not in (*report.loaded, *report.heads)]
+    return [name for name in scores if name not in report.loaded and not report.heads.get(name)]
 
 
 def start_at_priors(model, scores, statistics):

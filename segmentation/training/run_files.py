@@ -28,7 +28,8 @@ BESIDE = (".json", ".csv", ".png", ".samples.png", ".check")
 DEFAULT_FOLDER = "artifacts"
 # Seconds between two drawings of the curves: one takes 0.2 s, as an epoch of few images does.
 DRAWN_EVERY = 10
-FINGERPRINTS = ("data", "validation_data", "teacher_weights", "unlabelled_data")
+MASKS = ("masks", "validation_masks")  # which older versions did not note
+FINGERPRINTS = ("data", "validation_data", "teacher_weights", "unlabelled_data", *MASKS)
 
 
 def output_path(config, names):
@@ -196,7 +197,7 @@ class RunFiles:
         now, before = card["settings"], self.begun["card"]["settings"]
         begun = self.begun["card"]["stages"]
         fixed_now = {"transfer_epochs"} if len(begun) > 1 else set()  # that stage is over
-        fixed = (now | before).keys() - (MAY_CHANGE - fixed_now)
+        fixed = (now | before).keys() - (MAY_CHANGE - fixed_now) - ({*MASKS} - before.keys())
         changed = sorted(key for key in fixed if now.get(key) != before.get(key))
         if changed:
             listed = ", ".join(

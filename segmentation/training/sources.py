@@ -13,6 +13,7 @@ from segmentation.data import (
     arrays,
     augmentation,
     data_card,
+    labels,
     pipeline,
     readers,
     split,
@@ -76,6 +77,7 @@ def open_samples(config, share=ALONE):
         )
     if validation is not None:
         split.require_same_labels(training, validation)
+        _require_other_images(config.files, training, validation)
     chosen = choose(training.labels, config.classes, config.ignore_class)
     classes = Classes.of_data(training.labels, chosen, config.ignore_class)
     aux_classes = None
@@ -116,7 +118,7 @@ def open_batches(config, samples, model, begun=None, share=ALONE):
         config.batch_size,
         share.whole(at_once),
         config.seed,
-        _affine_ranges(config, samples.training.labels),
+        _affine_ranges(config, samples),
         nets.strides(model)[: 1 + len(nets.heads(config.model))],
         config.steps_per_epoch,
         bool(config.teacher),
@@ -181,13 +183,29 @@ def _open(files):
     else:
         training = arrays.open_arrays(path, files.mask_file, files.label_filename)
         validation = other and arrays.open_arrays(other, files.val_mask_file, other_labels)
-    shared = validation and validation.shared(training)
-    if shared:
-        raise InputError(
-            f"{other}: {shared} of its {len(validation)} images are in {path} too; validate on "
-            "other images"
-        )
     return training, validation
+
+
+def _require_other_images(files, training, validation):
+    """Raise InputError if images to validate on are trained on; warn of groups that are."""
+    if files.tfrecord_data:
+        path, other, same_size = files.tfrecord_data, files.val_tfrecord_data, True
+    else:
+        path, other = files.img_file, files.val_img_file
+        same_size = training.images.shape[1:] == validation.images.shape[1:]
+    shared = validation.shared(training)
+    if shared:
+        how = "" if same_size else ", by name and group (at one size pixels are compared)"
+        raise InputError(
+            f"{other}: {shared} of its {len(validation)} images are in {path} too{how}; validate "
+            "on other images"
+        )
+    groups = sorted({*training.groups} & {*validation.groups} - {""})
+    if groups:
+        logger.warning(
+            f"{other}: {len(groups)} of its groups (persons, drives), {groups[0]} first, are in "
+            f"{path} too: the scores will be better than for other groups"
+        )
 
 
 def _img_size(files, training):
@@ -198,13 +216,21 @@ def _img_size(files, training):
     return plan.img_size(data_card.read(path, training.fingerprint()))
 
 
-def _affine_ranges(config, names):
-    """Return the `AffineRanges` of the augmentation of data with these labels, or None."""
+def _affine_ranges(config, samples):
+    """Return the `AffineRanges` of the augmentation of these samples, or None."""
     if not config.augment:
         return None
     usual = augmentation.SCENES if config.files.tfrecord_data else augmentation.PORTRAITS
-    table, pairs = mirrored(names)
+    table, pairs, unpaired = mirrored(samples.training.labels)
     if pairs:
         logger.info("a flip turns %s", ", ".join(f"{a} into {b}" for a, b in pairs))
+    learned = {*samples.classes.names, *(samples.aux_classes.names if samples.aux_classes else ())}
+    unpaired = [name for name in unpaired if name in learned]
+    if unpaired:
+        logger.warning(
+            f"{labels.listed(unpaired)}: no class is the other side, so flips show the network "
+            "either side as this one; name the classes alike (left_…, right_…), or train with "
+            "--no_augment"
+        )
     table = table if pairs else None
     return dataclasses.replace(usual, flip_up_down=config.flip_up_down, mirrored=table)

@@ -74,7 +74,7 @@ class Teacher:
             "classes": list(self.classes),
             "weight": self.weight,
             "fingerprint": self.fingerprint,
-            "validation_pictures_seen": _seen(data_card, self.card),
+            "validation_pictures_seen": seen_in_validation(data_card, self.card),
         }
 
 
@@ -209,11 +209,22 @@ def _fingerprint(model, names):
     return digest.hexdigest()
 
 
-def _seen(card, teacher_card):
-    """Return how many validation images of a run its teacher was trained on, with their masks."""
-    data, theirs = card["data"], teacher_card.get("data", {})
-    if theirs.get("training_fingerprint") != data["fingerprint"]:
-        return 0
-    held_out = theirs.get("fingerprint") == data["fingerprint"]
-    unseen = teacher_card.get("validation_rows", []) if held_out else []
-    return len(set(card["validation_rows"]) - set(unseen))
+def seen_in_validation(card, earlier_card):
+    """Return how many validation images of a run an earlier model was trained on.
+
+    Args:
+        card: what the card of the run says of the data (`pipeline.TrainingData.card`).
+        earlier_card: of the model that teaches, or whose weights the run begins with.
+
+    Returns:
+        their number, or None where it cannot be told: other files may hold the same images, at
+        another size, say. Separate files of training and validation share none (`sources`).
+    """
+    data, theirs = card["data"], earlier_card.get("data", {})
+    validation = data["fingerprint"]
+    if theirs.get("training_fingerprint") == validation:
+        held_out = theirs.get("fingerprint") == validation
+        unseen = earlier_card.get("validation_rows", []) if held_out else []
+        return len(set(card["validation_rows"]) - set(unseen))
+    same_training = theirs.get("training_fingerprint") == data["training_fingerprint"]
+    return 0 if same_training or theirs.get("fingerprint") == validation else None

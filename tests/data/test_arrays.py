@@ -1,5 +1,7 @@
 """Opening prepared arrays: what fits, and what each mistake is answered with."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -44,12 +46,20 @@ def test_pictures_that_two_sets_share_are_counted(tmp_path):
     folders = [tmp_path / name for name in ("few", "many", "wide")]
     for folder, size in zip(folders, [(2, 32), (3, 32), (3, 16)], strict=True):
         folder.mkdir()
-        prepared(folder, *size)
+        names = prepared(folder, *size)[2]
     few, many, wide = (
         arrays.open_arrays(folder / f"images-{height}x64.npy")
         for folder, height in zip(folders, (32, 32, 16), strict=True)
     )
-    assert few.shared(many) == many.shared(few) == 2 and many.shared(wide) == 0
+    assert few.shared(many) == many.shared(few) == 2
+    assert few.shared(wide) == wide.shared(few) == 2  # by name and person
+    arrays.write_names(names, ["0000", "0001", "0002"], ["eve", "", "eve"])
+    assert many.shared(arrays.open_arrays(names.with_name("images-16x64.npy"))) == 1
+    few, wide = (
+        dataclasses.replace(each, stems=[*map(str, range(len(each)))], groups=[""] * len(each))
+        for each in (few, wide)
+    )
+    assert few.shared(wide) == 0  # rows without names
 
 
 def test_other_places_can_be_given(tmp_path):
@@ -76,6 +86,12 @@ def test_a_mask_array_of_the_older_project_is_converted(tmp_path):
     assert opened.masks[:, 1, 1].tolist() == [1, 2, 0] and opened.masks[2, 0, 0] == 1
     assert opened.labels == ["background", "hair", "face"]
     assert not opened.masks.flags.writeable
+    label_path.write_text("idx\tlabel\n0\tnone\n1\tfur\n2\tsnout\n")
+    assert arrays.open_arrays(image_path).labels == ["none", "fur", "snout"]
+    label_path.write_text("idx\tlabel\n0\tnone\n1\tface\n2\thair\n")
+    message = "labels.txt: calls class 1 'face', and .* red 1, hair, and green 2, face: put"
+    with pytest.raises(InputError, match=message):
+        arrays.open_arrays(image_path)
 
 
 def test_pictures_given_as_masks_are_refused(tmp_path):

@@ -130,7 +130,12 @@ def test_data_without_a_background_have_a_channel_for_each_class():
 
 def test_a_mirror_exchanges_the_sides_that_names_say():
     names = ["background", "l_eye", "Right arm", "r_eye", "left arm", "left over", "leftover", "r"]
-    table, pairs = mirrored(names)
+    table, pairs, unpaired = mirrored(names)
     assert pairs == [("l_eye", "r_eye"), ("left arm", "Right arm")]
     assert table[:9].tolist() == [0, 3, 4, 1, 2, 5, 6, 7, 8] and table[255] == 255
-    assert mirrored(["background", "hair", "face"])[1] == []
+    assert unpaired == ["left over"]
+    assert mirrored(["background", "hair", "face"])[1:] == ([], [])
+    names = ["leftEye", "rightEye", "LArm", "RArm", "Upright", "FootLeft", "footRight", "EarRight"]
+    table, pairs, unpaired = mirrored(names)
+    assert table[:8].tolist() == [1, 0, 3, 2, 4, 6, 5, 7] and unpaired == ["EarRight"]
+    assert pairs == [("leftEye", "rightEye"), ("LArm", "RArm"), ("FootLeft", "footRight")]

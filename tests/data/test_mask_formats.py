@@ -30,6 +30,19 @@ def test_red_green_blue_parts(tmp_path):
     assert corners == [[0, 1, 2, 1], [2, 2, 0, 0], [1, 0, 2, 1]]
 
 
+def test_names_of_parts_stand_where_their_colors_do(tmp_path):
+    save(tmp_path / "a.ppm", BLUE, RED, GREEN, RED)
+    for names in (["none", "hair", "face"], ["none", "fur", "snout"], ["none", "Hair", "skin"]):
+        assert ids(tmp_path, names=names) == ("rgb", names, [[0, 1, 2, 1]])
+    for names, wrong in (
+        (["none", "face", "hair"], "class 1 'face'"),
+        (["none", "fur", "Hair"], "class 2 'Hair'"),
+    ):
+        message = f"red 1, hair, and green 2, face, but the labels file calls {wrong}: put .*order"
+        with pytest.raises(InputError, match=message):
+            ids(tmp_path, names=names)
+
+
 def test_black_and_white(tmp_path):
     save(tmp_path / "a.png", 0, 255, 0, 0)
     save(tmp_path / "b.png", (0, 0, 0), (255, 255, 255), (0, 0, 0), (0, 0, 0))

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from scene_sets import NOISE, SIZE, argv, parsed, read, run, scene_set, striped
-from segmentation.data import image_io
+from segmentation.data import image_io, tfrecords
 from segmentation.errors import InputError
 
 
@@ -96,6 +96,15 @@ def test_a_mask_is_not_left_for_others_to_turn(tmp_path, capsys):
     mask = Image.open(io.BytesIO(fields["image/segmentation/class/encoded"]))
     assert not mask.getexif()
     np.testing.assert_array_equal(mask, striped([0, 1, 2])[:, ::-1])
+
+
+def test_the_transparent_grey_of_a_mask_is_background_in_its_record_too(tmp_path, capsys):
+    scene_set(tmp_path, {"a": [1, 2]})
+    (tmp_path / "annotations").rename(tmp_path / "masks")
+    Image.fromarray(striped([1, 2, 3])).save(tmp_path / "masks/a.png", transparency=3)
+    run(capsys, "prepare", "-d", tmp_path, "-o", tmp_path / "out/a.tfrecord")
+    found = tfrecords.open_records(tmp_path / "out/a.tfrecord").read_mask(0)
+    np.testing.assert_array_equal(found, striped([1, 2, 0]))
 
 
 def cut(folder):

@@ -209,7 +209,7 @@ def test_nothing_of_the_teacher_is_in_the_files_of_a_run_but_its_name(data):
         "classes": ["hair"],
         "weight": teacher.TEACHER_WEIGHT,
         "fingerprint": "",
-        "validation_pictures_seen": 0,
+        "validation_pictures_seen": None,
     }
     assert "teacher" not in cards[0] and cards[1]["settings"]["teacher"] == "t.keras"
     assert cards[1]["settings"]["teacher_weights"] == found["fingerprint"]

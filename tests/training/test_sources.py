@@ -1,18 +1,22 @@
 """What a run learns from: the split by classes, read once, and the scores that it starts with."""
 
+import dataclasses
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 import layout_sets
 import nets
 import train_full
+import transfer_networks
 from segmentation.data import arrays, statistics
 from segmentation.data.classes import Classes
 from segmentation.data.share import Share
 from segmentation.errors import InputError
-from segmentation.training import network, sources
+from segmentation.training import cards, network, run_files, sources
 from segmentation.training.state import RunState
-from tiny_network import Tiny, write_records
+from tiny_network import Tiny, write_arrays, write_records
 
 NAMES = ["background", "hair", "face"]
 OPTIONS = ["--img_file", "data/images-32.npy", "--model", "tiny", "-b", "2", "--epochs", "1"]
@@ -85,12 +89,36 @@ def test_what_a_single_image_shows_is_named(data, capsys):
     assert "image shows face" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("chosen", "warned"), [(["leftLung"], True), (["heart"], False)])
+def test_flips_of_a_class_without_its_other_side_are_warned_of(caplog, chosen, warned):
+    names = ["none", "heart", "leftLung"]
+    classes = Classes.of_data(names, chosen)
+    samples = sources.Samples(SimpleNamespace(labels=names), None, classes, None, (32, 32))
+    sources._affine_ranges(train_full.parse_args([]), samples)
+    assert ("leftLung: no class is the other side" in caplog.text) == warned
+    assert "--no_augment" in caplog.text or not warned
+
+
 def test_fewer_files_than_workers_are_refused(data):
     write_records(data)
     config = train_full.parse_args(["-d", "discs.tfrecord", "-s", "32", "--model", "tiny"])
     sources.open_samples(config, Share(0, 1, 8))
     with pytest.raises(InputError, match="1 files for 2 workers .* --num_shards 2"):
         sources.open_samples(config, Share(0, 2, 2))
+
+
+def test_images_to_validate_on_are_known_at_another_size_and_shared_persons_warned_of(data, caplog):
+    write_arrays(data / "other", 20, 64)
+    config = train_full.parse_args([*OPTIONS, "--val_img_file", "other/images-64.npy"])
+    with pytest.raises(
+        InputError, match="20 of its 20 images are in data/images-32.npy too, by name"
+    ):
+        sources.open_samples(config)
+    stems = [f"other{row}" for row in range(20)]
+    groups = ["p3", "p4", "p4", *["q"] * 16, ""]
+    arrays.write_names(data / "other/names-64.txt", stems, groups)
+    sources.open_samples(config)
+    assert "images-64.npy: 2 of its groups (persons, drives), p3 first" in caplog.text
 
 
 def test_a_resumed_run_keeps_its_split(data):
@@ -107,6 +135,28 @@ def test_a_resumed_run_keeps_its_split(data):
     assert fresh.card["validation_rows"] == found.card["validation_rows"]
 
 
+def test_a_run_is_not_resumed_when_one_mask_of_many_was_corrected(data):
+    write_arrays(data / "many", 130)
+    config = train_full.parse_args([*OPTIONS, "--img_file", "many/images-32.npy"])
+    masks = np.load("many/masks-32.npy")
+    found = []
+    for mask_file in ("many/masks-32.npy", "corrected.npy"):
+        files = dataclasses.replace(config.files, mask_file=mask_file)
+        config = dataclasses.replace(config, files=files)
+        batches = sources.open_batches(config, sources.open_samples(config), Tiny((32, 32)))
+        found.append(cards.settings(config, batches, None))
+        masks[1, 0, 0] = 1  # of a row that the fingerprint passes over
+        np.save("corrected.npy", masks)
+    before, now = found
+    assert {key for key in now if now[key] != before[key]} == {"masks", "validation_masks"}
+    begun = {"card": {"settings": before, "stages": {}}, "history": []}
+    run = SimpleNamespace(begun=begun, checkpoint_path="a.ckpt", _require_best_model=lambda: None)
+    with pytest.raises(InputError, match="another run .other masks, other validation masks.;"):
+        run_files.RunFiles._require_same_run(run, {"settings": now})
+    del before["masks"], before["validation_masks"]  # as an older version wrote it
+    run_files.RunFiles._require_same_run(run, {"settings": now})
+
+
 @pytest.mark.parametrize(("chosen", "num_classes"), [(["hair"], 1), (["hair", "face"], 3)])
 def test_a_network_starts_with_the_frequency_of_each_class(chosen, num_classes):
     masks = np.zeros((2, 10, 10), "u1")
@@ -120,6 +170,15 @@ def test_a_network_starts_with_the_frequency_of_each_class(chosen, num_classes):
     score.kernel.assign(0 * score.kernel)
     predicted = np.asarray(model(np.zeros((1, 32, 32, 3))))[0, 0, 0]
     np.testing.assert_allclose(predicted, [0.2] if num_classes == 1 else [0.6, 0.2, 0.2], atol=1e-6)
+
+
+@pytest.mark.parametrize(("theirs", "fresh"), [(["hat"], True), (["hair"], False)])
+def test_a_head_that_takes_no_class_from_a_file_starts_with_frequencies(tmp_path, theirs, fresh):
+    path, _ = transfer_networks.saved(tmp_path / "a.keras", theirs)
+    config = train_full.parse_args(["--fine_tune_checkpoint", str(path)])
+    model = transfer_networks.network(["hair"], seed=1)
+    unloaded = network.load_weights(model, config, Classes.of_names(["hair"]))
+    assert ("score" in unloaded) == fresh
 
 
 def test_a_class_that_is_hardly_there_does_not_start_at_nothing():

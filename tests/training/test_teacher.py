@@ -168,7 +168,10 @@ def test_validation_images_that_the_teacher_was_trained_on_are_counted():
         (card("a", "a", [1, 2, 3, 4]), 0),  # held out by both
         (card("a", "a", [3, 7]), 2),
         (card("a", "b", [1, 2, 3]), 3),  # trained on all, validated elsewhere
-        (card("b", "b", []), 0),
-        ({"classes": ["hair"]}, 0),
+        (card("b", "a", [1, 2, 3]), 0),  # validated on all, trained elsewhere
+        (card("b", "b", []), None),  # of another size, perhaps
+        ({"classes": ["hair"]}, None),
     ):
-        assert teacher._seen(ours, theirs) == seen
+        assert teacher.seen_in_validation(ours, theirs) == seen
+    assert teacher.seen_in_validation(card("b", "a", [0, 1]), card("b", "b", [5])) == 0
+    assert teacher.seen_in_validation(card("b", "a", [0, 1]), card("a", "a", [1])) == 1

@@ -83,12 +83,19 @@ def test_what_would_be_frozen_must_be_loaded_and_the_width_is_that_of_the_weight
     transfer("--stage", "transfer", "--transfer_epochs", "1", "-o", "out/new.keras")
     assert nets.load("out/new.keras").get_layer("conv").filters == 4
     assert "classes of score    1  hair" in capsys.readouterr().err
+    new = json.loads((data / "out/new.json").read_text())
+    assert new["earlier_model"] == {"model": "earlier.keras", "validation_pictures_seen": None}
 
+    others = sorted({*range(20)} - {*new["validation_rows"]})[:4]
+    card |= {"arguments": {"alpha": 0.5}, "data": new["data"], "validation_rows": others}
+    model_card.write("earlier.keras", card)
     train_full.main(
         [*OPTIONS, "-n", "1", "--fine_tune_checkpoint", "earlier.keras", "-o", "out/all.keras"]
     )
     assert nets.load("out/all.keras").get_layer("conv").filters == 4
-    assert "weights of earlier.keras" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "weights of earlier.keras" in err
+    assert "the model to begin with was trained on 4 of the images that this run validates" in err
 
     narrow.get_layer("conv").name = "other"
     narrow.save("earlier.keras")

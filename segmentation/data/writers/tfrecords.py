@@ -158,8 +158,9 @@ def _is_grey_png(mask):
     if not isinstance(mask, Path):  # drawn
         return False
     with Image.open(mask) as image:
-        # Not all readers turn a mask as its EXIF orientation says.
-        return image.format == "PNG" and image.mode == "L" and "exif" not in image.info
+        # Not all readers turn a mask as its EXIF orientation says, or know what is transparent.
+        plain = image.format == "PNG" and image.mode == "L"
+        return plain and not image.info.keys() & {"exif", "transparency"}
 
 
 def _png(pixels):
