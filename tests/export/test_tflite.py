@@ -143,7 +143,8 @@ def test_a_background_shares_the_card_of_the_model_and_is_measured_by_it(folder)
 
 def test_a_model_of_several_classes_has_a_background_already(tmp_path):
     image = keras.Input((*IMG_SIZE, 3), name="image")
-    model = keras.Model(image, keras.layers.Conv2D(3, 1, activation="softmax")(image))
+    x = keras.layers.Rescaling(1 / 255)(image)
+    model = keras.Model(image, keras.layers.Conv2D(3, 1, activation="softmax")(x))
     path = save(model, tmp_path / "parts.keras")
     with pytest.raises(InputError, match="predicts background, hair, face; --two_channels is"):
         tf_converter.main([str(path), "--format", "tflite", "--two_channels"])
