@@ -151,7 +151,7 @@ def run_kit(args):
     from segmentation.inference import predictor
 
     kit = parity_kit.read(args.parity_kit)
-    predict = model_options.load(args.model, spec)
+    predict = predictor.load(args.model, spec)  # of any origin: the kit says what it has to give
     if not (is_kit_model := kit.is_of(args.model)):
         named = kit.manifest["model"]["file"]
         terminal.say(

@@ -115,7 +115,7 @@ def test_a_new_run_is_not_resumed_from_an_earlier_one_whose_checkpoint_is_kept(b
     train_tiny(*resumed)
     assert "this run is finished" in capsys.readouterr().err
     state.unlink()  # as if that run had been stopped in its first epoch
-    with pytest.raises(InputError, match="earlier.npz: .* rename it state.npz"):
+    with pytest.raises(InputError, match="earlier.npz: .* rename it to state.npz"):
         train_tiny("-n", "8", "--schedule", "constant", "--resume")
 
 
