@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 COUNT = 23
 EPOCHS = ("--epochs", "3")
 # A thread of JAX may notice it a moment later, and say so before the process has ended.
-LOST = re.compile("worker [01]: error: another worker died, froze, .* start .* with --resume")
+LOST = re.compile("(worker [01]: )?error: another worker died, froze, .* start .* with --resume")
 
 
 @pytest.fixture(scope="module")
