@@ -1,12 +1,15 @@
-"""Small untrained models whose masks are not constant, for tests of what happens after training."""
+"""Small untrained models, and one whose answers are given, for what happens after training."""
 
 import keras
 import numpy as np
 
 import nets
 from segmentation import model_card
+from segmentation.data import palette
 from segmentation.data.classes import Classes
 from segmentation.export import parity
+from segmentation.inference.predictor import Predictor
+from segmentation.inference.runner import Runner
 
 IMG_SIZE = (32, 64)  # not square, so that swapped sides show
 CORE_ML_SIZE = (64, 96)
@@ -63,6 +66,19 @@ def blank_model():
     model = keras.Model(image, mask(keras.layers.Rescaling(1 / 255)(image)))
     mask.set_weights([np.zeros((1, 1, 3, 1)), np.array([-100.0])])
     return model
+
+
+def fake_predictor(tmp_path, probabilities, classes):
+    """Return a predictor that gives `probabilities`, whatever it sees."""
+    path = tmp_path / "fake.keras"
+    h, w = probabilities.shape[1:3]
+    card = {"img_size": [h, w], "classes": classes, "colors": palette.colors(classes)}
+    model_card.write(path, card)
+    remaining = list(probabilities)
+    runner = Runner(
+        lambda images: np.stack([remaining.pop(0) for _ in images]), (h, w), len(classes)
+    )
+    return Predictor(path, runner)
 
 
 def save(model, path):
