@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from segmentation.data import labels
+from segmentation.data.masks import PART_NAMES, PART_ORDER
 from segmentation.errors import InputError, reason
 
 CHUNK = 64  # rows looked at together, so that memory does not grow with the file
@@ -17,7 +18,6 @@ FINGERPRINT_ROWS = 64
 PREPARE_AGAIN = "prepare the data again with data.py"
 # The older project's mask arrays: red hair, green face, blue background, resized with
 # interpolation, so a border pixel mixes two colours, and the three still add up to 255.
-OLD_LABELS = ["background", "hair", "face"]
 OLD_IDS = np.array([1, 2, 0], np.uint8)  # of the strongest channel: red, green, blue
 OLD_SUM_TOLERANCE = 3  # each channel was rounded
 
@@ -187,17 +187,16 @@ def _label_names(img_file, label_file, old):
     beside = img_file.with_name("labels.txt")
     if not label_file and not beside.exists():
         if old:
-            return list(OLD_LABELS)
+            return list(PART_NAMES)
         raise InputError(
             f"{beside}: no such file; it names the classes of the masks, {PREPARE_AGAIN}"
         )
     names = labels.read(label_file or beside)
-    wrong = labels.misplaced(names, OLD_LABELS) if old else None
+    wrong = labels.misplaced(names, PART_NAMES) if old else None
     if wrong:
         raise InputError(
             f"{label_file or beside}: calls class {wrong[0]} '{wrong[1]}', and in red/green/blue "
-            "masks blue is class 0, the background, red 1, hair, and green 2, face: put the names "
-            "in this order"
+            f"masks {PART_ORDER}: put the names in this order"
         )
     return names
 

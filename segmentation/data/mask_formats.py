@@ -25,6 +25,7 @@ from segmentation.data.masks import (
     KNOWN,
     PART_COLORS,
     PART_NAMES,
+    PART_ORDER,
     WHITE,
     listed,
     lossy_values,
@@ -153,9 +154,9 @@ def _check_names(seen, found, own, names):
         )
     if found == "rgb" and (wrong := labels.misplaced(names, own)):
         raise InputError(
-            "the masks are rgb, in which blue is class 0, the background, red 1, hair, and green "
-            f"2, face, but the labels file calls class {wrong[0]} '{wrong[1]}': put its names in "
-            f"this order; if the colours mean something else, {HOW_TO_NAME}"
+            f"the masks are rgb, in which {PART_ORDER}, but the labels file calls class "
+            f"{wrong[0]} '{wrong[1]}': put its names in this order; if the colours mean something "
+            f"else, {HOW_TO_NAME}"
         )
     for files in [] if own else seen.values():
         for code, path in files.items():

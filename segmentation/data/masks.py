@@ -19,6 +19,7 @@ from segmentation.errors import InputError
 
 PART_NAMES = ["background", "hair", "face"]  # of LFW's part labels
 PART_COLORS = [(0, 0, 255), (255, 0, 0), (0, 255, 0)]  # by class id
+PART_ORDER = "blue is class 0, the background, red 1, hair, and green 2, face"
 BLACK, WHITE = (0, 0, 0), (255, 255, 255)
 MAX_COLORS = 256
 KNOWN = "known are red/green/blue parts, 0/255, 0/1 and class ids"

@@ -236,9 +236,9 @@ class Batches(keras.utils.PyDataset):
         mine = self.share.of(rows + [None] * (-len(rows) % self.share.devices))
         samples = [self._blank() if row is None else self._whole(row) for row in mine]
         if not self.blanks:
-            return self._batch(samples, batch)
+            return self._batch(samples)
         weights = np.array([row is not None for row in mine], np.float32)
-        return *self._batch(samples, batch), weights
+        return *self._batch(samples), weights
 
     @property
     def mean_factor(self):
@@ -262,7 +262,7 @@ class Batches(keras.utils.PyDataset):
     def _stretched(self, image, mask):
         return image_io.resize(image, self.img_size), masks.resize(mask, self.img_size)
 
-    def _batch(self, samples, number):
+    def _batch(self, samples, number=0):
         images, ids = map(np.stack, zip(*samples, strict=True))
         targets = self._targets(ids, number)
         return images, targets if len(targets) > 1 else targets[0]

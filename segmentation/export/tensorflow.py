@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from segmentation.data import arrays, image_io, readers
-from segmentation.export import tflite_metadata
+from segmentation.data import arrays, image_io
+from segmentation.export import parity, tflite_metadata
 from segmentation.export.options import Options, Written
 from segmentation.export.sharing import once
 from segmentation.quiet import silenced
@@ -122,8 +122,7 @@ def calibration_images(source, img_size, count=CALIBRATION_IMAGES):
         images = arrays.open_images(source)
         chosen = image_io.spread(len(images), count)
         return np.stack([image_io.resize(np.asarray(images[row]), img_size) for row in chosen])
-    sampled = image_io.sample(readers.find_images(source), count)
-    return np.stack([image_io.resize(image, img_size) for image in sampled])
+    return parity.check_images(img_size, source, count)
 
 
 def _one_by_one(calibration):

@@ -162,13 +162,16 @@ def _split(config, samples, begun):
     return parts, (counts[parts.training.rows], counts[parts.validation.rows])
 
 
+def _paths(files):
+    """Return the path of the data to train on, and of those to validate on or None."""
+    if files.tfrecord_data:
+        return files.tfrecord_data, files.val_tfrecord_data
+    return files.img_file, files.val_img_file
+
+
 def _open(files):
     """Return the data set to train on, and the one to validate on or None."""
-    path, other = (
-        (files.tfrecord_data, files.val_tfrecord_data)
-        if files.tfrecord_data
-        else (files.img_file, files.val_img_file)
-    )
+    path, other = _paths(files)
     # --label_filename renames the classes of both sets where their own labels are equal. Otherwise
     # the validation data keep their own, which show whether the two sets fit together.
     given = [Path(data) for data in (path, other) if data]
@@ -188,14 +191,11 @@ def _open(files):
 
 def _require_other_images(files, training, validation):
     """Raise InputError if images to validate on are trained on; warn of groups that are."""
-    if files.tfrecord_data:
-        path, other, same_size = files.tfrecord_data, files.val_tfrecord_data, True
-    else:
-        path, other = files.img_file, files.val_img_file
-        same_size = training.images.shape[1:] == validation.images.shape[1:]
+    path, other = _paths(files)
     shared = validation.shared(training)
     if shared:
-        how = "" if same_size else ", by name and group (at one size pixels are compared)"
+        by_pixels = files.tfrecord_data or training.images.shape[1:] == validation.images.shape[1:]
+        how = "" if by_pixels else ", by name and group (at one size pixels are compared)"
         raise InputError(
             f"{other}: {shared} of its {len(validation)} images are in {path} too{how}; validate "
             "on other images"
